@@ -1,0 +1,1 @@
+"""Floor 2: what each venue says. Sans-IO: no sockets, no clock, no Ray, no logging."""

@@ -1,0 +1,321 @@
+"""What an exchange must say about itself: four roles and one declaration.
+
+Adapters never await, log, sleep or retry, and own no clock. ``Call[T]`` is a request with the function that
+reads its answer; ``parse`` turns a frame into messages. The drivers in actors/ do all else.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar
+
+import msgspec
+
+from exchanges.orders import (
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    NewOrder,
+    OrderUpdate,
+    TradingRule,
+)
+from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Opening = Generator["Call[Any]", Any, str]
+"""Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One REST request. ``cost`` counts against the named limits; ``urgent`` may use the reserve."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    signed: bool = False
+    cost: Mapping[str, int] = field(default_factory=dict)
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, headers with lower-case names, and the body as it was."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self, type: Any = Any) -> Any:
+        """The decoded body; with ``type``, checked against it. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(self.body, type=type)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """A request that knows how to read its own (successful) answer."""
+
+    request: Request
+    read: Callable[[Answer], T_co]
+
+
+class AuthDict(TypedDict):
+    """A request ready to send, byte for byte as it was signed."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Auth(ABC):
+    """Signs. Holds the secret; nobody else sees it, and ``repr`` hides it."""
+
+    @abstractmethod
+    def generate_auth_dict(
+        self,
+        http_method: str,
+        url: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        *,
+        now: float,
+    ) -> AuthDict:
+        """The request signed at ``now`` (unix seconds on the venue's clock). ``url`` has scheme, host and path."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
+class ErrorKind(StrEnum):
+    REFUSED = "refused"
+    FUNDS = "funds"
+    UNKNOWN = "unknown"
+    NOT_FOUND = "not_found"
+    DUPLICATE = "duplicate"
+    RATE = "rate"
+    CLOCK = "clock"
+    AUTH = "auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The venue said no. ``symbols`` it concerns, where it says so."""
+
+    kind: ErrorKind
+    code: str
+    message: str
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """What must be answered: a pong, a renewal, the next step of a login."""
+
+    frame: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The private stream is open: login and subscriptions are confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAgain:
+    """The login runs out: send the login frames again on this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """The venue announced that this connection ends."""
+
+    reason: str
+
+
+Control = Fault | Send | Ready | LoginAgain | Reconnect
+UserEvent = OrderUpdate | Fill | Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list. ``more``: ask again after the last item."""
+
+    items: list[T]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillCursor:
+    """Where the last reading of fills stopped. ``trade_id`` empty: from ``time`` (ns) on."""
+
+    trade_id: str = ""
+    time: int = 0
+
+
+class BookFeed(ABC):
+    """The public half of a venue. One object a connection, made with the trading rules."""
+
+    streams: ClassVar[tuple[str, ...]] = ("",)
+    """One connection each, where a venue speaks over several; the paths on the public host, by default."""
+    depth: ClassVar[int] = 0
+    """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
+
+    def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
+        """``rules`` by the venue's symbol."""
+        self.rules, self.stream = rules, stream
+
+    @abstractmethod
+    def markets(self) -> Call[list[MarketSummary]]: ...
+
+    @abstractmethod
+    def trading_rules(self) -> Call[list[TradingRule]]: ...
+
+    def opening(self) -> Opening:
+        """Calls before the socket opens, then its path. By default none, and the stream's own."""
+        return self.stream
+        yield
+
+    @abstractmethod
+    def subscribe(self, symbols: list[str], auth: Auth | None = None, now: float = 0.0) -> Iterable[str | bytes]:
+        """``auth`` and ``now`` for venues whose public feed needs a login in the same frame."""
+
+    @abstractmethod
+    def unsubscribe(self, symbols: list[str]) -> Iterable[str | bytes]: ...
+
+    def refresh(self, symbols: list[str]) -> Iterable[str | bytes]:
+        """Frames that make the stream send snapshots again, where snapshots come by stream."""
+        yield from self.unsubscribe(symbols)
+        yield from self.subscribe(symbols)
+
+    @abstractmethod
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; what is not the venue's form raises."""
+
+    def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
+        """None: the stream opens with one, and ``refresh`` asks for another."""
+        return None
+
+    def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
+        """The venue's checksum of the best levels ((n, 2) float64, best first), where its messages carry one. -1: none."""
+        return -1
+
+
+class UserFeed(ABC):
+    """The private stream of a venue. One object a connection."""
+
+    def __init__(self, auth: Auth, rules: Mapping[str, TradingRule]) -> None:
+        self.auth, self.rules = auth, rules
+
+    def opening(self) -> Opening:
+        return ""
+        yield
+
+    @abstractmethod
+    def login(self, now: float) -> Iterable[str | bytes]:
+        """The frames that log in and subscribe; later steps follow as Send out of ``parse``."""
+
+    @abstractmethod
+    def parse(self, frame: bytes) -> Iterable[UserEvent | Control]: ...
+
+
+class OrderEntry(ABC):
+    """The wire side of placing, cancelling and asking about orders. ``rules`` by trading pair."""
+
+    def __init__(self, rules: Mapping[str, TradingRule]) -> None:
+        self.rules = rules
+
+    def opening(self) -> Generator[Call[Any], Any, None]:
+        """Calls to make once before all others, where a venue needs an account id first."""
+        return
+        yield
+
+    @abstractmethod
+    def place(self, order: NewOrder) -> Call[OrderUpdate]: ...
+
+    @abstractmethod
+    def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
+        """None from ``read``: the venue took the request, the outcome follows."""
+
+    @abstractmethod
+    def cancel_all(self, trading_pair: str) -> Call[list[OrderUpdate]]: ...
+
+    @abstractmethod
+    def status(self, order: InFlightOrder) -> Call[OrderUpdate]: ...
+
+    @abstractmethod
+    def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]: ...
+
+    @abstractmethod
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]: ...
+
+    @abstractmethod
+    def balances(self) -> Call[list[Balance]]: ...
+
+    @abstractmethod
+    def fees(self, trading_pair: str) -> Call[Fee]: ...
+
+    def order_fills(self, order: InFlightOrder) -> Call[list[Fill]] | None:
+        """The fills of one order, where the venue can be asked by order."""
+        return None
+
+    def resend(self, order: InFlightOrder) -> Call[OrderUpdate] | None:
+        """Where a client id makes placing idempotent for good: the same order again tells what became of it."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """``amount`` of ``name`` in ``per`` seconds. ``used_header``: where the venue says how much is used."""
+
+    name: str
+    amount: int
+    per: float
+    used_header: str = ""
+    aligned: bool = False
+    """The window starts on the wall clock's multiples of ``per``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Base addresses, each replaceable by a setting: that is how a sandbox or a testnet plugs in."""
+
+    rest: str
+    public: str
+    private: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One row of the registry: everything that the shared machinery needs to run a venue."""
+
+    name: str
+    hosts: Hosts
+    limits: tuple[RateLimit, ...]
+    auth: Callable[[Mapping[str, str]], Auth]
+    """Made from the key's fields (api_key, api_secret, passphrase...). Raises AuthenticationError naming a missing one."""
+    book: type[BookFeed]
+    user: type[UserFeed]
+    orders: type[OrderEntry]
+    error: Callable[[Answer], Fault | None]
+    """What an answer that refuses means; None: it succeeded. What no table knows is ErrorKind.UNKNOWN."""
+    client_id: Callable[[int], str]
+    """Our order number (80 bits, unique for ever) in the venue's length and alphabet."""
+    server_time: Call[float] | None = None
+    """Unix seconds on the venue's clock."""
+    testnet: Hosts | None = None
+    decode: Callable[[bytes], bytes] | None = None
+    """What every frame goes through first (gunzip); None: nothing."""
+    ping: str | None = None
+    ping_every: float = 20.0
+    stale_after: float = 30.0
+    """Seconds without a frame of data after which a connection is not believed any more."""
+    visibility: float = 10.0
+    """Seconds after which an order that the venue took must be found by a query, or never was."""
+    has: frozenset[str] = frozenset()
+    """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
+    closed: str = ""
+    """When and how the venue ended, if it did."""

@@ -1,0 +1,207 @@
+"""Orders as we speak of them: what is asked for, what a venue reports, and one record of an order's life."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from orderbook.messages import Side
+
+ZERO = Decimal(0)
+TradeType = Side
+"""The tutorial's word for a side."""
+
+
+class OrderType(StrEnum):
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderState(StrEnum):
+    """Knowledge of an order; ``rank`` never falls while quantity stands still."""
+
+    PENDING = "pending"  # intent journalled, no word of the venue yet
+    OPEN = "open"
+    PARTIALLY_FILLED = "partially_filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    NOT_PLACED = "not_placed"  # the venue denied it, repeatedly, after it could no longer arrive
+    FILLED = "filled"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+    @property
+    def is_done(self) -> bool:
+        return _RANK[self] >= 3
+
+
+_RANK = {
+    OrderState.PENDING: 0,
+    OrderState.OPEN: 1,
+    OrderState.PARTIALLY_FILLED: 2,
+    OrderState.NOT_PLACED: 3,
+    OrderState.REJECTED: 4,
+    OrderState.EXPIRED: 5,
+    OrderState.CANCELLED: 5,
+    OrderState.FILLED: 6,
+}
+
+
+class TradingRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue accepts for one pair; steps of 0 do not bind."""
+
+    trading_pair: str
+    symbol: str
+    base: str
+    quote: str
+    price_tick: Decimal
+    size_step: Decimal
+    min_size: Decimal = ZERO
+    max_size: Decimal | None = None
+    min_notional: Decimal = ZERO
+    market_in_quote: bool = False
+    """A market buy is sized in quote currency."""
+    active: bool = True
+
+
+class MarketSummary(msgspec.Struct, frozen=True):
+    """24 hours of one symbol, from the venue's tickers."""
+
+    symbol: str
+    last_price: Decimal
+    base_volume: Decimal
+    quote_volume: Decimal
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    client_order_id: str
+    trading_pair: str
+    side: Side
+    amount: Decimal
+    price: Decimal | None = None
+    type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21):
+    """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are ns."""
+
+    symbol: str
+    state: OrderState
+    client_order_id: str = ""
+    exchange_order_id: str = ""
+    filled: Decimal | None = None
+    quote_filled: Decimal | None = None
+    time: int = 0
+    reason: str = ""
+    # The terms, where the venue repeats them: needed to adopt an order that was placed elsewhere.
+    side: Side | None = None
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    type: OrderType | None = None
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=22):
+    """One trade of ours; (symbol, trade_id) is unique at the venue."""
+
+    symbol: str
+    trade_id: str
+    exchange_order_id: str
+    side: Side
+    price: Decimal
+    amount: Decimal
+    fee: Decimal = ZERO
+    fee_asset: str = ""
+    client_order_id: str = ""
+    is_maker: bool | None = None
+    time: int = 0
+
+
+class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=23):
+    """Absolute holdings of one asset; held = total - available."""
+
+    asset: str
+    total: Decimal
+    available: Decimal
+    time: int = 0
+
+    @property
+    def held(self) -> Decimal:
+        return self.total - self.available
+
+
+class UserStreamState(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=24):
+    """The private stream opened (connected, with a new epoch) or broke. Between the two, events are lost."""
+
+    connected: bool
+    epoch: int
+    reason: str = ""
+
+
+class Fee(msgspec.Struct, frozen=True):
+    """Rates as fractions: 0.001 is ten basis points."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+UserMessage = OrderUpdate | Fill | Balance | UserStreamState
+
+
+class InFlightOrder(msgspec.Struct, kw_only=True):
+    """The one record of an order's life: terms, the venue's ids, what is known of it.
+
+    ``apply`` merges venue evidence monotonically (cumulative quantity, then rank): any permutation and any
+    duplication of the same events gives the same final record. Amounts in base currency.
+    """
+
+    client_order_id: str
+    trading_pair: str
+    symbol: str
+    side: Side
+    amount: Decimal
+    price: Decimal | None = None
+    type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    tag: str = ""
+    exchange_order_id: str = ""
+    state: OrderState = OrderState.PENDING
+    unknown: bool = False
+    """The venue has to be asked: a time-out, a lost connection or a restart stands between it and us."""
+    external: bool = False
+    cancel_asked: bool = False
+    filled: Decimal = ZERO
+    quote_filled: Decimal = ZERO
+    fills: dict[str, Fill] = msgspec.field(default_factory=dict)
+    evidence: str = ""
+    """What the venue said that closed it."""
+    created: int = 0
+    updated: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.state.is_done
+
+    @property
+    def fills_filled(self) -> Decimal:
+        return sum((f.amount for f in self.fills.values()), ZERO)
+
+    @property
+    def is_complete(self) -> bool:
+        """Closed, and every fill that the closing quantity speaks of was seen."""
+        return self.is_done and self.fills_filled >= self.filled
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.quote_filled / self.filled if self.filled else None

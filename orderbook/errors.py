@@ -1,0 +1,116 @@
+"""The one error family.
+
+TrochilError
+├── ConfigError            a setting, a file or the machine is not as it must be
+│   ├── BadPair            no such pair, or not of the form BASE-QUOTE
+│   └── HiddenPackage      a user's own file hides one of our packages
+├── NotReady               not yet: still syncing, gate closed, actor restarting
+│   └── StaleBook          the book's writer is dead, or its feed is broken
+├── Lagged                 a reader fell behind; ``missed`` says by how many
+├── Disconnected           the network or the venue went away; asking again can help
+└── VenueError             the venue said no
+    ├── AuthenticationError    keys missing, wrong, or without permission
+    ├── RateLimited            until ``retry_at`` (unix seconds)
+    ├── ClockSkew              the venue finds our clock wrong
+    ├── NotFound               the venue knows no such order (no proof that it never will)
+    ├── DuplicateOrder         the client order id is already there: the first try did arrive
+    ├── UnknownOutcome         it may or may not have happened
+    └── Refused                proof that it did not happen
+        ├── InsufficientFunds
+        ├── InvalidOrder
+        └── Halted             trading was stopped here by halt()
+"""
+
+
+class TrochilError(Exception):
+    """Everything that Trochil raises on purpose."""
+
+
+class ConfigError(TrochilError):
+    """A setting, a file or the machine is not as it must be."""
+
+
+class BadPair(ConfigError):
+    """No such pair, or not of the form BASE-QUOTE."""
+
+
+class HiddenPackage(ConfigError, ImportError):
+    """A user's own file hides one of our packages."""
+
+
+class NotReady(TrochilError):
+    """Not yet: still syncing, gate closed, actor restarting."""
+
+
+class StaleBook(NotReady):
+    """The book's writer is dead, or its feed is broken."""
+
+
+class Lagged(TrochilError):
+    """A reader fell behind and missed messages."""
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(f"fell behind by {missed} messages; read again from a snapshot")
+        self.missed = missed
+
+    def __reduce__(self) -> tuple[type["Lagged"], tuple[int]]:
+        return Lagged, (self.missed,)
+
+
+class Disconnected(TrochilError):
+    """The network or the venue went away; asking again can help."""
+
+
+class VenueError(TrochilError):
+    """The venue said no."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message, code)
+        self.message, self.code = message, code
+
+    def __str__(self) -> str:
+        return f"{self.message} (code {self.code})" if self.code else self.message
+
+
+class AuthenticationError(VenueError):
+    """Keys missing, wrong, or without permission."""
+
+
+class RateLimited(VenueError):
+    """The venue's limit is reached; ``retry_at`` in unix seconds."""
+
+    def __init__(self, message: str, code: str = "", retry_at: float = 0.0) -> None:
+        super().__init__(message, code)
+        self.retry_at = retry_at
+
+
+class ClockSkew(VenueError):
+    """The venue finds our clock wrong; nothing was done."""
+
+
+class NotFound(VenueError):
+    """The venue knows no such order. No proof that it never will."""
+
+
+class DuplicateOrder(VenueError):
+    """The client order id is already there: the first try did arrive."""
+
+
+class UnknownOutcome(VenueError):
+    """It may or may not have happened: ask the venue, never send again blindly."""
+
+
+class Refused(VenueError):
+    """Proof that it did not happen."""
+
+
+class InsufficientFunds(Refused):
+    """The account can't pay for it."""
+
+
+class InvalidOrder(Refused):
+    """Outside the venue's rules."""
+
+
+class Halted(Refused):
+    """Trading was stopped here by halt()."""

@@ -1,0 +1,148 @@
+"""The vocabulary of the books: what a venue's feed can say, in our words.
+
+Levels travel as bytes and are scanned into numbers where the book lives, in one kernel. ``Layout`` says
+how to read them. Ids are int64, prices and sizes float64, times nanoseconds since 1970 (UTC).
+"""
+
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class BookState(IntEnum):
+    """What a reader may believe. Only LIVE levels are the venue's."""
+
+    SYNCING = 0
+    LIVE = 1
+    STALE = 2
+    INVALID = 3
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Layout(IntEnum):
+    """How the level bytes of a message are to be read."""
+
+    JSON = 0
+    """JSON rows, ``[["price","size", ...], ...]`` or ``[{"price":1.0,"qty":2.0}, ...]``: the first two numbers of each row."""
+    PACKED = 1
+    """Little-endian float64 pairs, price then size."""
+    SIDED = 2
+    """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a row whose word starts with b is a bid."""
+
+
+class OrderBookRow(NamedTuple):
+    """One level as float64s; ``update_id`` is the venue's id of the change that set it."""
+
+    price: float
+    amount: float
+    update_id: int
+
+
+class ClientOrderBookRow(NamedTuple):
+    """One level at the client's border."""
+
+    price: Decimal
+    amount: Decimal
+    update_id: int
+
+
+class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """A whole book: it replaces what stood there. ``update_id`` 0: the venue numbers nothing."""
+
+    symbol: str
+    bids: bytes
+    asks: bytes
+    update_id: int = 0
+    time: int = 0
+    layout: Layout = Layout.JSON
+    checksum: int = -1
+
+
+class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """Changed levels with absolute sizes; size 0 removes. Covers the venue's ids first_id..update_id.
+
+    ``first_id`` is the previous id + 1 where the venue names the previous one. Both 0: no numbering, the
+    connection's order is all there is.
+    """
+
+    symbol: str
+    bids: bytes
+    asks: bytes
+    first_id: int = 0
+    update_id: int = 0
+    time: int = 0
+    layout: Layout = Layout.JSON
+    checksum: int = -1
+
+
+class Trade(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """A public trade; ``side`` is the taker's."""
+
+    symbol: str
+    trade_id: str
+    side: Side
+    price: float
+    size: float
+    time: int
+
+
+class OrderAction(IntEnum):
+    OPEN = 0  # a resting order appears: price, size
+    MATCH = 1  # a resting order shrinks by size
+    CHANGE = 2  # a resting order has the new absolute size (and price, if not nan)
+    DONE = 3  # a resting order leaves
+    NOTHING = 4  # only its number counts
+
+
+class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known."""
+
+    symbol: str
+    action: OrderAction
+    order_id: str
+    side: str = ""
+    price: float = 0.0
+    size: float = 0.0
+    first_id: int = 0
+    update_id: int = 0
+    time: int = 0
+
+
+class RestingOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    order_id: str
+    price: float
+    size: float
+
+
+class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Every resting order, best price first, queue order within a price."""
+
+    symbol: str
+    bids: list[RestingOrder]
+    asks: list[RestingOrder]
+    update_id: int = 0
+    time: int = 0
+
+
+class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
+    """The feed of this symbol broke here: what follows may not join what came before."""
+
+    symbol: str
+    reason: str
+
+
+class Pairs(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """The pairs that a data source serves now; sent on subscribing and whenever they change."""
+
+    trading_pairs: list[str]
+
+
+OrderBookMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | Lost
+"""What a parser may say about a symbol's book."""
+DataMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | Lost | Pairs
