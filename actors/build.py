@@ -1,0 +1,119 @@
+"""From an ActorSpec to the plain object that does its work. The only place that knows every constructor."""
+
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from actors.clock import SYSTEM
+from actors.component import Component, Peers
+from actors.data_source import OrderBookTrackerDataSource
+from actors.journal import Journal
+from actors.keys import load_keys
+from actors.market import Market
+from actors.order_book_tracker import OrderBookTracker
+from actors.rest import Rest
+from actors.settings import ActorSpec, Settings, VenueSettings
+from actors.user_stream import UserStreamTrackerDataSource
+from actors.user_stream_polling import PollingUserStreamTrackerDataSource
+from actors.user_stream_tracker import UserStreamTracker
+from exchanges.contract import Auth, Exchange, Hosts
+from exchanges.registry import get
+from orderbook.errors import ConfigError
+from orderbook.reader import BookReader
+from orderbook.shared import book_path
+
+Checkpoint = Callable[[str], None]
+
+
+def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
+    """The venue's addresses: its own, its testnet's, or what the settings put in their place."""
+    base = exchange.testnet if venue.testnet else exchange.hosts
+    if base is None:
+        raise ConfigError(f"{exchange.name} has no testnet; leave testnet out, or name its hosts in the settings")
+    given = venue.hosts
+    return Hosts(
+        rest=given.get("rest", base.rest),
+        public=given.get("public", base.public),
+        private=given.get("private", base.private),
+    )
+
+
+class Workshop:
+    """Builds the components of one process; they share its HTTP session."""
+
+    def __init__(self, settings: Settings, run_dir: str, peers: Peers, checkpoint: Checkpoint) -> None:
+        self.settings, self.run_dir, self.peers, self.checkpoint = settings, run_dir, peers, checkpoint
+        self._sessions: list[aiohttp.ClientSession] = []
+
+    async def close(self) -> None:
+        for session in self._sessions:
+            await session.close()
+
+    def build(self, spec: ActorSpec) -> Component:
+        """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
+        exchange = get(spec.venue)
+        venue = self.settings.venues[spec.venue]
+        makers: dict[str, Callable[[ActorSpec, Exchange, VenueSettings], Component]] = {
+            "data_source": self._data_source,
+            "order_book_tracker": self._order_book_tracker,
+            "user_stream_data_source": self._user_stream_data_source,
+            "user_stream_tracker": self._user_stream_tracker,
+            "market": self._market,
+        }
+        return makers[spec.kind](spec, exchange, venue)
+
+    def _place(self, spec: ActorSpec) -> dict[str, Any]:
+        return {"run_dir": self.run_dir, "name": spec.name}
+
+    def _rest(self, exchange: Exchange, hosts: Hosts, auth: Auth | None) -> Rest:
+        session = aiohttp.ClientSession()
+        self._sessions.append(session)
+        return Rest(exchange, session, hosts, auth, SYSTEM)
+
+    def _auth(self, spec: ActorSpec, exchange: Exchange) -> Auth | None:
+        return exchange.auth(load_keys(spec.key_reference)) if spec.key_reference else None
+
+    def _data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        rest = self._rest(exchange, hosts, auth)
+        return OrderBookTrackerDataSource(
+            exchange, hosts=hosts, pairs=spec.pairs, rest=rest, auth=auth, **self._place(spec)
+        )
+
+    def _order_book_tracker(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        source = spec.sibling("data_source")
+        return OrderBookTracker(
+            exchange,
+            peers=self.peers,
+            data_source=source,
+            capacity=venue.capacity,
+            checkpoint=self.checkpoint,
+            **self._place(spec),
+        )
+
+    def _user_stream_data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        rest = self._rest(exchange, hosts, auth)
+        polling = venue.user_stream == "polling"
+        kind = PollingUserStreamTrackerDataSource if polling else UserStreamTrackerDataSource
+        return kind(exchange, hosts=hosts, rest=rest, auth=auth, clock=SYSTEM, **self._place(spec))
+
+    def _user_stream_tracker(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        source = spec.sibling("user_stream_data_source")
+        return UserStreamTracker(exchange, peers=self.peers, data_source=source, **self._place(spec))
+
+    def _market(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        return Market(
+            exchange,
+            account=spec.key,
+            rest=self._rest(exchange, hosts, auth),
+            peers=self.peers,
+            user_stream_tracker=spec.sibling("user_stream_tracker"),
+            journal=Journal(self.settings.journal_address, venue=spec.venue, account=spec.key),
+            books=lambda pair: BookReader(book_path(self.run_dir, spec.venue, pair)),
+            clock=SYSTEM,
+            checkpoint=self.checkpoint,
+            **self._place(spec),
+        )

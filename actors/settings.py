@@ -1,0 +1,112 @@
+"""What a deployment is told: venues, pairs, accounts (by reference), hosts, and where things are kept."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import msgspec
+
+from orderbook.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One venue. ``accounts`` maps a name to a key reference ("env:NAME", "file:PATH#section"), never to a key."""
+
+    pairs: list[str] = []
+    accounts: dict[str, str] = {}
+    hosts: dict[Literal["rest", "public", "private"], str] = {}
+    testnet: bool = False
+    pairs_per_shard: int = 50
+    capacity: int = 8192
+    """Levels that a side of a book can hold."""
+    user_stream: Literal["socket", "polling"] = "socket"
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A deployment. Everything has a default but the venues."""
+
+    deployment: str = "default"
+    venues: dict[str, VenueSettings] = {}
+    state_dir: str = "~/.trochil"
+    """Journals and what is desired, a folder a deployment."""
+    journal: str = ""
+    """A database address; empty: SQLite in ``state_dir``."""
+    shared_memory: str = "/dev/shm"
+    actor_cpus: float = 0.1
+    """CPUs that Ray books for each actor."""
+    rules_refresh: float = 300.0
+    """Seconds between two readings of a venue's trading rules: listings and delistings show then."""
+
+    @property
+    def folder(self) -> Path:
+        """This deployment's folder, made private."""
+        folder = Path(self.state_dir).expanduser() / self.deployment
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"state_dir {folder} can't be used: {error.strerror}; set state_dir to a writable folder")
+        return folder
+
+    @property
+    def journal_address(self) -> str:
+        return self.journal or f"sqlite:///{self.folder / 'journal.db'}"
+
+
+class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One actor to run: enough to build it on any node. ``key`` is its shard's number or its account."""
+
+    kind: Literal["data_source", "order_book_tracker", "user_stream_data_source", "user_stream_tracker", "market"]
+    venue: str
+    key: str
+    pairs: list[str] = []
+    key_reference: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}/{self.venue}/{self.key}"
+
+    @property
+    def group(self) -> str:
+        """Actors of one group share a node: they speak over its memory and sockets."""
+        return f"{'books' if 'order_book' in self.kind or self.kind == 'data_source' else 'orders'}/{self.venue}/{self.key}"
+
+    def sibling(self, kind: str) -> str:
+        return f"{kind}/{self.venue}/{self.key}"
+
+
+def load_settings(source: "dict[str, Any] | str | os.PathLike[str] | Settings | None") -> Settings:
+    """Settings from a dict, or a YAML or TOML file. Raises ConfigError naming the key and the file."""
+    if source is None:
+        return Settings()
+    if isinstance(source, Settings):
+        return source
+    if isinstance(source, dict):
+        return _convert(source, "config")
+    path = Path(source)
+    try:
+        text = path.read_bytes()
+        decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.yaml.decode
+        return _convert(decode(text), str(path))
+    except OSError as error:
+        raise ConfigError(f"config file {path} can't be read: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"config file {path}: {error}") from None
+
+
+def _convert(data: Any, where: str) -> Settings:
+    try:
+        return msgspec.convert(data, Settings)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Settings.__struct_fields__)
+        raise ConfigError(f"{where}: {error}; known keys: {known}; of a venue: {_venue_keys()}") from None
+
+
+def _venue_keys() -> str:
+    return ", ".join(VenueSettings.__struct_fields__)
+
+
+def to_dict(settings: msgspec.Struct) -> dict[str, Any]:
+    """As builtins: what crosses actor borders."""
+    return cast(dict[str, Any], msgspec.to_builtins(settings))
