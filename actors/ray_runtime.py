@@ -1,7 +1,6 @@
 """A deployment on Ray, as a driver sees it: joined when it runs, started when it doesn't."""
 
 import asyncio
-import logging
 from typing import Any
 
 import msgspec
@@ -46,7 +45,7 @@ class RayRuntime:
                 await self._call_when_up("ensure", to_dict(self.settings))
         except TimeoutError:
             raise NotReady(
-                f"the supervisor of deployment {self.settings.deployment!r} didn't answer in {SUPERVISOR_TIMEOUT:.0f} s; "
+                f"the supervisor of {self.settings.deployment!r} didn't answer in {SUPERVISOR_TIMEOUT:.0f} s; "
                 "look at `ray status` for free CPUs and at the actor's log in the dashboard"
             ) from None
 

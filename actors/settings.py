@@ -46,7 +46,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"state_dir {folder} can't be used: {error.strerror}; set state_dir to a writable folder")
+            what = f"state_dir {folder} can't be used: {error.strerror}"
+            raise ConfigError(f"{what}; set state_dir to a writable folder") from None
         return folder
 
     @property
@@ -70,7 +71,8 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def group(self) -> str:
         """Actors of one group share a node: they speak over its memory and sockets."""
-        return f"{'books' if 'order_book' in self.kind or self.kind == 'data_source' else 'orders'}/{self.venue}/{self.key}"
+        what = "books" if self.kind in ("data_source", "order_book_tracker") else "orders"
+        return f"{what}/{self.venue}/{self.key}"
 
     def sibling(self, kind: str) -> str:
         return f"{kind}/{self.venue}/{self.key}"

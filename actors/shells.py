@@ -1,4 +1,4 @@
-"""The Ray actors: the only file that says ``@ray.remote``. A shell holds a Host and forwards; logic in a shell is a bug."""
+"""The Ray actors: the only file that says ``ray.remote``. A shell holds a Host and forwards, nothing else."""
 
 import logging
 import os

@@ -193,14 +193,14 @@ class BookFeed(ABC):
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; what is not the venue's form raises."""
+        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; a malformed frame raises."""
 
     def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
         """None: the stream opens with one, and ``refresh`` asks for another."""
         return None
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
-        """The venue's checksum of the best levels ((n, 2) float64, best first), where its messages carry one. -1: none."""
+        """The venue's checksum of the best levels ((n, 2) float64, best first); -1 where it has none."""
         return -1
 
 
@@ -296,7 +296,7 @@ class Exchange:
     hosts: Hosts
     limits: tuple[RateLimit, ...]
     auth: Callable[[Mapping[str, str]], Auth]
-    """Made from the key's fields (api_key, api_secret, passphrase...). Raises AuthenticationError naming a missing one."""
+    """Made from the key's fields (api_key, api_secret...). Raises AuthenticationError naming a missing one."""
     book: type[BookFeed]
     user: type[UserFeed]
     orders: type[OrderEntry]

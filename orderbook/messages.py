@@ -29,11 +29,11 @@ class Layout(IntEnum):
     """How the level bytes of a message are to be read."""
 
     JSON = 0
-    """JSON rows, ``[["price","size", ...], ...]`` or ``[{"price":1.0,"qty":2.0}, ...]``: the first two numbers of each row."""
+    """JSON rows, ``[["price","size"], ...]`` or ``[{"price":1.0,"qty":2.0}, ...]``: a row's first two numbers."""
     PACKED = 1
     """Little-endian float64 pairs, price then size."""
     SIDED = 2
-    """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a row whose word starts with b is a bid."""
+    """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a word with b marks a bid."""
 
 
 class OrderBookRow(NamedTuple):
