@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+from exchanges.registry import get
+from orderbook.reader import BookReader
+from orderbook.shared import book_path
 
 from actors.clock import SYSTEM
 from actors.component import Component, Peers
@@ -18,10 +21,7 @@ from actors.user_stream import UserStreamTrackerDataSource
 from actors.user_stream_polling import PollingUserStreamTrackerDataSource
 from actors.user_stream_tracker import UserStreamTracker
 from exchanges.contract import Auth, Exchange, Hosts
-from exchanges.registry import get
 from orderbook.errors import ConfigError
-from orderbook.reader import BookReader
-from orderbook.shared import book_path
 
 Checkpoint = Callable[[str], None]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from exchanges.registry import get
 
 from actors.component import Peers, Tasks
 from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
-from exchanges.registry import get
 from orderbook.errors import BadPair, ConfigError, TrochilError
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,85 @@
+"""What the supervisor and the shells see of every plain class, and what those see of each other."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from actors.settings import Settings
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a channel listens, and the token that its first frame must carry; ``repr`` hides the token."""
+
+    path: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.path!r}, ***)"
+
+
+class Component(Protocol):
+    """A plain class that does one actor's work."""
+
+    failed: "asyncio.Future[None]"
+    """Done, with the exception, when a background task died: its process must end."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def status(self) -> dict[str, Any]:
+        """Builtins only: it crosses actor borders and ends in JSON."""
+
+
+class Peers(Protocol):
+    """How components call each other, by actor name."""
+
+    async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Raises what the method raised; NotReady when no such actor is there, Disconnected when it died."""
+
+
+class Runtime(Protocol):
+    """A deployment as a client sees it."""
+
+    settings: "Settings"
+    run_dir: str
+    peers: Peers
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def shutdown(self) -> None: ...
+
+
+class Tasks:
+    """The background tasks of one component. The first that fails completes ``failed``."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if task.cancelled() or self.failed.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self.failed.set_exception(error)
+            self.failed.exception()  # seen here: whoever awaits it gets it, nobody has to
+
+    async def stop(self) -> None:
+        """Cancel all and wait until they ended."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
