@@ -140,7 +140,8 @@ class Supervisor:
         return {"actors": self._actors(), "shards": self._shards, "halted": self._halted}
 
     def _actors(self) -> dict[str, dict[str, Any]]:
-        return {
+        myself = {"pid": os.getpid(), "restarts": 0, "state": "running", "error": "", "status": {}}
+        return {"supervisor": myself} | {
             name: {
                 "pid": view.pid,
                 "restarts": view.restarts,
