@@ -148,7 +148,9 @@ def test_killed_mid_snapshot_the_book_comes_back_with_a_new_epoch(world: Any, fa
         (failpoints / "mid_snapshot").touch()
         sandbox.admin("POST", "drop", {"pair": "ETH-USDT", "frames": 1})
         until(lambda: not (failpoints / "mid_snapshot").exists(), 20, "the tracker reached its snapshot")
-        took = until(lambda: live_since(client, "ETH-USDT", epoch), BACK_WITHIN, "the book LIVE with a new epoch")
+        took = until(
+            lambda epoch=epoch: live_since(client, "ETH-USDT", epoch), BACK_WITHIN, "the book LIVE with a new epoch"
+        )
         counts["mid_snapshot"] += 1
         print(f"mid_snapshot: live again after {took:.1f} s")
 
