@@ -1,0 +1,182 @@
+"""One order book: two sorted sides of float64 levels, changed by messages, asked by the tutorial's questions."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Raw
+
+from orderbook import kernels as k
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, OrderBookRow, Side
+from orderbook.queries import BookQueries, Top
+from orderbook.scanner import MALFORMED, UNDECIDED, valid
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+ROWS_A_MESSAGE = 20_000
+# One message is applied at a time in a process, whatever the number of books.
+_scratch: Floats = np.zeros((2, ROWS_A_MESSAGE, 3))
+_ids: Ints = np.zeros(5, np.int64)
+_EMPTY = np.zeros(0, np.uint8)
+
+
+class OrderBook(BookQueries):
+    """A book in private memory, or over memory given. Not for several threads.
+
+    ``apply_*`` raise ValueError on malformed levels and then leave the book as it was.
+    """
+
+    def __init__(self, capacity: int = 4096, max_depth: int = 0, block: Floats | None = None) -> None:
+        """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7, capacity) float64."""
+        self._f: Floats = np.zeros((7, max(capacity, len(k.SLOTS)))) if block is None else block
+        self._m: Ints = self._f.view(np.int64)
+        if block is None:
+            k.clear(self._f, self._m)
+        self._meta = self._m[k.META]
+        self._meta[k.MAX_DEPTH] = max_depth
+        self._live = int(BookState.LIVE)
+
+    def apply_snapshot(self, snapshot: BookSnapshot, receive_time: int = 0) -> None:
+        """Replace the book by ``snapshot`` and publish it LIVE. Times in ns."""
+        self._ingest(k.SNAPSHOT, snapshot, receive_time)
+
+    def apply_diff(self, diff: BookDiff, receive_time: int = 0) -> None:
+        """Set the changed levels (absolute sizes, 0 removes) and publish."""
+        self._ingest(k.DIFF, diff, receive_time)
+
+    def apply_diffs(self, diffs: Iterable[BookDiff], receive_time: int = 0) -> None:
+        for diff in diffs:
+            self._ingest(k.DIFF, diff, receive_time)
+
+    def _ingest(self, kind: int, message: BookSnapshot | BookDiff, receive_time: int) -> None:
+        ids = _ids
+        ids[0], ids[1], ids[2], ids[3], ids[4] = kind, self._live, message.update_id, message.time, receive_time
+        layout = message.layout
+        if layout == Layout.PACKED:
+            self._write(_unpack(message.bids), _unpack(message.asks))
+            return
+        bids, asks = message.bids, message.asks
+        verdict = k.ingest(
+            self._f,
+            self._m,
+            np.frombuffer(bids, np.uint8) if bids else _EMPTY,
+            np.frombuffer(asks, np.uint8) if asks else _EMPTY,
+            layout == Layout.SIDED,
+            _scratch,
+            ids,
+        )
+        if verdict == UNDECIDED:
+            self._write(_read_slowly(bids, layout == Layout.SIDED), _read_slowly(asks, False))
+        elif verdict == MALFORMED:
+            raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
+
+    def _write(self, bids: Floats, asks: Floats) -> None:
+        if not (valid(bids, len(bids)) and valid(asks, len(asks))):
+            raise ValueError("prices must be positive and finite, sizes finite and not negative")
+        k.write(self._f, self._m, bids, len(bids), asks, len(asks), _ids)
+
+    def set_state(self, state: BookState) -> None:
+        """Publish a state; readers see it before any level that follows."""
+        k.set_state(self._m, int(state), 0)
+
+    def new_epoch(self, state: BookState = BookState.SYNCING) -> int:
+        """A resync begins: the epoch grows, the state is published. Returns the epoch."""
+        epoch = self.epoch + 1
+        k.set_state(self._m, int(state), epoch)
+        return epoch
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter: applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot."""
+        self._meta[k.SLOTS.index(name)] += n
+
+    def beat(self) -> None:
+        k.beat(self._m)
+
+    @property
+    def state(self) -> BookState:
+        return BookState(int(self._meta[k.STATE]))
+
+    @property
+    def epoch(self) -> int:
+        return int(self._meta[k.EPOCH])
+
+    @property
+    def sequence(self) -> int:
+        return int(self._meta[k.SEQUENCE])
+
+    @property
+    def update_id(self) -> int:
+        return int(self._meta[k.UPDATE_ID])
+
+    @property
+    def is_crossed(self) -> bool:
+        return bool(self._meta[k.IS_CROSSED])
+
+    def meta(self) -> dict[str, int]:
+        """Every slot by name: version, state, epoch, ids, times (ns), windows, counters."""
+        return dict(zip(k.SLOTS, self._meta[: len(k.SLOTS)].tolist(), strict=True))
+
+    def top(self) -> Top:
+        return Top(*k.read_top(self._f, self._m)[3:])
+
+    @property
+    def bids(self) -> Floats:
+        """(n, 2) float64 copy, price and size, best first."""
+        return self._side(k.BIDS, k.BID_START)
+
+    @property
+    def asks(self) -> Floats:
+        """(n, 2) float64 copy, price and size, best first."""
+        return self._side(k.ASKS, k.ASK_START)
+
+    def _side(self, base: int, where: int) -> Floats:
+        start, length = self._meta[where], self._meta[where + 1]
+        return np.ascontiguousarray(self._f[base : base + 2, start : start + length].T)
+
+    def rows(self, side: Side) -> Iterator[OrderBookRow]:
+        """The tutorial's rows, best first."""
+        base, where = (k.BIDS, k.BID_START) if side is Side.BUY else (k.ASKS, k.ASK_START)
+        for i in range(self._meta[where], self._meta[where] + self._meta[where + 1]):
+            yield OrderBookRow(float(self._f[base, i]), float(self._f[base + 1, i]), int(self._m[base + 2, i]))
+
+    def digest(self) -> str:
+        """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best first, as repr(float)."""
+        return digest_of(self.bids, self.asks)
+
+
+def digest_of(bids: Floats, asks: Floats) -> str:
+    text = hashlib.sha256()
+    for name, levels in (("b", bids), ("a", asks)):
+        for price, size in levels.tolist():
+            text.update(f"{name},{price!r},{size!r}\n".encode())
+    return text.hexdigest()
+
+
+def _unpack(data: bytes) -> Floats:
+    if len(data) % 16:
+        raise ValueError("packed levels must be pairs of float64")
+    pairs = np.frombuffer(data, np.float64).reshape(-1, 2)
+    rows = np.ones((len(pairs), 3))
+    rows[:, 1:] = pairs
+    return rows
+
+
+def _read_slowly(text: bytes, sided: bool) -> Floats:
+    """Rows that the kernel could not decide, read by Python's own float."""
+    kind = list[dict[str, Raw]] if text[:2] == b"[{" else list[list[Raw]]
+    raw: list[Any] = msgspec.json.decode(text or b"[]", type=kind)
+    rows = np.ones((len(raw), 3))
+    for number, row in enumerate(raw):
+        values = list(row.values()) if isinstance(row, dict) else row
+        if sided:
+            rows[number, 0] = 1.0 if bytes(values[0])[1:2] == b"b" else -1.0
+        numbers = values[1:3] if sided else [v for v in values if _is_number(v)][:2]
+        rows[number, 1:] = [float(bytes(value).strip(b'"')) for value in numbers]
+    return rows
+
+
+def _is_number(value: Raw) -> bool:
+    return bytes(value).strip(b'"')[:1].isdigit()

@@ -1,0 +1,377 @@
+"""The compiled inner loops of a book: apply, publish under the sequence lock, read, query. One writer, any readers.
+
+A book is one block seen as ``f`` (7, capacity) float64 and ``m`` (7, capacity) int64: bid price, size, update id,
+ask price, size, update id, meta. Each side is a sorted window (best first) somewhere in its columns.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from orderbook.scanner import scan, valid
+
+META = 6
+SLOTS = (
+    "version",
+    "state",
+    "epoch",
+    "sequence",
+    "update_id",
+    "venue_time",
+    "receive_time",
+    "publish_time",
+    "heartbeat",
+    "bid_start",
+    "bid_length",
+    "ask_start",
+    "ask_length",
+    "guaranteed_depth",
+    "max_depth",
+    "applied",
+    "ignored",
+    "gaps",
+    "resyncs",
+    "crossed",
+    "rejected",
+    "dropped_before_snapshot",
+    "levels",
+    "is_crossed",
+)
+(
+    VERSION,
+    STATE,
+    EPOCH,
+    SEQUENCE,
+    UPDATE_ID,
+    VENUE_TIME,
+    RECEIVE_TIME,
+    PUBLISH_TIME,
+    HEARTBEAT,
+    BID_START,
+    BID_LENGTH,
+    ASK_START,
+    ASK_LENGTH,
+    GUARANTEED_DEPTH,
+    MAX_DEPTH,
+    APPLIED,
+    IGNORED,
+    GAPS,
+    RESYNCS,
+    CROSSED,
+    REJECTED,
+    DROPPED,
+    LEVELS,
+    IS_CROSSED,
+) = range(len(SLOTS))
+BIDS, ASKS = 0, 3
+SPINS = 64
+"""Tries of one reading before the reader yields its core."""
+TORN = -1
+DIFF, SNAPSHOT = 0, 1
+_CLOCK_REALTIME, _CLOCK_MONOTONIC = 0, 1
+
+
+@intrinsic
+def fence(typing_context):
+    """No load or store crosses this line."""
+
+    def code(context, builder, signature, arguments):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), code
+
+
+@intrinsic
+def _clock(typing_context, which):
+    """Nanoseconds of a POSIX clock, without going through Python."""
+
+    def code(context, builder, signature, arguments):
+        i64 = ir.IntType(64)
+        timespec = cgutils.alloca_once(builder, ir.ArrayType(i64, 2))
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), timespec.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        builder.call(function, [builder.trunc(arguments[0], ir.IntType(32)), timespec])
+        seconds = builder.extract_value(builder.load(timespec), 0)
+        nanoseconds = builder.extract_value(builder.load(timespec), 1)
+        return builder.add(builder.mul(seconds, ir.Constant(i64, 1_000_000_000)), nanoseconds)
+
+    return types.int64(types.int64), code
+
+
+@njit(cache=True)
+def wall_ns():
+    return _clock(np.int64(_CLOCK_REALTIME))
+
+
+@njit(cache=True)
+def monotonic_ns():
+    return _clock(np.int64(_CLOCK_MONOTONIC))
+
+
+@njit(cache=True)
+def _recentre(f, m, base, start, length):
+    """Move a window that reached an end to the middle; returns its new start."""
+    new = (f.shape[1] - length) // 2
+    if new < start:
+        for i in range(length):
+            f[base, new + i] = f[base, start + i]
+            f[base + 1, new + i] = f[base + 1, start + i]
+            m[base + 2, new + i] = m[base + 2, start + i]
+    else:
+        for i in range(length - 1, -1, -1):
+            f[base, new + i] = f[base, start + i]
+            f[base + 1, new + i] = f[base + 1, start + i]
+            m[base + 2, new + i] = m[base + 2, start + i]
+    return new
+
+
+@njit(cache=True)
+def _shift(f, m, base, first, last, step):
+    """Move rows first..last-1 by one place: step -1 towards the front, +1 towards the back."""
+    if step < 0:
+        for i in range(first, last):
+            f[base, i - 1] = f[base, i]
+            f[base + 1, i - 1] = f[base + 1, i]
+            m[base + 2, i - 1] = m[base + 2, i]
+    else:
+        for i in range(last - 1, first - 1, -1):
+            f[base, i + 1] = f[base, i]
+            f[base + 1, i + 1] = f[base + 1, i]
+            m[base + 2, i + 1] = m[base + 2, i]
+
+
+@njit(cache=True)
+def _find(f, base, start, end, price, sign):
+    """Index of the first level that is not better than ``price``: a gallop from the best, then bisection."""
+    key = price * sign
+    low, step = start, 1
+    while low + step <= end and f[base, low + step - 1] * sign < key:
+        low += step
+        step <<= 1
+    high = min(end, low + step)
+    while low < high:
+        middle = (low + high) >> 1
+        if f[base, middle] * sign < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def set_level(f, m, base, price, size, update_id):
+    """Set, insert or remove one level of a side; a full side drops its worst and says what is still guaranteed."""
+    meta, capacity = m[META], f.shape[1]
+    where = BID_START if base == BIDS else ASK_START
+    sign = -1.0 if base == BIDS else 1.0
+    start, length = meta[where], meta[where + 1]
+    end = start + length
+    i = _find(f, base, start, end, price, sign)
+    if i < end and f[base, i] == price:
+        if size != 0.0:
+            f[base + 1, i] = size
+            m[base + 2, i] = update_id
+        elif i - start < end - 1 - i:
+            _shift(f, m, base, start, i, 1)
+            meta[where], meta[where + 1] = start + 1, length - 1
+        else:
+            _shift(f, m, base, i + 1, end, -1)
+            meta[where + 1] = length - 1
+        return
+    if size == 0.0:
+        return
+    limit = meta[MAX_DEPTH] if 0 < meta[MAX_DEPTH] < capacity - 1 else capacity - 1
+    if length >= limit:
+        if i == end:
+            meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+            return
+        length -= 1
+        end -= 1
+        meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+    if (start == 0 and i - start < end - i) or (end == capacity and i - start >= end - i):
+        offset = i - start
+        start = _recentre(f, m, base, start, length)
+        end, i = start + length, start + offset
+    if i - start < end - i and start > 0:
+        _shift(f, m, base, start, i, -1)
+        start -= 1
+        i -= 1
+    else:
+        _shift(f, m, base, i, end, 1)
+    f[base, i] = price
+    f[base + 1, i] = size
+    m[base + 2, i] = update_id
+    meta[where], meta[where + 1] = start, length + 1
+
+
+@njit(cache=True)
+def open_bracket(m):
+    """From here to ``close_bracket`` readers try again: the version is odd."""
+    m[META, VERSION] += 1
+    fence()
+
+
+@njit(cache=True)
+def close_bracket(m):
+    fence()
+    m[META, VERSION] += 1
+
+
+@njit(cache=True)
+def clear(f, m):
+    """Empty both sides, their windows in the middle."""
+    meta, middle = m[META], f.shape[1] // 2
+    meta[BID_START], meta[BID_LENGTH], meta[ASK_START], meta[ASK_LENGTH] = middle, 0, middle, 0
+    meta[GUARANTEED_DEPTH] = f.shape[1]
+
+
+@njit(cache=True)
+def write(f, m, bids, n_bids, asks, n_asks, ids):
+    """Apply scanned rows and publish, in one bracket. ``ids``: kind, state, update id, venue time, receive time."""
+    meta = m[META]
+    update_id = ids[2]
+    open_bracket(m)
+    if ids[0] == SNAPSHOT:
+        clear(f, m)
+    for k in range(n_bids):
+        set_level(f, m, BIDS if bids[k, 0] > 0.0 else ASKS, bids[k, 1], bids[k, 2], update_id)
+    for k in range(n_asks):
+        set_level(f, m, ASKS, asks[k, 1], asks[k, 2], update_id)
+    meta[STATE] = ids[1]
+    meta[UPDATE_ID], meta[VENUE_TIME], meta[RECEIVE_TIME] = update_id, ids[3], ids[4]
+    meta[SEQUENCE] += 1
+    meta[LEVELS] += n_bids + n_asks
+    if ids[0] == DIFF:
+        meta[APPLIED] += 1
+    crossed = meta[BID_LENGTH] > 0 and meta[ASK_LENGTH] > 0 and f[BIDS, meta[BID_START]] >= f[ASKS, meta[ASK_START]]
+    meta[IS_CROSSED] = 1 if crossed else 0
+    meta[CROSSED] += meta[IS_CROSSED]
+    now = wall_ns()
+    meta[PUBLISH_TIME] = now
+    meta[HEARTBEAT] = monotonic_ns()
+    close_bracket(m)
+
+
+@njit(cache=True)
+def ingest(f, m, bid_text, ask_text, sided, scratch, ids):
+    """Scan both texts, check every number, then write. Returns 0, or the scanner's word with nothing changed."""
+    n_bids = scan(bid_text, sided, scratch[0])
+    if n_bids < 0:
+        return n_bids
+    n_asks = scan(ask_text, False, scratch[1])
+    if n_asks < 0:
+        return n_asks
+    if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
+        return -1
+    write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)
+    return 0
+
+
+@njit(cache=True)
+def set_state(m, state, epoch):
+    """Publish a state; with a higher ``epoch``, that too."""
+    meta = m[META]
+    open_bracket(m)
+    meta[STATE] = state
+    if epoch > meta[EPOCH]:
+        meta[EPOCH] = epoch
+    meta[PUBLISH_TIME] = wall_ns()
+    meta[HEARTBEAT] = monotonic_ns()
+    close_bracket(m)
+
+
+@njit(cache=True)
+def beat(m):
+    m[META, HEARTBEAT] = monotonic_ns()
+
+
+@njit(cache=True)
+def read_top(f, m):
+    """(version or TORN, state, heartbeat age in ns, bid, bid size, ask, ask size); nan for an empty side."""
+    meta = m[META]
+    for _ in range(SPINS):
+        version = meta[VERSION]
+        fence()
+        if version & 1 == 0:
+            bid = bid_size = ask = ask_size = np.nan
+            if meta[BID_LENGTH] > 0:
+                i = meta[BID_START]
+                bid, bid_size = f[BIDS, i], f[BIDS + 1, i]
+            if meta[ASK_LENGTH] > 0:
+                i = meta[ASK_START]
+                ask, ask_size = f[ASKS, i], f[ASKS + 1, i]
+            state = meta[STATE]
+            fence()
+            if meta[VERSION] == version:
+                return version, state, monotonic_ns() - meta[HEARTBEAT], bid, bid_size, ask, ask_size
+    return np.int64(TORN), meta[STATE], monotonic_ns() - meta[HEARTBEAT], np.nan, np.nan, np.nan, np.nan
+
+
+@njit(cache=True)
+def read_levels(f, m, depth, bids, asks, seen):
+    """Copy up to ``depth`` best (price, size) of each side, and the meta slots: (n bids, n asks), or TORN twice."""
+    meta, capacity = m[META], f.shape[1]
+    for _ in range(SPINS):
+        version = meta[VERSION]
+        fence()
+        if version & 1 == 0:
+            start, n_bids = meta[BID_START], min(meta[BID_LENGTH], depth, bids.shape[0])
+            start_asks, n_asks = meta[ASK_START], min(meta[ASK_LENGTH], depth, asks.shape[0])
+            # Numbers read while a writer was at work may point anywhere: stay inside, the version check decides.
+            if 0 <= start <= capacity - n_bids and 0 <= start_asks <= capacity - n_asks:
+                for i in range(n_bids):
+                    bids[i, 0], bids[i, 1] = f[BIDS, start + i], f[BIDS + 1, start + i]
+                for i in range(n_asks):
+                    asks[i, 0], asks[i, 1] = f[ASKS, start_asks + i], f[ASKS + 1, start_asks + i]
+            for k in range(seen.size):
+                seen[k] = meta[k]
+            fence()
+            if meta[VERSION] == version:
+                return n_bids, n_asks
+    return np.int64(TORN), np.int64(TORN)
+
+
+@njit(cache=True)
+def spend(levels, n, volume, by_quote):
+    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they don't reach."""
+    base = quote = 0.0
+    for i in range(n):
+        price, size = levels[i, 0], levels[i, 1]
+        left = (volume - quote) / price if by_quote else volume - base
+        take = min(size, left)
+        base += take
+        quote += take * price
+        if take >= left:
+            return base, quote, price
+    return np.nan, np.nan, np.nan
+
+
+@njit(cache=True)
+def volume_to(levels, n, price, sign):
+    """Base volume of the levels up to and including ``price``; sign 1 for asks, -1 for bids."""
+    total = 0.0
+    for i in range(n):
+        if levels[i, 0] * sign > price * sign:
+            break
+        total += levels[i, 1]
+    return total
+
+
+def warm() -> None:
+    """Compile every kernel, or load it from the cache; once a node, before actors start."""
+    from orderbook.book import OrderBook
+    from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
+
+    book = OrderBook(64)
+    book.apply_snapshot(BookSnapshot("A", b'[["1","1"]]', b'[["2","1"]]', 1))
+    book.apply_diff(BookDiff("A", b'[["buy","1","2"]]', b"", 2, 2, 0, Layout.SIDED))
+    book.apply_diff(BookDiff("A", np.ones((1, 2)).tobytes(), b"", 3, 3, 0, Layout.PACKED))
+    book.set_state(BookState.LIVE)
+    book.beat()
+    book.top()
+    _ = book.bids
+    book.get_price_for_volume(True, 1.0)
+    book.get_volume_for_price(True, 2.0)

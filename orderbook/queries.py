@@ -1,0 +1,75 @@
+"""The tutorial's questions to a book, answered from its best levels."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from orderbook import kernels as k
+
+Floats = npt.NDArray[np.float64]
+
+
+class Top(NamedTuple):
+    """Best bid and ask as float64; nan for an empty side."""
+
+    bid: float
+    bid_size: float
+    ask: float
+    ask_size: float
+
+    @property
+    def mid(self) -> float:
+        return (self.bid + self.ask) / 2
+
+    @property
+    def spread(self) -> float:
+        return self.ask - self.bid
+
+
+class BookQueries:
+    """For what has ``bids`` and ``asks``. ``is_buy`` walks the asks. nan where the book does not reach."""
+
+    @property
+    def bids(self) -> Floats:
+        """(n, 2) float64, price and size, best first."""
+        raise NotImplementedError
+
+    @property
+    def asks(self) -> Floats:
+        """(n, 2) float64, price and size, best first."""
+        raise NotImplementedError
+
+    def _levels(self, is_buy: bool) -> Floats:
+        return self.asks if is_buy else self.bids
+
+    def get_price(self, is_buy: bool) -> float:
+        """The best price one can buy (ask) or sell (bid) at."""
+        levels = self._levels(is_buy)
+        return float(levels[0, 0]) if len(levels) else float("nan")
+
+    def get_mid_price(self) -> float:
+        return (self.get_price(True) + self.get_price(False)) / 2
+
+    def get_vwap_for_volume(self, is_buy: bool, volume: float) -> float:
+        """Average price of taking ``volume`` in base currency."""
+        base, quote, _ = self._spend(is_buy, volume)
+        return quote / base if base else float("nan")
+
+    def get_price_for_volume(self, is_buy: bool, volume: float) -> float:
+        """The worst price touched by taking ``volume`` in base currency."""
+        return self._spend(is_buy, volume)[2]
+
+    def get_quote_volume_for_base_amount(self, is_buy: bool, base_amount: float) -> float:
+        """What ``base_amount`` costs, or brings, in quote currency."""
+        return self._spend(is_buy, base_amount)[1]
+
+    def get_volume_for_price(self, is_buy: bool, price: float) -> float:
+        """Base volume up to and including ``price``."""
+        levels = self._levels(is_buy)
+        return float(k.volume_to(levels, len(levels), float(price), 1.0 if is_buy else -1.0))
+
+    def _spend(self, is_buy: bool, volume: float) -> tuple[float, float, float]:
+        levels = self._levels(is_buy)
+        base, quote, price = k.spend(levels, len(levels), float(volume), False)
+        return float(base), float(quote), float(price)

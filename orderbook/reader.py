@@ -1,0 +1,225 @@
+"""Reading a shared book in place, from any process; it never holds up the writer.
+
+A foreign process needs no code of ours. Without the version lock it may see a book in the middle of a change; this
+recipe, for numpy and pyarrow, reads one consistently::
+
+    batch = pyarrow.ipc.open_file(pyarrow.memory_map(path)).get_batch(0)
+    column = {name: batch.column(name).to_numpy() for name in batch.schema.names}
+    slot = json.loads(batch.schema.metadata[b"meta"])
+    meta = column["meta"]
+    while True:
+        version = meta[slot["version"]]
+        if version % 2 == 0:
+            start, length = meta[slot["bid_start"]], meta[slot["bid_length"]]
+            bids = column["bid_price"][start:start + length].copy()
+            if meta[slot["version"]] == version:
+                break
+
+On processors that reorder loads (ARM) put a fence before the second look at the version. ``state`` 1 is LIVE; a
+``heartbeat`` (CLOCK_MONOTONIC, ns) older than a second means that the writer is dead, whatever ``state`` says.
+"""
+
+import fcntl
+import mmap
+import os
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from orderbook import kernels as k
+from orderbook.book import digest_of
+from orderbook.errors import NotReady, StaleBook
+from orderbook.messages import BookState
+from orderbook.queries import BookQueries, Top
+from orderbook.shared import COLUMNS, layout_of
+
+Floats = npt.NDArray[np.float64]
+STALE_AFTER = 1_000_000_000
+"""ns without a heartbeat after which the writer counts as dead."""
+LOOK_AT_LOCK_AFTER = 400_000_000
+"""ns without a heartbeat after which a reader looks whether the writer still holds its lock."""
+YIELDS = 2000
+"""Times that a reader gives its core away, for one reading, before it calls the book stale."""
+
+
+class Levels(msgspec.Struct, frozen=True):
+    """One consistent reading: (n, 2) float64 sides, best first, and the meta slots by name."""
+
+    bids: Floats
+    asks: Floats
+    meta: dict[str, int]
+
+
+class BookReader(BookQueries):
+    """A shared book, read in place. What isn't LIVE raises NotReady (syncing) or StaleBook unless ``stale_ok``."""
+
+    def __init__(self, path: str) -> None:
+        """Raises NotReady when no book is there (yet)."""
+        self.path = path
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._file = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            raise NotReady(f"no book at {self.path}: its tracker isn't up yet, or the pair isn't tracked") from None
+        self._inode = os.fstat(self._file).st_ino
+        mapping = mmap.mmap(self._file, 0, prot=mmap.PROT_READ)
+        self._buffer = pa.py_buffer(mapping)
+        offset, capacity = layout_of(self._buffer)
+        self._f: Floats = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
+        self._m = self._f.view(np.int64)
+        self._meta = self._m[k.META]
+        self._bids, self._asks = np.empty((capacity, 2)), np.empty((capacity, 2))
+        self._seen = np.zeros(len(k.SLOTS), np.int64)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", -1) >= 0:
+            self.close()
+
+    def top(self, stale_ok: bool = False) -> Top:
+        """Best bid and ask, float64."""
+        version, state, age, bid, bid_size, ask, ask_size = k.read_top(self._f, self._m)
+        if (version < 0 or state != 1 or age > LOOK_AT_LOCK_AFTER) and self._must_reread(version, stale_ok):
+            return self.top(stale_ok)
+        return Top(bid, bid_size, ask, ask_size)
+
+    def levels(self, depth: int | None = None, stale_ok: bool = False) -> Levels:
+        """A consistent copy of the ``depth`` best levels a side (None: all)."""
+        wanted = len(self._bids) if depth is None else depth
+        n_bids, n_asks = k.read_levels(self._f, self._m, wanted, self._bids, self._asks, self._seen)
+        seen = self._seen
+        quiet = k.monotonic_ns() - int(seen[k.HEARTBEAT]) > LOOK_AT_LOCK_AFTER
+        if (n_bids < 0 or seen[k.STATE] != 1 or quiet) and self._must_reread(n_bids, stale_ok):
+            return self.levels(depth, stale_ok)
+        meta = dict(zip(k.SLOTS, seen.tolist(), strict=True))
+        return Levels(self._bids[:n_bids].copy(), self._asks[:n_asks].copy(), meta)
+
+    def copy_levels(self, depth: int, bids: Floats, asks: Floats) -> tuple[int, int]:
+        """The fast form of ``levels``: into arrays of the caller, (n bids, n asks); a book that isn't LIVE raises."""
+        n_bids, n_asks = k.read_levels(self._f, self._m, depth, bids, asks, self._seen)
+        seen = self._seen
+        quiet = k.monotonic_ns() - seen[k.HEARTBEAT] > LOOK_AT_LOCK_AFTER
+        if (n_bids < 0 or seen[k.STATE] != 1 or quiet) and self._must_reread(n_bids, False):
+            return self.copy_levels(depth, bids, asks)
+        return n_bids, n_asks
+
+    def _must_reread(self, reading: int, stale_ok: bool) -> bool:
+        """The slow path. True: read again (the file is another one now). Raises unless the reading may be used."""
+        state = self.state
+        if state is BookState.LIVE and reading >= 0:
+            return False
+        if state is BookState.STALE and self._reopened():
+            return True
+        if reading < 0 and state is not BookState.STALE and self._settles():
+            return True
+        if stale_ok and reading >= 0:
+            return False
+        raise self._refusal(state)
+
+    def _settles(self) -> bool:
+        """Wait, giving the core away, for an even version; False when the writer died inside its bracket."""
+        for _ in range(YIELDS):
+            if not self._meta[k.VERSION] & 1:
+                return True
+            os.sched_yield()
+            if not self._writer_lives():
+                return False
+        return False
+
+    def _refusal(self, state: BookState) -> NotReady:
+        if state is BookState.SYNCING:
+            return NotReady(f"the book {self.path} is syncing; wait until it is LIVE, or ask with stale_ok=True")
+        why = "its writer is dead" if state is BookState.STALE else "its feed broke and it waits for a snapshot"
+        return StaleBook(f"the book {self.path} is {state.name}: {why}; the last levels can be read with stale_ok=True")
+
+    def _reopened(self) -> bool:
+        """Whether a new writer put another file in this one's place; then we read that."""
+        try:
+            if os.stat(self.path).st_ino == self._inode:
+                return False
+        except FileNotFoundError:
+            return False
+        self.close()
+        self._open()
+        return True
+
+    def _writer_lives(self) -> bool:
+        age = k.monotonic_ns() - int(self._meta[k.HEARTBEAT])
+        return bool(age <= STALE_AFTER) and self._is_locked()
+
+    def _is_locked(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return False
+
+    @property
+    def state(self) -> BookState:
+        """What may be believed now: STALE when the writer is dead, else what it published."""
+        if not self._writer_lives():
+            if self._reopened():
+                return self.state
+            return BookState.STALE
+        return BookState(int(self._meta[k.STATE]))
+
+    @property
+    def epoch(self) -> int:
+        return int(self._meta[k.EPOCH])
+
+    @property
+    def sequence(self) -> int:
+        return int(self._meta[k.SEQUENCE])
+
+    @property
+    def version(self) -> int:
+        """Grows with every publish; odd while one is under way."""
+        return int(self._meta[k.VERSION])
+
+    @property
+    def update_id(self) -> int:
+        return int(self._meta[k.UPDATE_ID])
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last publish."""
+        return float(k.wall_ns() - int(self._meta[k.PUBLISH_TIME])) / 1e9
+
+    def meta(self) -> dict[str, int]:
+        """Every slot by name, without a guarantee of consistency."""
+        return dict(zip(k.SLOTS, self._meta[: len(k.SLOTS)].tolist(), strict=True))
+
+    @property
+    def bids(self) -> Floats:
+        """(n, 2) float64, price and size, best first: a consistent copy."""
+        return self.levels().bids
+
+    @property
+    def asks(self) -> Floats:
+        """(n, 2) float64, price and size, best first: a consistent copy."""
+        return self.levels().asks
+
+    def digest(self) -> str:
+        levels = self.levels()
+        return digest_of(levels.bids, levels.asks)
+
+    def arrow(self, depth: int | None = None, live: bool = False) -> pa.RecordBatch:
+        """The book as a record batch. ``live``: the file's own columns, uncopied and changing (no ``depth`` then);
+        else a consistent copy with columns bid_price, bid_size, ask_price, ask_size, nulls where a side is shorter.
+        """
+        if live:
+            return pa.ipc.open_file(pa.BufferReader(self._buffer)).get_batch(0)
+        found = self.levels(depth)
+        length = max(len(found.bids), len(found.asks))
+        columns = [found.bids[:, 0], found.bids[:, 1], found.asks[:, 0], found.asks[:, 1]]
+        arrays = [pa.array(np.concatenate([c, np.full(length - len(c), np.nan)]), from_pandas=True) for c in columns]
+        return pa.RecordBatch.from_arrays(arrays, names=[c for c in COLUMNS if c.endswith(("price", "size"))])

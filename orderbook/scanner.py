@@ -1,0 +1,180 @@
+"""Level text to float64, bit for bit what Python's ``float`` makes of it, or a word that it can't be decided here."""
+
+import numpy as np
+from numba import njit
+
+MALFORMED = -1
+UNDECIDED = -2
+"""A number beyond the exact fast path (more than 53 bits of digits, or a large exponent): let Python read it."""
+BID, ASK = 1.0, -1.0
+_POWERS = 10.0 ** np.arange(23)
+_LARGEST = 1 << 53
+
+
+@njit(cache=True)
+def _number(text, i):
+    """(value, next index, status) of the JSON number at ``i``; a sign or a bare word is malformed."""
+    n = text.size
+    mantissa, exponent, zeros, digits, after_point = 0, 0, 0, 0, False
+    undecided = False
+    first = i
+    while i < n:
+        c = text[i]
+        if 48 <= c <= 57:
+            if c == 48:
+                zeros += 1
+            else:
+                # Zeros count once a digit follows them: trailing ones never fill the mantissa.
+                for _ in range(zeros + 1):
+                    if mantissa > _LARGEST:
+                        undecided = True
+                    else:
+                        mantissa *= 10
+                mantissa += c - 48
+                zeros = 0
+            digits += 1
+            if after_point:
+                exponent -= 1
+        elif c == 46 and not after_point and digits > 0:
+            after_point = True
+            if i + 1 >= n or not (48 <= text[i + 1] <= 57):
+                return 0.0, i, MALFORMED
+        else:
+            break
+        i += 1
+    if digits == 0:
+        return 0.0, i, MALFORMED
+    if digits > 1 and text[first] == 48 and text[first + 1] != 46:
+        return 0.0, i, MALFORMED
+    exponent += zeros
+    if i < n and (text[i] == 101 or text[i] == 69):
+        i += 1
+        negative = False
+        if i < n and (text[i] == 43 or text[i] == 45):
+            negative = text[i] == 45
+            i += 1
+        power, seen = 0, False
+        while i < n and 48 <= text[i] <= 57:
+            power = min(power * 10 + (text[i] - 48), 100000)
+            seen = True
+            i += 1
+        if not seen:
+            return 0.0, i, MALFORMED
+        exponent += -power if negative else power
+    if mantissa == 0 and not undecided:
+        return 0.0, i, 0
+    if undecided or mantissa > _LARGEST or exponent > 22 or exponent < -22:
+        return 0.0, i, UNDECIDED
+    # Both operands are exact, so one rounding gives the correctly rounded result.
+    if exponent < 0:
+        return mantissa / _POWERS[-exponent], i, 0
+    return mantissa * _POWERS[exponent], i, 0
+
+
+@njit(cache=True)
+def _blank(c):
+    return c == 32 or c == 10 or c == 13 or c == 9
+
+
+@njit(cache=True)
+def scan(text, sided, rows):
+    """Fill ``rows`` (n, 3: side, price, size) from JSON rows; returns how many, or MALFORMED or UNDECIDED.
+
+    Rows are arrays or objects inside one array; quoted or bare numbers. In objects, names are skipped.
+    """
+    n, i, count, depth, verdict = text.size, 0, 0, 0, 0
+    column, side = 0, BID
+    opened, done = False, False
+    while i < n:
+        c = text[i]
+        if _blank(c):
+            i += 1
+            continue
+        if done:
+            return MALFORMED
+        if c == 91 or c == 123:  # [ {
+            depth += 1
+            if depth == 1 and c == 123:
+                return MALFORMED
+            if depth == 2:
+                column, side, opened = 0, BID, not sided
+            i += 1
+        elif c == 93 or c == 125:  # ] }
+            if depth == 0:
+                return MALFORMED
+            if depth == 2:
+                if column < 2 or not opened:
+                    return MALFORMED
+                count += 1
+            depth -= 1
+            done = depth == 0
+            i += 1
+        elif c == 44 or c == 58:  # , :
+            i += 1
+        elif c == 34:  # a string: a number, a name, or a side
+            i += 1
+            if i < n and 48 <= text[i] <= 57 and depth == 2 and column < 2:
+                value, i, status = _number(text, i)
+                if status == MALFORMED or i >= n or text[i] != 34:
+                    return MALFORMED
+                verdict = min(verdict, status)
+                if count >= rows.shape[0]:
+                    return MALFORMED
+                rows[count, 0] = side
+                rows[count, column + 1] = value
+                column += 1
+            else:
+                if sided and depth == 2 and column == 0 and i < n and not opened:
+                    if text[i] == 98:  # b
+                        side, opened = BID, True
+                    elif text[i] == 115 or text[i] == 97 or text[i] == 111:  # s, a, o
+                        side, opened = ASK, True
+                    else:
+                        return MALFORMED
+                elif depth == 2 and column < 2 and not _is_name(text, i):
+                    return MALFORMED
+                while i < n and text[i] != 34:
+                    i += 1
+                if i >= n:
+                    return MALFORMED
+            i += 1
+        elif 48 <= c <= 57:
+            value, i, status = _number(text, i)
+            if status == MALFORMED or depth < 2:
+                return MALFORMED
+            if depth == 2 and column < 2:
+                verdict = min(verdict, status)
+                if count >= rows.shape[0]:
+                    return MALFORMED
+                rows[count, 0] = side
+                rows[count, column + 1] = value
+                column += 1
+        elif depth >= 2 and column >= 2:
+            i += 1  # null, true, a negative number: columns we don't read
+        else:
+            return MALFORMED
+    if depth != 0 or (n > 0 and not done):
+        return MALFORMED
+    return verdict if verdict < 0 else count
+
+
+@njit(cache=True)
+def _is_name(text, i):
+    """Whether the string that starts at ``i`` is an object's name: a colon follows it."""
+    n = text.size
+    while i < n and text[i] != 34:
+        i += 1
+    i += 1
+    while i < n and _blank(text[i]):
+        i += 1
+    return i < n and text[i] == 58
+
+
+@njit(cache=True)
+def valid(rows, count):
+    """Whether every price is positive and finite and every size finite and not negative."""
+    for k in range(count):
+        price, size = rows[k, 1], rows[k, 2]
+        if not (0.0 < price < np.inf) or not (0.0 <= size < np.inf):
+            return False
+    return True

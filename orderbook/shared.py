@@ -1,0 +1,170 @@
+"""A book as a live Arrow file in shared memory: one writer, which holds the file's lock for life, any readers."""
+
+import errno
+import fcntl
+import json
+import mmap
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from orderbook import kernels as k
+from orderbook.book import OrderBook
+from orderbook.errors import ConfigError
+from orderbook.messages import BookState
+
+COLUMNS = ("bid_price", "bid_size", "bid_update_id", "ask_price", "ask_size", "ask_update_id", "meta")
+LOCK_PATIENCE = 200_000_000
+"""ns that taking over a file tries for its lock."""
+_FLOATS = ("bid_price", "bid_size", "ask_price", "ask_size")
+
+
+def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
+    """Where a pair's book lives on this node."""
+    name = re.sub(r"[^A-Za-z0-9._-]", lambda found: f"%{ord(found[0]):02x}", trading_pair)
+    return f"{run_dir}/{venue}/{name}.arrow"
+
+
+class SharedBook(OrderBook):
+    """The one writer of a shared book. ``create`` makes or takes over the file; ``close`` gives it back."""
+
+    def __init__(self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int) -> None:
+        super().__init__(max_depth=max_depth, block=block)
+        self.path, self._file, self._mapping = path, file, mapping
+
+    @classmethod
+    def create(
+        cls, path: str, *, venue: str, trading_pair: str, capacity: int = 4096, max_depth: int = 0
+    ) -> "SharedBook":
+        """A SYNCING book at ``path``, its epoch above that of any book that stood there.
+
+        Raises ConfigError when another writer lives, or there is too little shared memory.
+        """
+        capacity = max(64, (capacity + 7) // 8 * 8)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        before = _lock(path)
+        epoch = _epoch_of(before) + 1 if before is not None else 1
+        file, offset = _new_file(path, venue, trading_pair, capacity)
+        mapping = mmap.mmap(file, 0)
+        block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
+        book = cls(path, file, block, mapping, max_depth)
+        k.clear(book._f, book._m)
+        k.set_state(book._m, int(BookState.SYNCING), epoch)
+        os.rename(_beside(path), path)
+        if before is not None:
+            os.close(before)
+        return book
+
+    def heartbeat(self) -> None:
+        """Say that the writer lives; at least every 250 ms, also when the market is quiet."""
+        k.beat(self._m)
+
+    def close(self, unlink: bool = False) -> None:
+        """Stop being the writer: readers see STALE at once."""
+        if self._file < 0:
+            return
+        if unlink:
+            Path(self.path).unlink(missing_ok=True)
+        fcntl.flock(self._file, fcntl.LOCK_UN)  # the mapping holds a second descriptor of the same lock
+        os.close(self._file)
+        self._file = -1
+
+    def _open_bracket(self) -> None:
+        k.open_bracket(self._m)
+
+
+def _lock(path: str) -> int | None:
+    """The file that stands at ``path``, locked by us; None when there is none."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    deadline = k.monotonic_ns() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            # Readers that look whether the writer lives hold a shared lock for a microsecond.
+            if k.monotonic_ns() > deadline:
+                os.close(file)
+                raise ConfigError(f"another process writes the book {path}; use another deployment name") from None
+            os.sched_yield()
+
+
+def _epoch_of(file: int) -> int:
+    try:
+        with mmap.mmap(file, 0, prot=mmap.PROT_READ) as mapping:
+            offset, capacity = layout_of(pa.py_buffer(mapping))
+            meta = np.frombuffer(mapping, np.int64, len(k.SLOTS), offset + k.META * capacity * 8).copy()
+            return int(meta[k.EPOCH])
+    except (ValueError, pa.ArrowInvalid, BufferError):
+        return 0
+
+
+def _new_file(path: str, venue: str, trading_pair: str, capacity: int) -> tuple[int, int]:
+    """A reserved, locked file beside ``path``: (descriptor, offset of the first column)."""
+    image, offset = _image(venue, trading_pair, capacity)
+    new = _beside(path)
+    try:
+        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.posix_fallocate(file, 0, len(image))
+    except OSError as error:
+        Path(new).unlink(missing_ok=True)
+        raise _no_room(path, len(image), error) from None
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    view = memoryview(image)
+    while view:
+        view = view[os.write(file, view) :]
+    return file, offset
+
+
+def _beside(path: str) -> str:
+    return f"{path}.{os.getpid()}.new"
+
+
+def _no_room(path: str, needed: int, error: OSError) -> ConfigError:
+    if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return ConfigError(f"the book {path} can't be made: {error.strerror}")
+    room = os.statvfs(os.path.dirname(path))
+    free = room.f_bavail * room.f_frsize
+    return ConfigError(
+        f"too little shared memory for the book {path}: it needs {needed} bytes, {free} are free; enlarge it "
+        "(docker run --shm-size=1g), lower the capacity, or set shared_memory to another folder"
+    )
+
+
+def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
+    """The bytes of an empty Arrow file whose columns start at multiples of 64, and the first one's offset."""
+    for pad in range(0, 64, 8):
+        image = _arrow_file(venue, trading_pair, capacity, pad)
+        offset, _ = layout_of(pa.py_buffer(image))
+        if offset % 64 == 0:
+            return image, offset
+    raise AssertionError("eight paddings of eight bytes reach every alignment")
+
+
+def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes:
+    slots = json.dumps({name: number for number, name in enumerate(k.SLOTS)})
+    about = {"meta": slots, "venue": venue, "trading_pair": trading_pair, "pad": " " * pad}
+    fields = [pa.field(c, pa.float64() if c in _FLOATS else pa.int64(), nullable=False) for c in COLUMNS]
+    arrays = [pa.array(np.zeros(capacity, np.float64 if c in _FLOATS else np.int64)) for c in COLUMNS]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
+
+
+def layout_of(buffer: pa.Buffer) -> tuple[int, int]:
+    """(offset of the first column, capacity) of a book's file; columns follow one another without gaps."""
+    batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
+    addresses = [column.buffers()[1].address for column in batch.columns]
+    step = batch.num_rows * 8
+    if [address - addresses[0] for address in addresses] != [step * number for number in range(len(COLUMNS))]:
+        raise ValueError("not a book: its columns don't follow one another")
+    return addresses[0] - buffer.address, batch.num_rows
