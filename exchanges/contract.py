@@ -26,6 +26,8 @@ from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Params = Mapping[str, str]
+Body = Mapping[str, Any] | None
 Opening = Generator["Call[Any]", Any, str]
 """Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
 

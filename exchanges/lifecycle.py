@@ -1,0 +1,61 @@
+"""How evidence changes what is known of an order: monotone, so that order and repetition of events don't matter."""
+
+from exchanges.orders import Fill, InFlightOrder, OrderState, OrderUpdate
+
+REOPENABLE = (OrderState.NOT_PLACED, OrderState.REJECTED)
+"""Closed by the venue's silence or refusal: a sign of life opens them again."""
+
+
+def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
+    """Take the venue's word on one order. Returns whether anything changed.
+
+    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later.
+    """
+    before = (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
+    order.exchange_order_id = order.exchange_order_id or update.exchange_order_id
+    filled = order.filled if update.filled is None else max(order.filled, update.filled)
+    if update.quote_filled is not None and update.quote_filled > order.quote_filled:
+        order.quote_filled = update.quote_filled
+    order.filled = filled
+    order.state = _later(order, update.state)
+    if order.state.is_done and not order.evidence:
+        order.evidence = f"{update.state}: {update.reason}" if update.reason else str(update.state)
+    if not order.state.is_done:
+        order.evidence = ""
+    order.updated = max(order.updated, update.time)
+    order.unknown = False
+    return before != (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
+
+
+def _later(order: InFlightOrder, state: OrderState) -> OrderState:
+    if state in REOPENABLE and order.exchange_order_id and order.state not in (OrderState.PENDING, *REOPENABLE):
+        return order.state  # the venue has shown the order: a refusal speaks of another try
+    if order.state in REOPENABLE and state not in REOPENABLE:
+        later = state
+    else:
+        later = state if state.rank > order.state.rank else order.state
+    if order.filled >= order.amount > 0 and later not in REOPENABLE:
+        return OrderState.FILLED
+    if order.filled > 0 and later in (OrderState.PENDING, OrderState.OPEN):
+        return OrderState.PARTIALLY_FILLED
+    return later
+
+
+def book_fill(order: InFlightOrder, fill: Fill) -> bool:
+    """Book one trade; False when it is booked already. Late fills and overfills are the venue's truth."""
+    if fill.trade_id in order.fills:
+        return False
+    order.fills[fill.trade_id] = fill
+    total = order.fills_filled
+    quote = sum((f.price * f.amount for f in order.fills.values()), start=type(total)(0))
+    if total >= order.filled:
+        order.filled, order.quote_filled = total, max(order.quote_filled, quote)
+    order.exchange_order_id = order.exchange_order_id or fill.exchange_order_id
+    order.state = _later(order, OrderState.PARTIALLY_FILLED)
+    order.unknown = order.unknown and not order.is_done
+    order.updated = max(order.updated, fill.time)
+    if order.is_done and not order.evidence:
+        order.evidence = f"fill {fill.trade_id}"
+    if not order.is_done:
+        order.evidence = ""
+    return True

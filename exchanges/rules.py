@@ -1,0 +1,72 @@
+"""What a pair's rules make of prices and amounts."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
+
+from exchanges.orders import NewOrder, OrderType, TradingRule
+from orderbook.errors import BadPair, InvalidOrder
+
+_PAIR = re.compile(r"[^\s/-]+[-/][^\s/-]+")
+
+
+def parse_pair(text: str) -> str:
+    """ "BTC/USDT" and "BTC-USDT" both give "BTC-USDT". Raises BadPair."""
+    if not isinstance(text, str) or not _PAIR.fullmatch(text):
+        raise BadPair(f"{text!r} is no pair; write BASE-QUOTE, like BTC-USDT")
+    return text.replace("/", "-").upper()
+
+
+def unknown_pair(pair: str, venue: str, known: Iterable[str]) -> BadPair:
+    """The error that says what was probably meant."""
+    close = difflib.get_close_matches(pair, list(known), n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    return BadPair(f"{venue} has no pair {pair}{hint}")
+
+
+def to_decimal(value: "Decimal | str | int", what: str) -> Decimal:
+    """An exact number. A float is a TypeError: 0.1 is none, and the venue would see its 17 digits."""
+    if isinstance(value, float):
+        raise TypeError(f'{what} is a float, {value!r}: write it as text or Decimal, exactly, like "{value!r}"')
+    if isinstance(value, bool) or not isinstance(value, Decimal | str | int):
+        raise TypeError(f"{what} must be a Decimal, str or int, not {type(value).__name__}")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise InvalidOrder(f"{what} {value!r} is no number") from None
+    if not number.is_finite():
+        raise InvalidOrder(f"{what} {value!r} is not finite")
+    return number
+
+
+def quantize(value: Decimal, step: Decimal) -> Decimal:
+    """The next multiple of ``step`` towards zero; a step of 0 changes nothing."""
+    if not step:
+        return value
+    return (value / step).to_integral_value(ROUND_DOWN) * step
+
+
+def check_order(order: NewOrder, rule: TradingRule) -> None:
+    """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its rules."""
+    pair = order.trading_pair
+    if not rule.active:
+        raise InvalidOrder(f"{pair} doesn't trade now")
+    _on_step(order.amount, rule.size_step, f"{pair}: amount")
+    if order.amount < rule.min_size or order.amount <= 0:
+        raise InvalidOrder(f"{pair}: amount {order.amount} is below the least, {rule.min_size}")
+    if rule.max_size is not None and order.amount > rule.max_size:
+        raise InvalidOrder(f"{pair}: amount {order.amount} is above the most, {rule.max_size}")
+    if order.type is OrderType.MARKET:
+        return
+    if order.price is None or order.price <= 0:
+        raise InvalidOrder(f"{pair}: a limit order needs a price above 0, not {order.price}")
+    _on_step(order.price, rule.price_tick, f"{pair}: price")
+    if order.price * order.amount < rule.min_notional:
+        raise InvalidOrder(f"{pair}: {order.price} x {order.amount} is below the least value, {rule.min_notional}")
+
+
+def _on_step(value: Decimal, step: Decimal, what: str) -> None:
+    if step and value % step:
+        near = quantize(value, step)
+        raise InvalidOrder(f"{what} {value} is no multiple of {step}; the nearest are {near} and {near + step}")

@@ -1,0 +1,47 @@
+"""What venues sign with, in one line each."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from orderbook.errors import AuthenticationError
+
+
+def hmac_hex(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256") -> str:
+    """Lower-case hex HMAC."""
+    return hmac.new(_bytes(secret), _bytes(payload), algorithm).hexdigest()
+
+
+def hmac_base64(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256") -> str:
+    return base64.b64encode(hmac.new(_bytes(secret), _bytes(payload), algorithm).digest()).decode()
+
+
+def sha512_hex(payload: str | bytes) -> str:
+    return hashlib.sha512(_bytes(payload)).hexdigest()
+
+
+def encode_query(params: Mapping[str, str]) -> str:
+    """Percent-encoded k=v&k=v in the order given."""
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params.items())
+
+
+def key_fields(keys: Mapping[str, str], *names: str) -> list[str]:
+    """The named fields of a key. Raises AuthenticationError naming those that are missing, never a value."""
+    missing = [name for name in names if not keys.get(name)]
+    if missing:
+        raise AuthenticationError(f"the key lacks {', '.join(missing)}; it needs {', '.join(names)}")
+    return [keys[name] for name in names]
+
+
+def base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits or "0"
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
