@@ -4,9 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from exchanges.registry import get
-from orderbook.reader import BookReader
-from orderbook.shared import book_path
 
 from actors.clock import SYSTEM
 from actors.component import Component, Peers
@@ -21,7 +18,10 @@ from actors.user_stream import UserStreamTrackerDataSource
 from actors.user_stream_polling import PollingUserStreamTrackerDataSource
 from actors.user_stream_tracker import UserStreamTracker
 from exchanges.contract import Auth, Exchange, Hosts
+from exchanges.registry import get
 from orderbook.errors import ConfigError
+from orderbook.reader import BookReader
+from orderbook.shared import book_path
 
 Checkpoint = Callable[[str], None]
 
@@ -78,7 +78,13 @@ class Workshop:
         hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
         rest = self._rest(exchange, hosts, auth)
         return OrderBookTrackerDataSource(
-            exchange, hosts=hosts, pairs=spec.pairs, rest=rest, auth=auth, **self._place(spec)
+            exchange,
+            hosts=hosts,
+            pairs=spec.pairs,
+            rest=rest,
+            auth=auth,
+            rules_refresh=self.settings.rules_refresh,
+            **self._place(spec),
         )
 
     def _order_book_tracker(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:

@@ -84,10 +84,11 @@ class RayRunner:
     def _group(self, spec: ActorSpec) -> PlacementGroup:
         name = f"{self._peers.namespace}/{spec.group}"
         try:
-            return get_placement_group(name)
+            found: PlacementGroup = get_placement_group(name)
         except ValueError:
             bundle = {"CPU": MEMBERS_OF_A_GROUP * self._settings.actor_cpus}
-            return placement_group([bundle], name=name, lifetime="detached")
+            found = placement_group([bundle], name=name, lifetime="detached")
+        return found
 
     def release_groups(self, specs: list[ActorSpec]) -> None:
         """Give back what the groups of these actors booked."""

@@ -55,10 +55,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.journal or f"sqlite:///{self.folder / 'journal.db'}"
 
 
+ActorKind = Literal["data_source", "order_book_tracker", "user_stream_data_source", "user_stream_tracker", "market"]
+BOOK_KINDS: tuple[ActorKind, ...] = ("data_source", "order_book_tracker")
+ORDER_KINDS: tuple[ActorKind, ...] = ("user_stream_data_source", "user_stream_tracker", "market")
+
+
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One actor to run: enough to build it on any node. ``key`` is its shard's number or its account."""
 
-    kind: Literal["data_source", "order_book_tracker", "user_stream_data_source", "user_stream_tracker", "market"]
+    kind: ActorKind
     venue: str
     key: str
     pairs: list[str] = []
@@ -71,7 +76,7 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def group(self) -> str:
         """Actors of one group share a node: they speak over its memory and sockets."""
-        what = "books" if self.kind in ("data_source", "order_book_tracker") else "orders"
+        what = "books" if self.kind in BOOK_KINDS else "orders"
         return f"{what}/{self.venue}/{self.key}"
 
     def sibling(self, kind: str) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from exchanges.registry import get
 
 from actors.component import Peers, Tasks
-from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
+from actors.settings import BOOK_KINDS, ORDER_KINDS, ActorSpec, Settings, VenueSettings, to_dict
+from exchanges.registry import get
 from orderbook.errors import BadPair, ConfigError, TrochilError
 
 log = logging.getLogger(__name__)
@@ -80,11 +80,11 @@ def specs_of(settings: Settings, shards: Mapping[str, list[list[str]]]) -> dict[
     for venue, wanted in settings.venues.items():
         reference = next(iter(wanted.accounts.values()), "")
         for number, pairs in enumerate(shards.get(venue, [])):
-            for kind in ("data_source", "order_book_tracker") if pairs else ():
+            for kind in BOOK_KINDS if pairs else ():
                 key = reference if kind == "data_source" else ""
                 specs.append(ActorSpec(kind=kind, venue=venue, key=str(number), pairs=pairs, key_reference=key))
         for account, reference in wanted.accounts.items():
-            for kind in ("user_stream_data_source", "user_stream_tracker", "market"):
+            for kind in ORDER_KINDS:
                 key = "" if kind == "user_stream_tracker" else reference
                 specs.append(ActorSpec(kind=kind, venue=venue, key=account, key_reference=key))
     return {spec.name: spec for spec in specs}

@@ -143,7 +143,7 @@ class OrderBook(BookQueries):
             yield OrderBookRow(float(self._f[base, i]), float(self._f[base + 1, i]), int(self._m[base + 2, i]))
 
     def digest(self) -> str:
-        """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best first, as repr(float)."""
+        """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best first, repr(float)."""
         return digest_of(self.bids, self.asks)
 
 

@@ -1,0 +1,196 @@
+"""ActiveOrderTracker: from order-by-order feeds to levels, and the tutorial's conversions for every kind of message."""
+
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from orderbook.messages import (
+    BookDiff,
+    BookSnapshot,
+    Layout,
+    OrderAction,
+    OrderBookRow,
+    OrderEvent,
+    OrdersSnapshot,
+    RestingOrder,
+    Side,
+    Trade,
+)
+
+Floats = npt.NDArray[np.float64]
+Message = BookSnapshot | BookDiff | OrdersSnapshot | OrderEvent
+Rows = tuple[list[OrderBookRow], list[OrderBookRow]]
+Orders = dict[float, dict[str, float]]
+"""price -> order id -> size, both as they were said; sums are exact (fsum)."""
+LEVEL = "level"
+"""The id under which a level feed's total stands in ``active_bids`` and ``active_asks``."""
+
+
+class ActiveOrderTracker:
+    """Which orders (or, for level feeds, levels) stand on each side, and what each message changes.
+
+    ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` give the changed levels as rows of
+    (price, amount, update id), bids first, or as (n, 4) float64 arrays (time in s, price, amount, update id).
+    """
+
+    def __init__(self) -> None:
+        self.active_bids: Orders = {}
+        self.active_asks: Orders = {}
+        self._where: dict[str, tuple[Side, float]] = {}
+
+    # Order-by-order feeds.
+
+    def snapshot(self, message: OrdersSnapshot) -> BookSnapshot:
+        """Start again from every resting order; the levels they make."""
+        self.active_bids, self.active_asks, self._where = {}, {}, {}
+        for side, orders in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
+            for order in orders:
+                self._put(side, order)
+        bids, asks = (self._packed(side, self._side(side)) for side in (Side.BUY, Side.SELL))
+        return BookSnapshot(message.symbol, bids, asks, message.update_id, message.time, Layout.PACKED)
+
+    def event(self, message: OrderEvent) -> BookDiff | None:
+        """The levels that one event changes; None when it changes none (an order that never rested)."""
+        touched = self._touch(message)
+        if not touched:
+            return None
+        bids = self._packed(Side.BUY, [price for side, price in touched if side is Side.BUY])
+        asks = self._packed(Side.SELL, [price for side, price in touched if side is Side.SELL])
+        ids = (message.first_id, message.update_id, message.time)
+        return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED)
+
+    def _touch(self, message: OrderEvent) -> list[tuple[Side, float]]:
+        known = self._where.get(message.order_id)
+        match message.action:
+            case OrderAction.OPEN if known is None:
+                self._put(Side(message.side), RestingOrder(message.order_id, message.price, message.size))
+                return [self._where[message.order_id]]
+            case OrderAction.MATCH if known is not None:
+                left = float(Decimal(repr(self._size(message.order_id))) - Decimal(repr(message.size)))
+                return self._resize(message.order_id, left)
+            case OrderAction.CHANGE if known is not None:
+                if math.isnan(message.price) or message.price in (0.0, known[1]):
+                    return self._resize(message.order_id, message.size)
+                touched = self._resize(message.order_id, 0.0)
+                self._put(known[0], RestingOrder(message.order_id, message.price, message.size))
+                return [*touched, self._where[message.order_id]]
+            case OrderAction.DONE if known is not None:
+                return self._resize(message.order_id, 0.0)
+        return []
+
+    def _side(self, side: Side) -> Orders:
+        return self.active_bids if side is Side.BUY else self.active_asks
+
+    def _put(self, side: Side, order: RestingOrder) -> None:
+        self._side(side).setdefault(order.price, {})[order.order_id] = order.size
+        self._where[order.order_id] = (side, order.price)
+
+    def _size(self, order_id: str) -> float:
+        side, price = self._where[order_id]
+        return self._side(side)[price][order_id]
+
+    def _resize(self, order_id: str, size: float) -> list[tuple[Side, float]]:
+        side, price = where = self._where[order_id]
+        level = self._side(side)[price]
+        if size > 0.0:
+            level[order_id] = size
+        else:
+            del level[order_id], self._where[order_id]
+            if not level:
+                del self._side(side)[price]
+        return [where]
+
+    def _packed(self, side: Side, prices: Iterable[float]) -> bytes:
+        levels = self._side(side)
+        pairs = [(price, math.fsum(levels[price].values()) if price in levels else 0.0) for price in prices]
+        return np.array(pairs, np.float64).tobytes()
+
+    # The tutorial's conversions; they keep ``active_bids`` and ``active_asks`` up to date for level feeds too.
+
+    def convert_snapshot_message_to_order_book_row(self, message: BookSnapshot | OrdersSnapshot) -> Rows:
+        """Start again from a snapshot: every bid, then every ask, best first."""
+        if isinstance(message, OrdersSnapshot):
+            message = self.snapshot(message)
+        else:
+            self.active_bids, self.active_asks = {}, {}
+            self._remember(message)
+        bids, asks = sides_of(message)
+        return _rows(bids, message.update_id), _rows(asks, message.update_id)
+
+    def convert_diff_message_to_order_book_row(self, message: BookDiff | OrderEvent) -> Rows:
+        """The levels that a message changes, with their new amounts; 0 for one that is gone."""
+        if isinstance(message, OrderEvent):
+            diff = self.event(message)
+            if diff is None:
+                return [], []
+            message = diff
+        else:
+            self._remember(message)
+        bids, asks = sides_of(message)
+        return _rows(bids, message.update_id), _rows(asks, message.update_id)
+
+    def convert_trade_message_to_order_book_row(self, message: Trade) -> OrderBookRow:
+        """A trade as (price, amount, trade id, where it is a number, else 0)."""
+        number = int(message.trade_id) if message.trade_id.isdigit() else 0
+        return OrderBookRow(message.price, message.size, number)
+
+    def convert_snapshot_message_to_np_arrays(self, message: BookSnapshot | OrdersSnapshot) -> tuple[Floats, Floats]:
+        return _arrays(self.convert_snapshot_message_to_order_book_row(message), message.time)
+
+    def convert_diff_message_to_np_arrays(self, message: BookDiff | OrderEvent) -> tuple[Floats, Floats]:
+        return _arrays(self.convert_diff_message_to_order_book_row(message), message.time)
+
+    def convert_trade_message_to_np_array(self, message: Trade) -> Floats:
+        """(time in s, taker's side: 1 bought, 2 sold, price, amount)."""
+        return np.array([message.time / 1e9, 1.0 if message.side is Side.BUY else 2.0, message.price, message.size])
+
+    convert_trade_message_to_np_arrays = convert_trade_message_to_np_array
+    c_convert_snapshot_message_to_np_arrays = convert_snapshot_message_to_np_arrays
+    c_convert_diff_message_to_np_arrays = convert_diff_message_to_np_arrays
+    c_convert_trade_message_to_np_array = convert_trade_message_to_np_array
+
+    def _remember(self, message: BookSnapshot | BookDiff) -> None:
+        for levels, side in zip(sides_of(message), (self.active_bids, self.active_asks), strict=True):
+            for price, size in levels.tolist():
+                if size:
+                    side[price] = {LEVEL: size}
+                else:
+                    side.pop(price, None)
+
+
+def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
+    """The levels of a message as two (n, 2) float64 arrays, whatever its layout."""
+    if message.layout is Layout.PACKED:
+        return np.frombuffer(message.bids).reshape(-1, 2), np.frombuffer(message.asks).reshape(-1, 2)
+    if message.layout is Layout.SIDED:
+        rows = msgspec.json.decode(message.bids, type=list[tuple[str, str, str]])
+        bids = [(float(price), float(size)) for side, price, size in rows if side.startswith("b")]
+        asks = [(float(price), float(size)) for side, price, size in rows if not side.startswith("b")]
+        return _pairs(bids), _pairs(asks)
+    return _read(message.bids), _read(message.asks)
+
+
+def _read(text: bytes) -> Floats:
+    rows = msgspec.json.decode(text or b"[]")
+    values = [list(row.values()) if isinstance(row, dict) else row for row in rows]
+    return _pairs([(float(row[0]), float(row[1])) for row in values])
+
+
+def _pairs(rows: list[tuple[float, float]]) -> Floats:
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def _rows(levels: Floats, update_id: int) -> list[OrderBookRow]:
+    return [OrderBookRow(price, size, update_id) for price, size in levels.tolist()]
+
+
+def _arrays(rows: Rows, time: int) -> tuple[Floats, Floats]:
+    bids, asks = (
+        np.array([(time / 1e9, row.price, row.amount, row.update_id) for row in side], np.float64).reshape(-1, 4)
+        for side in rows
+    )
+    return bids, asks
