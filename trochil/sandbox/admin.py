@@ -1,0 +1,182 @@
+"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a token only."""
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from trochil.sandbox.matching import Order
+from trochil.sandbox.venue import Rejected, Symbol
+
+if TYPE_CHECKING:
+    from trochil.sandbox.server import Server
+
+STATES = {"new": "open", "partially_filled": "partially_filled"}
+Handler = Callable[[dict[str, Any]], Any]
+
+
+class Admin:
+    """Handlers take a dict (query or JSON body) and give something JSON-able."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self.token = secrets.token_hex(16)
+
+    def add_routes(self, app: web.Application) -> None:
+        for method, handlers in (("GET", self._reads()), ("POST", self._writes())):
+            for name, handler in handlers.items():
+                app.router.add_route(method, f"/_sandbox/{name}", self._guarded(handler))
+
+    def _reads(self) -> dict[str, Handler]:
+        return {"status": self._status, "orders": self._orders, "fills": self._fills, "book": self._book}
+
+    def _writes(self) -> dict[str, Handler]:
+        return {
+            "faults": self._set_faults,
+            "balances_match": self._balances_match,
+            "list": self._list,
+            "delist": self._delist,
+            "flow": self._flow,
+            "disconnect": self._disconnect,
+            "account": self._account,
+            "drop": self._drop,
+            "trade": self._trade,
+            "cancel": self._cancel,
+        }
+
+    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            if not hmac.compare_digest(request.headers.get("X-Sandbox-Token", ""), self.token):
+                return web.json_response(
+                    {"error": "the admin door needs the token that the sandbox printed"}, status=403
+                )
+            given = dict(request.query) if request.method == "GET" else await request.json()
+            try:
+                return web.json_response(handler(given))
+            except (KeyError, ValueError, ArithmeticError, Rejected) as error:
+                return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+        return serve
+
+    def _status(self, given: dict[str, Any]) -> Any:
+        server = self._server
+        if server.replay is not None:
+            return server.replay.status()
+        return {
+            "update_ids": {pair: book.update_id for pair, book in server.venue.books.items()},
+            "frames_sent": server.frames_sent,
+            "connections": {"public": len(server.public()), "private": len(server.private())},
+            "faults_done": dict(server.faults.done),
+            "orders": len(server.venue.orders),
+        }
+
+    def _orders(self, given: dict[str, Any]) -> Any:
+        account = given.get("account", "default")
+        return [describe(order) for order in self._server.venue.orders.values() if order.account.name == account]
+
+    def _fills(self, given: dict[str, Any]) -> Any:
+        account = given.get("account", "default")
+        return [
+            {
+                "pair": fill.order.symbol,
+                "trade_id": fill.trade_id,
+                "client_order_id": fill.order.client_id,
+                "amount": str(fill.amount),
+                "price": str(fill.price),
+                "fee": str(fill.fee),
+                "fee_asset": fill.fee_asset,
+            }
+            for fill in self._server.venue.fills
+            if fill.order.account.name == account
+        ]
+
+    def _book(self, given: dict[str, Any]) -> Any:
+        book = self._server.book(given["pair"])
+        sides = {
+            name: [[str(p), str(s)] for p, s in book.levels(side)] for name, side in (("bids", "buy"), ("asks", "sell"))
+        }
+        return {"update_id": book.update_id, **sides}
+
+    def _set_faults(self, given: dict[str, Any]) -> Any:
+        self._server.faults.set(given)
+        return {"set": sorted(given)}
+
+    def _balances_match(self, given: dict[str, Any]) -> Any:
+        """Whether a client's view {asset: [total, available]} is the ledger's."""
+        account = self._server.venue.accounts[given["account"]]
+        differences = {}
+        for asset in sorted({*given["balances"], *account.holdings}):
+            theirs = [Decimal(value) for value in given["balances"].get(asset, ["0", "0"])]
+            ours = [account.of(asset).total, account.of(asset).free]
+            if theirs != ours:
+                differences[asset] = {"ledger": [str(v) for v in ours], "client": [str(v) for v in theirs]}
+        return {"match": not differences, "differences": differences}
+
+    def _list(self, given: dict[str, Any]) -> Any:
+        pair = given["pair"]
+        known = self._server.venue.symbols.get(pair)
+        if known is not None:
+            known.trading = True
+        else:
+            base, quote = pair.split("-")
+            self._server.venue.list_pair(pair, Symbol(base, quote, Decimal("0.01"), Decimal("0.00001")))
+            self._server.begin_flow(pair)
+        return {"listed": pair}
+
+    def _delist(self, given: dict[str, Any]) -> Any:
+        self._server.venue.symbols[given["pair"]].trading = False
+        return {"delisted": given["pair"]}
+
+    def _flow(self, given: dict[str, Any]) -> Any:
+        self._server.rate = float(given.get("rate", self._server.rate))
+        self._server.paused = bool(given.get("paused", self._server.paused))
+        if self._server.paused:
+            for pair in self._server.venue.books:
+                self._server.send_depth(pair)
+        return {"rate": self._server.rate, "paused": self._server.paused}
+
+    def _disconnect(self, given: dict[str, Any]) -> Any:
+        server = self._server
+        cut = server.private() if given["which"] == "private" else server.public()
+        server.disconnect(cut)
+        return {"cut": len(cut)}
+
+    def _account(self, given: dict[str, Any]) -> Any:
+        account = self._server.new_account(given["name"], given["balances"])
+        return {"api_key": account.api_key, "api_secret": account.api_secret}
+
+    def _drop(self, given: dict[str, Any]) -> Any:
+        self._server.book(given["pair"])
+        self._server.withheld[given["pair"]] = int(given["frames"])
+        return {"withholding": int(given["frames"])}
+
+    def _trade(self, given: dict[str, Any]) -> Any:
+        """The house takes ``amount`` at market, or down to ``price``: what rests there fills."""
+        server, pair = self._server, given["pair"]
+        price = Decimal(given["price"]) if given.get("price") else None
+        kind = "market" if price is None else "limit"
+        order = server.venue.place(
+            server.house, pair, given["side"], kind, Decimal(given["amount"]), price, server.now_ns(), tif="IOC"
+        )
+        return {"filled": str(order.filled)}
+
+    def _cancel(self, given: dict[str, Any]) -> Any:
+        order = self._server.venue.orders[int(given["order_id"])]
+        self._server.venue.cancel(order, self._server.now_ns())
+        return describe(order)
+
+
+def describe(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "client_order_id": order.client_id,
+        "pair": order.symbol,
+        "side": order.side,
+        "state": STATES.get(order.state, order.state),
+        "amount": str(order.amount),
+        "price": None if order.price is None else str(order.price),
+        "filled": str(order.filled),
+    }

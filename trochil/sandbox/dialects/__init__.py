@@ -1,0 +1,17 @@
+"""One module a venue's wire, seen from the venue's side. ``load(name)`` gives its ``Dialect`` class."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+
+def names() -> list[str]:
+    """The venues that the sandbox can play."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Any:
+    """The dialect of a venue. Raises ValueError that lists the known ones."""
+    if name not in names():
+        raise ValueError(f"the sandbox can't play {name!r}; it plays {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}").Dialect

@@ -1,0 +1,119 @@
+"""The sandbox as a process of its own, for demos, notebooks and tests."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+READY_WITHIN = 30.0
+
+
+class SandboxError(RuntimeError):
+    """The sandbox could not start, or refused a request at its admin door."""
+
+
+class SandboxProcess:
+    """``with SandboxProcess("binance", pairs=[...], seed=1) as sandbox``: a venue on a free port of this machine.
+
+    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop, port.
+    """
+
+    def __init__(self, exchange: str = "binance", **options: Any) -> None:
+        self.exchange, self._options = exchange, options
+        self._process: subprocess.Popen[str] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._said: dict[str, Any] = {}
+
+    def start(self) -> Self:
+        command = [sys.executable, "-P", "-m", "trochil.sandbox", self.exchange, "--json"]
+        for name, value in self._options.items():
+            if value is not None:
+                values = list(value) if isinstance(value, list | tuple) else [value]
+                command += [f"--{name}", *map(str, values)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            assert self._process.stderr is not None
+            why = self._process.stderr.read().strip()
+            self.stop()
+            raise SandboxError(why or "the sandbox ended without a word")
+        self._said = json.loads(line)
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            for stream in (self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    stream.close()
+            self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def hosts(self) -> dict[str, dict[str, str]]:
+        """Venue -> its rest, public and private addresses."""
+        hosts: dict[str, dict[str, str]] = self._said["exchange"]
+        return hosts
+
+    @property
+    def accounts(self) -> dict[str, dict[str, str]]:
+        accounts: dict[str, dict[str, str]] = self._said["accounts"]
+        return accounts
+
+    @property
+    def pairs(self) -> list[str]:
+        pairs: list[str] = self._said["pairs"]
+        return pairs
+
+    @property
+    def keys_file(self) -> str:
+        """A private TOML file with one table an account; gone when the sandbox stops."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="trochil-sandbox-")
+        path = Path(self._folder.name, "keys.toml")
+        tables = [
+            f"[{name}]\n" + "".join(f'{field} = "{value}"\n' for field, value in keys.items())
+            for name, keys in self.accounts.items()
+        ]
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write("\n".join(tables))
+        return str(path)
+
+    def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request at the admin door, answered as JSON. Raises SandboxError with what it said."""
+        data = json.dumps(body or {}).encode() if method == "POST" else None
+        headers = {"X-Sandbox-Token": self._said["admin_token"], "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._said['admin']}/{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise SandboxError(error.read().decode()) from None

@@ -1,0 +1,219 @@
+"""Recorded frames served as they were: over a real websocket, at the recorded pace or as fast as the client reads.
+
+Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one session in files NAME.0 (instruments),
+NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in seconds.
+"""
+
+import asyncio
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from trochil.sandbox.venue import Symbol
+
+if TYPE_CHECKING:
+    from trochil.sandbox.server import Connection, Server
+
+SNAPSHOT_PATIENCE = 30.0
+
+
+class ReplayError(Exception):
+    """A recording that can't be served, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that was received: ``kind`` is diff, snapshot or trade; ``text`` as it came."""
+
+    time: float
+    kind: str
+    symbol: str
+    text: str
+    data: dict[str, Any]
+
+
+class Recordings(Protocol):
+    """How a dialect reads its venue's recorded payloads."""
+
+    def record(self, time: float, text: str, url: str) -> Record | None: ...
+    def symbol(self, pair: str) -> str: ...
+    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]: ...
+    def last_id(self, record: Record) -> int: ...
+
+
+def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
+    """(time in s, payload, URL where there is one) of a recording in either format, in order of time."""
+    if not path.is_file():
+        raise ReplayError(f"no recording at {path}")
+    if not re.search(r"\.(0|\d+\.0)$", path.name):
+        with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
+            for line in file:
+                stamp, _, payload = line.strip().partition(" ")
+                if payload:
+                    yield int(stamp) / 1e9, payload, ""
+        return
+    found = []
+    for part in sorted(path.parent.glob(path.name.split(".")[0] + ".*.*.0")):
+        found += list(_captured(part))
+    yield from sorted(found, key=lambda line: line[0])
+
+
+def _captured(path: Path) -> Iterator[tuple[float, str, str]]:
+    for line in path.read_text().splitlines():
+        if " -> " in line[:400]:
+            url, _, rest = line.partition(" -> ")
+            stamp, _, body = rest.partition(": ")
+            yield float(stamp), body.partition(" header: ")[0], url
+        elif re.match(r"\d+\.\d+: ", line):
+            stamp, _, body = line.partition(": ")
+            yield float(stamp), body, ""
+
+
+@dataclass(slots=True)
+class OwnBook:
+    """The server's own book of the recording: what a snapshot asked for later is made of."""
+
+    last_id: int = 0
+    bids: dict[str, str] = field(default_factory=dict)
+    asks: dict[str, str] = field(default_factory=dict)
+
+    def take(self, record: Record, recordings: Recordings) -> None:
+        for levels, side in zip(recordings.levels(record), (self.bids, self.asks), strict=True):
+            if record.kind == "snapshot":
+                side.clear()
+            for price, size in levels:
+                if Decimal(size):
+                    side[price] = size
+                else:
+                    side.pop(price, None)
+        self.last_id = recordings.last_id(record)
+
+    def image(self) -> dict[str, Any]:
+        bids = sorted(self.bids.items(), key=lambda level: -Decimal(level[0]))
+        asks = sorted(self.asks.items(), key=lambda level: Decimal(level[0]))
+        return {"lastUpdateId": self.last_id, "bids": [list(b) for b in bids], "asks": [list(a) for a in asks]}
+
+
+class Replay:
+    """One pair of a recording. Frames after the recorded snapshot wait until that was fetched."""
+
+    def __init__(self, file: str, pair: str, speed: str, drop: str, recordings: Recordings) -> None:
+        self.pair, self._recordings = pair, recordings
+        self._speed = 0.0 if speed == "max" else self._positive(speed)
+        self._first, self._last = self._range(drop)
+        symbol = recordings.symbol(pair)
+        read = (recordings.record(*line) for line in read_lines(Path(file)))
+        self._records = [record for record in read if record is not None and record.symbol in ("", symbol)]
+        if not any(record.kind == "snapshot" for record in self._records):
+            raise ReplayError(f"{file} has no snapshot of {pair or 'any pair'}: nothing to begin a book with")
+        self._diffs = sum(record.kind == "diff" for record in self._records)
+        self._snapshot = next(record for record in self._records if record.kind == "snapshot")
+        self._fetched = asyncio.Event()
+        self._listened = asyncio.Event()
+        self._own = OwnBook()
+        self._sent = self._withheld = 0
+        self._finished = False
+
+    @staticmethod
+    def _positive(speed: str) -> float:
+        try:
+            value = float(speed)
+        except ValueError:
+            value = 0.0
+        if value <= 0:
+            raise ReplayError(f"--speed {speed!r}: write max, or a number above 0")
+        return value
+
+    @staticmethod
+    def _range(drop: str) -> tuple[int, int]:
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", drop) if drop else None
+        if drop and found is None:
+            raise ReplayError(f"--drop {drop!r}: write A-B, diff frames counted from 1")
+        first = int(found[1]) if found else 0
+        return first, int(found[2] or first) if found else 0
+
+    def attach(self, server: "Server") -> None:
+        """Take the place of the market on a server without symbols of its own."""
+        base, _, quote = self.pair.partition("-")
+        symbol = Symbol(base, quote, self._step(0), self._step(1))
+        server.venue.list_pair(self.pair, symbol)
+        server.replay = self
+
+    def _step(self, column: int) -> Decimal:
+        levels = self._recordings.levels(self._snapshot)
+        places = max(len(level[column].rstrip("0").partition(".")[2]) for side in levels for level in side[:200])
+        return Decimal(1).scaleb(-places)
+
+    def snapshot(self) -> Any:
+        """The recorded snapshot on the first request, the server's own book afterwards."""
+        if not self._fetched.is_set():
+            self._fetched.set()
+            return self._snapshot.data
+        return self._own.image()
+
+    def listened(self) -> None:
+        """Somebody subscribed to the diffs."""
+        self._listened.set()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "diffs_total": self._diffs,
+            "diffs_sent": self._sent,
+            "withheld": self._withheld,
+            "finished": self._finished,
+            "last_update_id": self._own.last_id,
+            "snapshot_fetched": self._fetched.is_set(),
+        }
+
+    async def run(self, server: "Server") -> None:
+        await self._listened.wait()
+        loop, number, begun, first = asyncio.get_running_loop(), 0, 0.0, 0.0
+        for record in self._records:
+            if record.kind == "snapshot":
+                if record is self._snapshot:
+                    self._own.take(record, self._recordings)
+                    await self._fetched.wait()
+                continue
+            if self._speed:
+                begun, first = begun or loop.time(), first or record.time
+                await asyncio.sleep(max(0.0, begun + (record.time - first) / self._speed - loop.time()))
+            if record.kind == "diff":
+                number += 1
+                if not self._fetched.is_set() or self._recordings.last_id(record) > self._own.last_id:
+                    self._advance(record)
+                if self._first <= number <= self._last:
+                    self._withheld += 1
+                    continue
+                self._sent += 1
+            await self._send(server, record)
+        self._finished = True
+
+    def _advance(self, record: Record) -> None:
+        if self._own.last_id:
+            self._own.take(record, self._recordings)
+
+    async def _send(self, server: "Server", record: Record) -> None:
+        """As it was, to whoever subscribed; the socket alone sets the pace."""
+        for connection in list(server.connections):
+            text = server.dialect.replayed(connection, record)
+            if text is not None:
+                await self._write(connection, text)
+
+    async def _write(self, connection: "Connection", text: str) -> None:
+        try:
+            await connection.ws.send_str(text)
+        except ConnectionError:
+            connection.muted = True
+
+
+def parse_json(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
