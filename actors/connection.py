@@ -22,6 +22,8 @@ FRAMES_A_SECOND = 4
 """Frames that we send; venues cut who sends more than five."""
 SILENT_AFTER = 10.0
 """Seconds after subscribing within which every symbol must have said something."""
+HEARD_WITHIN = 1.0
+"""Seconds that a snapshot waits for the first message of its symbol."""
 DRAIN_EVERY = 64
 """Frames after which we look whether the reader of our messages is behind."""
 
@@ -73,6 +75,7 @@ class FeedConnection:
         self._socket: ExchangeSocket | None = None
         self._feed = make_feed()
         self._silent: set[str] = set()
+        self._heard = asyncio.Event()
         self._sending = asyncio.Lock()
 
     async def run(self) -> None:
@@ -131,6 +134,7 @@ class FeedConnection:
                         continue
                     if silent:
                         silent.discard(message.symbol)
+                        self._heard.set()
                     said(message)
                 bad = 0
             except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
@@ -158,6 +162,16 @@ class FeedConnection:
                 self._owner.refused(control)
             case LoginAgain():
                 await self.subscribe(list(self._owner.symbols))
+
+    async def hears(self, symbol: str) -> None:
+        """Wait until the stream of ``symbol`` has begun, or could have: a snapshot asked for earlier is too old."""
+        deadline = self._clock.monotonic() + HEARD_WITHIN
+        while self._socket is None or (symbol in self._silent and self._clock.monotonic() < deadline):
+            self._heard.clear()
+            try:
+                await asyncio.wait_for(self._heard.wait(), 0.1)
+            except TimeoutError:
+                continue
 
     async def subscribe(self, symbols: list[str]) -> None:
         """Nothing while not connected: connecting subscribes all."""

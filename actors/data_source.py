@@ -224,6 +224,7 @@ class OrderBookTrackerDataSource:
         if call is None:
             await connection.refresh([symbol])
             return
+        await connection.hears(symbol)
         epoch = connection.epoch
         snapshot = await self._rest.run(call)
         if epoch != connection.epoch:
