@@ -195,7 +195,7 @@ class Journal:
     async def record(
         self, order: InFlightOrder, new_fills: list[Fill], new_events: list[dict[str, Any]]
     ) -> tuple[list[Fill], list[int]]:
-        """Write what is known of an order, its new fills, and the events that follow. (fills that were new, numbers)."""
+        """Write an order as it is known, its new fills, and the events that follow: (fills that were new, numbers)."""
         text, is_open = _encode(order), not order.is_complete
 
         def job(connection: sa.Connection) -> tuple[list[Fill], list[int]]:
@@ -216,7 +216,7 @@ class Journal:
         row = {"scope": self.scope, "symbol": fill.symbol, "trade_id": fill.trade_id}
         try:
             with connection.begin_nested():
-                record = json.dumps(msgspec.to_builtins(fill))
+                record = json.dumps(msgspec.to_builtins(msgspec.structs.asdict(fill)))
                 values = {**row, "client_order_id": client_order_id, "time": fill.time, "record": record}
                 connection.execute(fills.insert().values(**values))
         except IntegrityError:
@@ -225,8 +225,9 @@ class Journal:
 
     def _put_event(self, connection: sa.Connection, event: dict[str, Any]) -> int:
         done = connection.execute(events.insert().values(scope=self.scope, record=json.dumps(event)))
-        number: int = done.inserted_primary_key[0]
-        return number
+        key = done.inserted_primary_key
+        assert key is not None
+        return int(key[0])
 
     # Readings.
 
@@ -257,7 +258,8 @@ class Journal:
         def job(connection: sa.Connection) -> list[dict[str, Any]]:
             where = sa.and_(fills.c.scope == self.scope, fills.c.time >= since)
             query = sa.select(fills.c.record, fills.c.client_order_id).where(where).order_by(fills.c.time)
-            return [json.loads(r.record) | {"client_order_id": r.client_order_id} for r in connection.execute(query)]
+            rows = connection.execute(query)
+            return [json.loads(row.record) | {"client_order_id": row.client_order_id} for row in rows]
 
         return await self._run(job, append=False)
 
