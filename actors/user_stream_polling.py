@@ -1,4 +1,4 @@
-"""The tutorial's other way: an account's events read by REST, where a venue has no private socket, or it is not wanted."""
+"""The tutorial's other way: an account's events read by REST, where a venue has no private socket or none is wanted."""
 
 import asyncio
 import logging

@@ -186,6 +186,8 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
     fills: dict[str, Fill] = msgspec.field(default_factory=dict)
     evidence: str = ""
     """What the venue said that closed it."""
+    told: list[str] = msgspec.field(default_factory=list)
+    """The events of its life that were emitted: each is, once."""
     created: int = 0
     updated: int = 0
 

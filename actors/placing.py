@@ -1,0 +1,130 @@
+"""From an intent to a request on its way: checked, numbered, journalled, sent. Never sent twice."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.clock import Clock
+from actors.ledger import Ledger
+from actors.reconciling import Reconciler
+from actors.rest import Rest
+from exchanges.contract import Exchange, OrderEntry
+from exchanges.orders import InFlightOrder, NewOrder, OrderState, OrderType, TimeInForce, TradingRule
+from exchanges.rules import check_order, parse_pair, to_decimal, unknown_pair
+from orderbook.errors import (
+    AuthenticationError,
+    ClockSkew,
+    Disconnected,
+    InvalidOrder,
+    RateLimited,
+    Refused,
+    TrochilError,
+)
+from orderbook.messages import Side
+
+log = logging.getLogger(__name__)
+PROOF_OF_REFUSAL = (Refused, AuthenticationError, ClockSkew, RateLimited)
+
+
+class Placer:
+    """Places orders of one account."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        rest: Rest,
+        ledger: Ledger,
+        reconciler: Reconciler,
+        clock: Clock,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._exchange, self._rest, self._ledger, self._reconciler = exchange, rest, ledger, reconciler
+        self._clock, self._checkpoint = clock, checkpoint
+        self.rules: dict[str, TradingRule] = {}
+        self.entry: OrderEntry | None = None
+        self._counter = 0
+
+    def next_client_id(self) -> str:
+        """Unique for ever: the journal's own number, its epoch and a counter, in the venue's alphabet."""
+        self._counter += 1
+        journal = self._ledger.journal
+        return self._exchange.client_id((journal.journal_id << 56) | (journal.epoch << 32) | self._counter)
+
+    def order_of(self, terms: dict[str, Any]) -> InFlightOrder:
+        """The order that terms ask for. Raises BadPair, InvalidOrder, TypeError."""
+        pair = parse_pair(terms["trading_pair"])
+        rule = self.rules.get(pair)
+        if rule is None:
+            raise unknown_pair(pair, self._exchange.name, self.rules)
+        price = terms.get("price")
+        kind = OrderType(_choice(terms.get("type", "limit"), OrderType, "type"))
+        tif = TimeInForce(_choice(terms.get("tif", "GTC"), TimeInForce, "tif"))
+        new = NewOrder(
+            client_order_id=terms.get("client_id") or self.next_client_id(),
+            trading_pair=pair,
+            side=Side(terms["side"]),
+            amount=to_decimal(terms["amount"], "amount"),
+            price=None if price is None or kind is OrderType.MARKET else to_decimal(price, "price"),
+            type=kind,
+            tif=tif,
+            post_only=bool(terms.get("post_only", False)),
+        )
+        if new.post_only and (kind is OrderType.MARKET or tif is not TimeInForce.GTC):
+            raise InvalidOrder("post_only goes with limit orders good till cancelled only")
+        check_order(new, rule)
+        return InFlightOrder(
+            client_order_id=new.client_order_id,
+            trading_pair=pair,
+            symbol=rule.symbol,
+            side=new.side,
+            amount=new.amount,
+            price=new.price,
+            type=new.type,
+            tif=new.tif,
+            post_only=new.post_only,
+            tag=str(terms.get("tag", "")),
+            created=self._clock.time_ns(),
+        )
+
+    async def write(self, order: InFlightOrder, intent: str) -> tuple[InFlightOrder, bool]:
+        """Journal the intent: (the order it leads to, whether it is new and must be sent)."""
+        self._checkpoint("before_journal")
+        written = await self._ledger.intend(order, intent)
+        self._checkpoint("journalled")
+        return written, written.client_order_id == order.client_order_id
+
+    async def send(self, order: InFlightOrder) -> None:
+        """One request. What its answer doesn't prove is asked about, never sent again."""
+        if self.entry is None:
+            raise Disconnected("the venue's rules aren't known yet")
+        new = NewOrder(
+            client_order_id=order.client_order_id,
+            trading_pair=order.trading_pair,
+            side=order.side,
+            amount=order.amount,
+            price=order.price,
+            type=order.type,
+            tif=order.tif,
+            post_only=order.post_only,
+        )
+        self._reconciler.sent(order)
+        try:
+            update = await self._rest.run(self.entry.place(new))
+        except PROOF_OF_REFUSAL as error:
+            await self._ledger.close(order, OrderState.REJECTED, str(error))
+        except Disconnected as error:
+            await self._ledger.close(order, OrderState.NOT_PLACED, str(error))
+        except TrochilError as error:
+            # Unknown outcome, a duplicate id (the first try arrived), or what no table knows.
+            await self._ledger.mark_unknown(order, str(error))
+            await self._reconciler.ask(order)
+        else:
+            await self._ledger.take_update(update)
+
+
+def _choice(value: Any, kind: Any, what: str) -> str:
+    known = [str(item) for item in kind]
+    for item in known:
+        if str(value).lower() == item.lower():
+            return item
+    raise InvalidOrder(f"{what} {value!r} is unknown; it may be {', '.join(known)}")
