@@ -48,7 +48,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
     message: Any
 
 
-class Reset(msgspec.Struct, array_like=True, frozen=True, tag=90):
+class Reset(msgspec.Struct, array_like=True, frozen=True, tag_field="kind", tag=90):
     """What follows doesn't join what came before: connected anew, or cut for falling behind by ``missed``."""
 
     reason: str

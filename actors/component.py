@@ -44,9 +44,14 @@ class Peers(Protocol):
 class Runtime(Protocol):
     """A deployment as a client sees it."""
 
-    settings: "Settings"
-    run_dir: str
-    peers: Peers
+    @property
+    def settings(self) -> "Settings": ...
+
+    @property
+    def run_dir(self) -> str: ...
+
+    @property
+    def peers(self) -> Peers: ...
 
     async def start(self) -> None: ...
 

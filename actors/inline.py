@@ -17,6 +17,8 @@ from orderbook import kernels
 from orderbook.errors import NotReady
 
 log = logging.getLogger(__name__)
+RESTART_AFTER = 1.0
+"""Seconds between a component's death and its next life, as a process would take."""
 
 
 class InlinePeers:
@@ -54,6 +56,7 @@ class InlineRunner:
 
     async def _again(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         await self.stop(spec.name)
+        await asyncio.sleep(RESTART_AFTER)
         self._put_up(spec, settings)
 
     async def stop(self, name: str) -> None:

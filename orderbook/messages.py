@@ -52,7 +52,7 @@ class ClientOrderBookRow(NamedTuple):
     update_id: int
 
 
-class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
+class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=1, gc=False):
     """A whole book: it replaces what stood there. ``update_id`` 0: the venue numbers nothing."""
 
     symbol: str
@@ -64,7 +64,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False
     checksum: int = -1
 
 
-class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=2, gc=False):
     """Changed levels with absolute sizes; size 0 removes. Covers the venue's ids first_id..update_id.
 
     ``first_id`` is the previous id + 1 where the venue names the previous one. Both 0: no numbering, the
@@ -81,7 +81,7 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     checksum: int = -1
 
 
-class Trade(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):
     """A public trade; ``side`` is the taker's."""
 
     symbol: str
@@ -100,7 +100,7 @@ class OrderAction(IntEnum):
     NOTHING = 4  # only its number counts
 
 
-class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=4, gc=False):
     """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known."""
 
     symbol: str
@@ -120,7 +120,7 @@ class RestingOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: float
 
 
-class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=5):
+class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=5):
     """Every resting order, best price first, queue order within a price."""
 
     symbol: str
@@ -130,14 +130,14 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=5):
     time: int = 0
 
 
-class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
+class Lost(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
     """The feed of this symbol broke here: what follows may not join what came before."""
 
     symbol: str
     reason: str
 
 
-class Pairs(msgspec.Struct, frozen=True, array_like=True, tag=7):
+class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=7):
     """The pairs that a data source serves now; sent on subscribing and whenever they change."""
 
     trading_pairs: list[str]

@@ -49,9 +49,8 @@ def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @contextmanager
 def deployment(address: str, state_dir: Path, *, name: str, pairs: list[str], **sandbox: Any) -> Iterator[Any]:
     """(client, sandbox): a sandbox of its own and a deployment that trades on it; both end with the block."""
-    from trochil.sandbox.process import SandboxProcess
-
     import trochil
+    from trochil.sandbox.process import SandboxProcess
 
     with SandboxProcess("binance", pairs=pairs, **sandbox) as venue:
         client = trochil.connect(

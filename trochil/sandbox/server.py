@@ -155,24 +155,28 @@ class Server:
         if self.faults.hits("lose_response_after_commit"):
             return self._cut(request)
         if self.faults.hits("http_503_after_commit"):
-            return self.dialect.error("unavailable")
+            return self._error("unavailable")
         if self.faults.hits("code_1007_after_commit"):
-            return self.dialect.error("timeout")
+            return self._error("timeout")
         return response
 
     def _refuse_early(self, kind: str) -> web.Response | None:
         now = time.time()
         if now < self.banned_until:
-            return self.dialect.error("banned", retry_after=int(self.banned_until - now) + 1)
+            return self._error("banned", retry_after=int(self.banned_until - now) + 1)
         if self.faults.hits("http_429"):
             self.banned_until = now + 1.0
-            return self.dialect.error("rate_limited", retry_after=1)
+            return self._error("rate_limited", retry_after=1)
         if self.faults.hits("ban_418"):
             self.banned_until = now + 2.0
-            return self.dialect.error("banned", retry_after=2)
+            return self._error("banned", retry_after=2)
         if self.faults.hits("http_503") or self.faults.hits("maintenance"):
-            return self.dialect.error("unavailable")
+            return self._error("unavailable")
         return None
+
+    def _error(self, name: str, retry_after: int = 0) -> web.Response:
+        answer: web.Response = self.dialect.error(name, retry_after=retry_after)
+        return answer
 
     def _cut(self, request: web.Request) -> web.StreamResponse:
         if request.transport is not None:

@@ -1,0 +1,307 @@
+"""The client for async code; the sync one stands on it."""
+
+import asyncio
+import fnmatch
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Self
+
+import pandas as pd
+import pyarrow as pa
+
+from actors.component import Runtime
+from actors.inline import InlineRuntime
+from actors.ray_runtime import RayRuntime
+from actors.settings import Settings, VenueSettings, load_settings
+from exchanges.registry import get
+from exchanges.rules import parse_pair
+from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady
+from orderbook.messages import BookState, Trade
+from orderbook.reader import BookReader
+from orderbook.shared import book_path
+from trochil.feeds import Changes, read_diffs, read_trades
+from trochil.market_handle import AsyncMarketHandle
+from trochil.status import Status
+from trochil.views import Best, BookView
+
+INLINE = "inline"
+LOOK_EVERY = 0.01
+
+
+def settings_for(
+    venues: tuple[str, ...], pairs: Any, accounts: dict[str, str] | None, config: Any, testnet: bool, inline: bool
+) -> Settings:
+    """Settings out of what ``connect`` was given. Raises ConfigError, BadPair."""
+    settings = load_settings(config)
+    if inline and settings.deployment == "default":
+        settings.deployment = INLINE
+    names = list(dict.fromkeys([*venues, *(accounts or {}), *settings.venues]))
+    for name in names:
+        get(name)
+        venue = settings.venues.setdefault(name, VenueSettings())
+        venue.testnet = venue.testnet or testnet
+        if name in venues or len(names) == 1:
+            venue.pairs = list(dict.fromkeys([*venue.pairs, *(_pair_or_top(pair) for pair in _listed(pairs))]))
+        if accounts and name in accounts:
+            venue.accounts.setdefault("default", accounts[name])
+    return settings
+
+
+def _listed(pairs: Any) -> list[str]:
+    return [pairs] if isinstance(pairs, str) else list(pairs)
+
+
+def _pair_or_top(pair: str) -> str:
+    return pair if pair.startswith("top:") else parse_pair(pair)
+
+
+async def connect_async(
+    *venues: str,
+    pairs: Any = (),
+    address: str | None = None,
+    accounts: dict[str, str] | None = None,
+    config: Any = None,
+    testnet: bool = False,
+) -> "AsyncClient":
+    """Join a running deployment, else start one; see ``trochil.connect``."""
+    settings = settings_for(venues, pairs, accounts, config, testnet, address == INLINE)
+    if address is not None and address.startswith("grpc"):
+        raise ConfigError("reading over Arrow Flight isn't there yet; connect on a node of the cluster")
+    runtime: InlineRuntime | RayRuntime
+    runtime = InlineRuntime(settings) if address == INLINE else RayRuntime(settings, address)
+    tops = {name: [p for p in venue.pairs if p.startswith("top:")] for name, venue in settings.venues.items()}
+    for name, venue in settings.venues.items():
+        venue.pairs = [pair for pair in venue.pairs if pair not in tops[name]]
+    client = AsyncClient(runtime)
+    await runtime.start()
+    try:
+        for name, wanted in tops.items():
+            for text in wanted:
+                await client.add_pairs(name, *await client._top_pairs(name, text))
+        await client._require(settings)
+    except BaseException:
+        await client.close()
+        raise
+    return client
+
+
+class AsyncClient:
+    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown`` stops them."""
+
+    def __init__(
+        self, runtime: Runtime, iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]] | None" = None
+    ) -> None:
+        self._runtime, self._peers = runtime, runtime.peers
+        self._changes = Changes(runtime.peers, asyncio.get_running_loop())
+        self._iterate = iterate or _no_iteration
+        self._views: dict[tuple[str, str], BookView] = {}
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._changes.close()
+            await self._runtime.close()
+
+    async def shutdown(self) -> None:
+        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall not live on."""
+        if not self._closed:
+            self._closed = True
+            await self._changes.close()
+            await self._runtime.shutdown()
+
+    async def _supervisor(self, method: str, *args: Any) -> Any:
+        for _ in range(100):
+            try:
+                return await self._peers.call("supervisor", method, *args)
+            except Disconnected:
+                await asyncio.sleep(0.1)
+        return await self._peers.call("supervisor", method, *args)
+
+    async def _require(self, settings: Settings) -> None:
+        """Fail now, by name, for pairs and keys that can't work, rather than time out later."""
+        for name, venue in settings.venues.items():
+            for pair in venue.pairs:
+                try:
+                    await self._call_pair(name, pair, "data_source", "require_pairs", [pair])
+                except BadPair:
+                    await self._supervisor("remove_pairs", name, [pair])
+                    raise
+            for account in venue.accounts:
+                await self._patiently(f"market/{name}/{account}", "features")
+
+    async def _call_pair(self, venue: str, pair: str, kind: str, method: str, *args: Any) -> Any:
+        actors = await self._supervisor("locate_pair", venue, pair)
+        return await self._patiently(actors[kind], method, *args)
+
+    async def _patiently(self, actor: str, method: str, *args: Any) -> Any:
+        """A call to an actor that may just be starting."""
+        for _ in range(300):
+            try:
+                return await self._peers.call(actor, method, *args)
+            except (Disconnected, NotReady):
+                await asyncio.sleep(0.1)
+        return await self._peers.call(actor, method, *args)
+
+    async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
+        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it waits for."""
+        get(venue)
+        pair = parse_pair(pair)
+        view = self._views.get((venue, pair))
+        if view is not None and view.state is BookState.LIVE:
+            return view
+        actors = await self._supervisor("locate_pair", venue, pair)
+        deadline = asyncio.get_running_loop().time() + timeout
+        state = "not there yet"
+        while asyncio.get_running_loop().time() < deadline:
+            view = self._open_view(venue, pair, actors["order_book_tracker"])
+            if view is not None:
+                if view.state is BookState.LIVE:
+                    self._views[venue, pair] = view
+                    return view
+                state = view.state.name
+            await asyncio.sleep(LOOK_EVERY)
+        raise NotReady(f"{venue} {pair} is {state} after {timeout:g} s: {await self._why(actors)}")
+
+    def _open_view(self, venue: str, pair: str, tracker: str) -> BookView | None:
+        known = self._views.get((venue, pair))
+        if known is not None and known.state is not BookState.STALE:
+            return known
+        try:
+            reader = BookReader(book_path(self._runtime.run_dir, venue, pair))
+        except NotReady:
+            return None
+        self._changes.follow(venue, tracker)
+        return BookView(
+            venue, pair, reader, self._changes, lambda: read_diffs(self._peers, tracker, pair), self._iterate
+        )
+
+    async def _why(self, actors: dict[str, str]) -> str:
+        found = (await self._supervisor("status"))["actors"]
+        said = [
+            f"{name} is {found[name]['state']} {found[name]['error']}".strip()
+            for name in actors.values()
+            if name in found
+        ]
+        return "; ".join(said)
+
+    async def books(self, venue: str = "*", pair: str = "*") -> list[BookView]:
+        """Every tracked book whose venue and pair match (shell patterns), LIVE or not."""
+        found = []
+        for spec in await self._supervisor("specs"):
+            if spec["kind"] == "order_book_tracker" and fnmatch.fnmatch(spec["venue"], venue):
+                for name in fnmatch.filter(spec["pairs"], pair.replace("/", "-")):
+                    view = self._open_view(spec["venue"], name, f"order_book_tracker/{spec['venue']}/{spec['key']}")
+                    if view is not None:
+                        self._views[spec["venue"], name] = view
+                        found.append(view)
+        return found
+
+    async def tops(self) -> pa.Table:
+        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
+        rows = []
+        for view in await self.books():
+            top = view.top(stale_ok=True)
+            sizes = (top.bid, top.bid_size, top.ask, top.ask_size, top.mid, view.age)
+            rows.append((view.venue, view.trading_pair, view.state.name, *sizes))
+        names = ["venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age"]
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        kinds = [pa.string()] * 3 + [pa.float64()] * 6
+        return pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+
+    async def best(self, pair: str) -> Best:
+        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
+        pair = parse_pair(pair)
+        views = [view for view in await self.books("*", pair) if view.state is BookState.LIVE]
+        if not views:
+            raise NotReady(f"no live book of {pair}")
+        tops = [(view.venue, view.top()) for view in views]
+        bid_venue, bid = max(tops, key=lambda found: found[1].bid)
+        ask_venue, ask = min(tops, key=lambda found: found[1].ask)
+        return Best(bid.bid, bid.bid_size, bid_venue, ask.ask, ask.ask_size, ask_venue)
+
+    async def changes(self, *books: BookView) -> AsyncIterator[BookView]:
+        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
+        watched = list(books) or await self.books()
+        seen = {view: view._reader.version for view in watched}
+        while True:
+            changed = [view for view in watched if view._reader.version != seen[view]]
+            for view in changed:
+                seen[view] = view._reader.version
+                yield view
+            if not changed:
+                await self._changes.next_change()
+
+    async def trades(self, venue: str, pair: str) -> AsyncIterator[Trade]:
+        """Every trade from now on. Raises Lagged(n) when this reader fell behind."""
+        pair = parse_pair(pair)
+        actors = await self._supervisor("locate_pair", venue, pair)
+        async for trade in read_trades(self._peers, actors["order_book_tracker"], pair):
+            yield trade
+
+    async def market(self, venue: str, *, account: str = "default") -> AsyncMarketHandle:
+        """Orders of one account. Raises ConfigError when the deployment has no such account."""
+        get(venue)
+        found = [s for s in await self._supervisor("specs") if s["kind"] == "market" and s["venue"] == venue]
+        names = [spec["key"] for spec in found]
+        if account not in names:
+            has = f"it has {', '.join(names)}" if names else "it has none: name one in accounts"
+            raise ConfigError(f"{venue} has no account {account!r} in this deployment; {has}")
+        return AsyncMarketHandle(self._peers, f"market/{venue}/{account}")
+
+    async def markets(self, venue: str) -> pd.DataFrame:
+        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
+        get(venue)
+        sources = [s for s in await self._supervisor("specs") if s["kind"] == "data_source" and s["venue"] == venue]
+        if not sources:
+            raise NotReady(f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first")
+        actor = f"data_source/{venue}/{sources[0]['key']}"
+        found: pd.DataFrame = await self._patiently(actor, "get_active_exchange_markets")
+        return found
+
+    async def _top_pairs(self, venue: str, text: str) -> list[str]:
+        match = re.fullmatch(r"top:(\d+)(?::(\w+))?", text)
+        if match is None:
+            raise BadPair(f"{text!r}: write top:NUMBER or top:NUMBER:QUOTE, like top:300:USDT")
+        from trochil.markets_once import read_markets
+
+        settings = self._runtime.settings
+        table = await read_markets(venue, settings.venues[venue])
+        if match[2]:
+            table = table[table["quoteAsset"] == match[2].upper()]
+        return [str(pair) for pair in table.index[: int(match[1])]]
+
+    async def add_pairs(self, venue: str, *pairs: str) -> None:
+        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""
+        wanted = [parse_pair(pair) for pair in pairs]
+        await self._supervisor("add_pairs", venue, wanted)
+        try:
+            for pair in wanted:
+                await self._call_pair(venue, pair, "data_source", "require_pairs", [pair])
+        except BadPair:
+            await self._supervisor("remove_pairs", venue, wanted)
+            raise
+
+    async def remove_pairs(self, venue: str, *pairs: str) -> None:
+        await self._supervisor("remove_pairs", venue, [parse_pair(pair) for pair in pairs])
+
+    async def status(self) -> Status:
+        """Actors, books, gaps, budgets; prints as a table."""
+        return Status.of(await self._supervisor("status"))
+
+    async def halt(self, cancel: bool = True) -> None:
+        """Refuse new orders on every market; cancel the open ones."""
+        await self._supervisor("halt", cancel)
+
+    async def resume(self) -> None:
+        await self._supervisor("resume")
+
+
+def _no_iteration(source: AsyncIterator[Any]) -> Iterator[Any]:
+    raise TypeError("iterate with `async for` over AsyncClient.diffs, or use the sync client")

@@ -1,0 +1,211 @@
+"""What a client holds of a book: read in place, in this process, without asking anybody."""
+
+import html
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from orderbook.errors import ConfigError
+from orderbook.messages import BookState
+from orderbook.queries import Top
+from orderbook.reader import BookReader
+
+if TYPE_CHECKING:
+    from trochil.feeds import Changes
+
+Floats = npt.NDArray[np.float64]
+WAIT_SLICE = 0.5
+
+
+class Best(NamedTuple):
+    """Best bid and offer of one pair over venues, float64; the venue beside each."""
+
+    bid: float
+    bid_size: float
+    bid_venue: str
+    ask: float
+    ask_size: float
+    ask_venue: str
+
+
+class Book(msgspec.Struct, frozen=True):
+    """One immutable reading: (n, 2) float64 sides (price, size), best first. Times in ns since 1970."""
+
+    venue: str
+    trading_pair: str
+    bids: Floats
+    asks: Floats
+    state: BookState
+    epoch: int
+    sequence: int
+    update_id: int
+    venue_time: int
+    receive_time: int
+    publish_time: int
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a level: bid_price, bid_size, ask_price, ask_size; nan where a side is shorter."""
+        n = max(len(self.bids), len(self.asks))
+        sides = [np.vstack([side, np.full((n - len(side), 2), np.nan)]) for side in (self.bids, self.asks)]
+        return pd.DataFrame(np.hstack(sides), columns=["bid_price", "bid_size", "ask_price", "ask_size"])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='color:#a33'>{price:.10g}</td><td>{size:.10g}</td></tr>"
+            for price, size in self.asks[:10][::-1].tolist()
+        )
+        rows += f"<tr><td colspan='2'><small>{self.state.name}, epoch {self.epoch}</small></td></tr>"
+        rows += "".join(
+            f"<tr><td style='color:#383'>{price:.10g}</td><td>{size:.10g}</td></tr>"
+            for price, size in self.bids[:10].tolist()
+        )
+        title = html.escape(f"{self.venue} {self.trading_pair}")
+        return f"<table><caption>{title}</caption><tr><th>price</th><th>size</th></tr>{rows}</table>"
+
+    def plot(self, axes: Any = None) -> Any:
+        """Cumulated depth of both sides, with matplotlib; the axes."""
+        import matplotlib.pyplot as plt
+
+        axes = axes if axes is not None else plt.gca()
+        for levels, colour, name in ((self.bids, "tab:green", "bids"), (self.asks, "tab:red", "asks")):
+            axes.fill_between(levels[:, 0], np.cumsum(levels[:, 1]), step="post", alpha=0.5, color=colour, label=name)
+        axes.set(title=f"{self.venue} {self.trading_pair}", xlabel="price", ylabel="cumulated size")
+        axes.legend()
+        return axes
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """One applied change: (n, 2) float64 levels with absolute sizes. ``snapshot``: it replaced the book."""
+
+    epoch: int
+    sequence: int
+    update_id: int
+    bids: Floats
+    asks: Floats
+    time: int
+    snapshot: bool = False
+
+
+class EpochChange(msgspec.Struct, frozen=True):
+    """The book was resynchronised: diffs of the new epoch don't join those of the old one."""
+
+    epoch: int
+
+
+class BookView:
+    """A live book. What isn't LIVE raises NotReady or StaleBook, unless ``stale_ok=True``."""
+
+    def __init__(
+        self,
+        venue: str,
+        trading_pair: str,
+        reader: BookReader,
+        changes: "Changes",
+        diffs: "Callable[[], AsyncIterator[Diff | EpochChange]]",
+        iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]]",
+    ) -> None:
+        self.venue, self.trading_pair = venue, trading_pair
+        self._reader, self._changes, self._diffs, self._iterate = reader, changes, diffs, iterate
+        setattr(self, "top", reader.top)  # noqa: B010 - bound at once: a call less on the hottest path
+        self.get_price, self.get_mid_price = reader.get_price, reader.get_mid_price
+        self.get_vwap_for_volume, self.get_price_for_volume = reader.get_vwap_for_volume, reader.get_price_for_volume
+        self.get_volume_for_price = reader.get_volume_for_price
+        self.get_quote_volume_for_base_amount = reader.get_quote_volume_for_base_amount
+
+    def __repr__(self) -> str:
+        return f"<BookView {self.venue} {self.trading_pair} {self.state.name} epoch {self.epoch}>"
+
+    def _repr_html_(self) -> str:
+        return self.snapshot(10, stale_ok=True)._repr_html_()
+
+    if TYPE_CHECKING:
+
+        def top(self, stale_ok: bool = False) -> Top:
+            """Best bid and ask, float64, in under a microsecond."""
+
+    @property
+    def state(self) -> BookState:
+        return self._reader.state
+
+    @property
+    def epoch(self) -> int:
+        return self._reader.epoch
+
+    @property
+    def sequence(self) -> int:
+        """Our own number of the last publish within all epochs."""
+        return self._reader.sequence
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last publish."""
+        return self._reader.age
+
+    @property
+    def update_id(self) -> int:
+        """The venue's id of the last change; 0 where it numbers nothing."""
+        return self._reader.update_id
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot and the other slots."""
+        return self._reader.meta()
+
+    @property
+    def bids(self) -> Floats:
+        """(n, 2) float64, price and size, best first: a consistent copy."""
+        return self._reader.bids
+
+    @property
+    def asks(self) -> Floats:
+        """(n, 2) float64, price and size, best first: a consistent copy."""
+        return self._reader.asks
+
+    def snapshot(self, depth: int | None = 20, stale_ok: bool = False) -> Book:
+        """An immutable copy of the ``depth`` best levels a side."""
+        levels = self._reader.levels(depth, stale_ok)
+        names = ("epoch", "sequence", "update_id", "venue_time", "receive_time", "publish_time")
+        known = {name: levels.meta[name] for name in names}
+        state = BookState.STALE if stale_ok and self.state is BookState.STALE else BookState(levels.meta["state"])
+        return Book(self.venue, self.trading_pair, levels.bids, levels.asks, state, **known)
+
+    def arrow(self, depth: int | None = None, *, live: bool = False) -> pa.RecordBatch:
+        """The book as a record batch; ``live``: the shared file's own columns, uncopied and changing."""
+        return self._reader.arrow(depth, live)
+
+    def to_pandas(self, depth: int | None = 20) -> pd.DataFrame:
+        return self.snapshot(depth).to_pandas()
+
+    def to_polars(self, depth: int | None = 20) -> Any:
+        """Raises ConfigError when polars isn't installed."""
+        try:
+            import polars
+        except ImportError:
+            raise ConfigError("to_polars needs polars: pip install polars") from None
+        return polars.from_arrow(self.arrow(depth))
+
+    def digest(self) -> str:
+        """sha256 over the levels as text: ``b,<price>,<size>`` lines, then ``a,...``, best first, as repr(float)."""
+        return self._reader.digest()
+
+    def wait(self, version: int | None = None, timeout: float | None = None) -> int:
+        """Block until the version is another than ``version`` (default: now); the new one, or on timeout the old."""
+        seen = self._reader.version if version is None else version
+        self._changes.wait_until(lambda: self._reader.version != seen, timeout)
+        return self._reader.version
+
+    def updates(self) -> Iterator[Book]:
+        """A snapshot after each change, conflated: the latest wins. Ends never; idles without spinning."""
+        seen = -1
+        while True:
+            seen = self.wait(seen)
+            yield self.snapshot(20, stale_ok=True)
+
+    def diffs(self) -> "Iterator[Diff | EpochChange]":
+        """Every applied change, in order; an epoch change is an item. Raises Lagged when it fell behind."""
+        return self._iterate(self._diffs())
