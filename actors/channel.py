@@ -12,7 +12,7 @@ import os
 import secrets
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -27,6 +27,8 @@ LIMIT = 1 << 24
 """Bytes waiting for any other subscriber above which it is cut off, until it caught up and was told what it missed."""
 HELLO_TIMEOUT = 5.0
 RETRY_AFTER = 0.05
+READ_AHEAD = 4096
+"""Messages that a reliable subscriber holds before it stops reading its socket."""
 LARGEST_HELLO = 1 << 20
 _length = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
@@ -67,8 +69,7 @@ class _Frames(asyncio.BufferedProtocol):
         self.writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by class
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._filled == len(self._buffer):
@@ -327,13 +328,14 @@ class Subscriber:
     async def _read(self, endpoint: Endpoint, reason: str) -> AsyncIterator[list[Any]]:
         arrived: list[Any] = []
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
-        lost = False
+        lost, paused = False, [False]
 
         def received(frames: list[memoryview]) -> None:
             arrived.extend(map(self._decode, frames))
             wake.set()
-            if self._mode == "reliable" and len(arrived) > 4096 and own.transport is not None:
+            if self._mode == "reliable" and len(arrived) > READ_AHEAD and own.transport is not None and not paused[0]:
                 own.transport.pause_reading()
+                paused[0] = True
 
         def gone() -> None:
             nonlocal lost
@@ -350,8 +352,9 @@ class Subscriber:
                 await wake.wait()
                 wake.clear()
                 batch, arrived[:] = list(arrived), []
-                if not lost and not transport.is_closing():
+                if paused[0] and not lost and not transport.is_closing():
                     transport.resume_reading()
+                    paused[0] = False
                 if batch:
                     yield batch
         finally:

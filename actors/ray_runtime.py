@@ -1,6 +1,7 @@
 """A deployment on Ray, as a driver sees it: joined when it runs, started when it doesn't."""
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
@@ -60,6 +61,7 @@ class RayRuntime:
         if ray.is_initialized():
             return
         quiet: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             ray.init(address=self._address or "auto", **quiet)
             return
