@@ -161,7 +161,11 @@ class OrderBookTracker:
             self._subscriber.request(pair)
         elif now >= last:
             self._asked_at[pair] = last + ASK_GAP
-            asyncio.get_running_loop().call_later(last + ASK_GAP - now, self._subscriber.request, pair)
+            asyncio.get_running_loop().call_later(last + ASK_GAP - now, self._ask_later, pair)
+
+    def _ask_later(self, pair: str) -> None:
+        if pair in self._tracks and not self._tracks[pair].synced:
+            self._subscriber.request(pair)
 
     def _lose_all(self) -> None:
         for track in self._tracks.values():

@@ -28,6 +28,11 @@ class Track:
         self.last_trade: Trade | None = None
         self.was_live = False
 
+    @property
+    def synced(self) -> bool:
+        """Whether diffs join what stands in the book."""
+        return self._sequencer.synced
+
     def take(self, message: Any, received: int) -> None:
         """One message of the channel; ``received`` in ns. Malformed levels are counted and break the book, not us."""
         kind = type(message)

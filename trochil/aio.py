@@ -255,6 +255,12 @@ class AsyncClient:
             raise ConfigError(f"{venue} has no account {account!r} in this deployment; {has}")
         return AsyncMarketHandle(self._peers, f"market/{venue}/{account}")
 
+    async def check_keys(self, venue: str, *, account: str = "default") -> dict[str, tuple[str, str]]:
+        """One harmless signed request on the node that signs: asset -> (total, available)."""
+        await self.market(venue, account=account)
+        found: dict[str, tuple[str, str]] = await self._patiently(f"market/{venue}/{account}", "check_keys")
+        return found
+
     async def markets(self, venue: str) -> pd.DataFrame:
         """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
         get(venue)

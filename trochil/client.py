@@ -141,6 +141,10 @@ class Client:
         handle = self._thread.run(self._async.market(venue, account=account))
         return MarketHandle(handle, self._thread.run, self._thread.iterate)
 
+    def check_keys(self, venue: str, *, account: str = "default") -> dict[str, tuple[str, str]]:
+        """One harmless signed request on the node that signs: asset -> (total, available)."""
+        return self._thread.run(self._async.check_keys(venue, account=account))
+
     def markets(self, venue: str) -> pd.DataFrame:
         """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
         return self._thread.run(self._async.markets(venue))
