@@ -116,6 +116,7 @@ class Replay:
         self._fetched = asyncio.Event()
         self._listened = asyncio.Event()
         self._own = OwnBook()
+        self._early: list[Record] = []
         self._sent = self._withheld = 0
         self._finished = False
 
@@ -176,7 +177,7 @@ class Replay:
         for record in self._records:
             if record.kind == "snapshot":
                 if record is self._snapshot:
-                    self._own.take(record, self._recordings)
+                    self._begin_own(record)
                     await self._fetched.wait()
                 continue
             if self._speed:
@@ -184,8 +185,7 @@ class Replay:
                 await asyncio.sleep(max(0.0, begun + (record.time - first) / self._speed - loop.time()))
             if record.kind == "diff":
                 number += 1
-                if not self._fetched.is_set() or self._recordings.last_id(record) > self._own.last_id:
-                    self._advance(record)
+                self._advance(record)
                 if self._first <= number <= self._last:
                     self._withheld += 1
                     continue
@@ -193,8 +193,16 @@ class Replay:
             await self._send(server, record)
         self._finished = True
 
+    def _begin_own(self, snapshot: Record) -> None:
+        """The server's own book: the snapshot, and the diffs recorded before it that are newer than it."""
+        self._own.take(snapshot, self._recordings)
+        for record in self._early:
+            self._advance(record)
+
     def _advance(self, record: Record) -> None:
-        if self._own.last_id:
+        if not self._own.last_id:
+            self._early.append(record)
+        elif self._recordings.last_id(record) > self._own.last_id:
             self._own.take(record, self._recordings)
 
     async def _send(self, server: "Server", record: Record) -> None:
