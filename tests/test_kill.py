@@ -53,6 +53,25 @@ def pid_of(client: Any, actor: str) -> int:
     return int(client.status().actors[actor]["pid"])
 
 
+def kill(client: Any, actor: str) -> int:
+    """SIGKILL the process that an actor has now; its pid."""
+    killed = []
+
+    def try_once() -> bool:
+        pid = pid_of(client, actor)
+        if pid <= 0:
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False  # a process of an earlier life: the supervisor has not seen the new one yet
+        killed.append(pid)
+        return True
+
+    until(try_once, BACK_WITHIN, f"{actor} has a process")
+    return killed[0]
+
+
 def resting(client: Any, pair: str, amount: str = "0.01") -> Any:
     """A buy far enough below the market that nobody takes it."""
     price = client.book("binance", pair).top().bid
@@ -166,8 +185,7 @@ def test_each_actor_killed_comes_back(world: Any, actor: str) -> None:
     order = resting(client, "ETH-USDT")
     order.wait("open", timeout=BACK_WITHIN)
     epochs = {pair: client.book("binance", pair).epoch for pair in PAIRS}
-    pid = pid_of(client, actor)
-    os.kill(pid, signal.SIGKILL)
+    pid = kill(client, actor)
     took = until(lambda: pid_of(client, actor) not in (0, pid), BACK_WITHIN, f"{actor} in a new process")
     if actor.startswith(("data_source", "order_book_tracker")):
         for pair in PAIRS:
@@ -185,7 +203,7 @@ def test_random_kills_under_live_orders(world: Any) -> None:
     for _ in range(ROUNDS + 1):
         actor = rng.choice(ACTORS)
         orders = [resting(client, rng.choice(PAIRS)) for _ in range(3)]
-        os.kill(pid_of(client, actor), signal.SIGKILL)
+        kill(client, actor)
         counts["random"] += 1
         for order in orders:
             order.wait("open", "filled", timeout=25)
