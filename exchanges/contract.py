@@ -150,6 +150,11 @@ class Page(Generic[T]):
     more: bool = False
 
 
+def page(items: list[T], full: int) -> Page[T]:
+    """A page of a list that the venue gives ``full`` items at a time."""
+    return Page(items, more=len(items) >= full)
+
+
 @dataclass(frozen=True, slots=True)
 class FillCursor:
     """Where the last reading of fills stopped. ``trade_id`` empty: from ``time`` (ns) on."""

@@ -1,0 +1,148 @@
+"""From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import msgspec
+
+from exchanges.contract import Answer, ErrorKind, Fault
+from exchanges.orders import Balance, Fee, Fill, OrderState, OrderType, OrderUpdate, TradingRule
+from orderbook.messages import Side
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+def table(words: Mapping[T, str]) -> dict[str, T]:
+    """{OPEN: "NEW PENDING"} turned round: {"NEW": OPEN, "PENDING": OPEN}."""
+    return {word: key for key, text in words.items() for word in text.split()}
+
+
+def states(**words: str) -> dict[str, OrderState]:
+    """states(open="NEW", filled="DONE"): a venue's words for our states."""
+    return table({OrderState(name): text for name, text in words.items()})
+
+
+def epoch_ns(stamp: int) -> int:
+    """Nanoseconds out of milli- or microseconds since 1970; their sizes tell them apart until the year 5138."""
+    return stamp * 1000 if stamp > 10**14 else stamp * 1_000_000
+
+
+def read_fee(row: Row, names: str) -> Fee:
+    """``names``: the columns for the maker's and the taker's rate."""
+    maker, taker = (Decimal(row[name]) for name in names.split())
+    return Fee(maker, taker)
+
+
+def read_update(
+    row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str, time: int, reason: str = ""
+) -> OrderUpdate:
+    """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
+    (cumulative), side, amount, price and type, in this order. Raises KeyError for what is missing."""
+    symbol, state, order_id, filled, quote, side, amount, price, kind = (row[name] for name in names.split())
+    return OrderUpdate(
+        symbol=symbol,
+        state=states[state],
+        client_order_id=client_id,
+        exchange_order_id=str(order_id),
+        filled=Decimal(filled),
+        quote_filled=Decimal(quote),
+        time=time,
+        reason=reason,
+        side=Side(side.lower()),
+        amount=Decimal(amount),
+        price=Decimal(price) or None,
+        type=OrderType.MARKET if "MARKET" in kind.upper() else OrderType.LIMIT,
+    )
+
+
+def read_fill(row: Row, names: str, side: str, *, time: int, client_id: str = "") -> Fill:
+    """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
+    fee asset and whether we were the maker, in this order."""
+    symbol, trade_id, order_id, price, amount, fee, asset, maker = (row[name] for name in names.split())
+    return Fill(
+        symbol=symbol,
+        trade_id=str(trade_id),
+        exchange_order_id=str(order_id),
+        client_order_id=client_id,
+        side=Side(side.lower()),
+        price=Decimal(price),
+        amount=Decimal(amount),
+        fee=Decimal(fee),
+        fee_asset=asset or "",
+        is_maker=maker,
+        time=time,
+    )
+
+
+def read_balance(asset: str, available: str, held: str, time: int = 0) -> Balance:
+    return Balance(asset, Decimal(available) + Decimal(held), Decimal(available), time)
+
+
+def read_rule(
+    row: Row,
+    names: str,
+    *,
+    tick: str,
+    step: str,
+    least: str = "0",
+    most: str | None = None,
+    worth: str = "0",
+    active: bool,
+) -> TradingRule:
+    """A pair's rules. ``names``: the row's columns for symbol, base and quote; steps and limits as text."""
+    symbol, base, quote = (str(row[name]) for name in names.split())
+    return TradingRule(
+        trading_pair=f"{base}-{quote}",
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        price_tick=Decimal(tick),
+        size_step=Decimal(step),
+        min_size=Decimal(least),
+        max_size=None if most is None else Decimal(most),
+        min_notional=Decimal(worth),
+        active=active,
+    )
+
+
+class Said(msgspec.Struct):
+    """The commonest form of a refusal: {"code": ..., "msg": ...}."""
+
+    code: int | str = ""
+    msg: str = ""
+
+
+class ErrorTable:
+    """What a venue's refusals mean. ``codes``: kind -> codes (shell patterns); ``texts``: (code, words) -> kind, first.
+
+    What is in neither table is an unknown outcome.
+    """
+
+    def __init__(self, codes: Mapping[ErrorKind, str], texts: Mapping[tuple[str, str], ErrorKind]) -> None:
+        self._codes, self._texts = table(codes), texts
+
+    def kind(self, code: str, message: str) -> ErrorKind:
+        for (known, words), kind in self._texts.items():
+            if code == known and words in message:
+                return kind
+        if code in self._codes:
+            return self._codes[code]
+        return next((kind for known, kind in self._codes.items() if fnmatchcase(code, known)), ErrorKind.UNKNOWN)
+
+    def fault(self, answer: Answer) -> Fault | None:
+        """A refusal by HTTP status, in the commonest form; the status alone decides limits (429, 418) and 5xx."""
+        if answer.status < 400:
+            return None
+        try:
+            said = answer.json(Said)
+        except msgspec.DecodeError:
+            said = Said()
+        kind = self.kind(str(said.code), said.msg)
+        if answer.status in (418, 429):
+            kind = ErrorKind.RATE
+        elif answer.status >= 500:
+            kind = ErrorKind.UNKNOWN
+        return Fault(kind, str(said.code), said.msg or f"HTTP {answer.status}")
