@@ -1,7 +1,6 @@
 """Binance spot, as its public API documentation describes it (REST v3, market streams, websocket API v3)."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal as D
 from typing import Any
 
 import msgspec
@@ -24,8 +23,7 @@ from exchanges.reading import (
 from exchanges.signing import base36, encode_query, hmac_hex, key_fields
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
 
-SNAPSHOT_DEPTH, SNAPSHOT_WEIGHT = 1000, 50
-STREAMS_A_FRAME = 200
+SNAPSHOT_DEPTH, SNAPSHOT_WEIGHT, STREAMS_A_FRAME = 1000, 50, 200
 STATES = states(
     open="NEW PENDING_NEW PENDING_CANCEL",
     partially_filled="PARTIALLY_FILLED",
@@ -34,8 +32,7 @@ STATES = states(
     rejected="REJECTED",
     expired="EXPIRED EXPIRED_IN_MATCH",
 )
-ORDER = "symbol status orderId executedQty cummulativeQuoteQty side origQty price type"
-REPORT = "s X i z Z S q p o"
+ORDER, REPORT = "symbol status orderId executedQty cummulativeQuoteQty side origQty price type", "s X i z Z S q p o"
 
 
 class BinanceAuth(c.Auth):
@@ -78,20 +75,12 @@ class Shutdown(Struct, tag_field="e", tag="serverShutdown"):
     pass
 
 
-class Frame(Struct, gc=False):
+class Frame(Said, gc=False):
     """A combined-stream frame, an acknowledgement, or a refusal."""
 
     data: Depth | Traded | Shutdown | None = None
     id: int | str | None = None
-    code: int = 0
-    msg: str = ""
     error: Said | None = None
-
-
-class DepthAnswer(Struct):
-    lastUpdateId: int
-    bids: Raw
-    asks: Raw
 
 
 _frame = msgspec.json.Decoder(Frame)
@@ -115,8 +104,8 @@ class BinanceBook(c.BookFeed):
 
     def snapshot(self, symbol: str) -> c.Call[Any]:
         def read(answer: c.Answer) -> BookSnapshot:
-            book = answer.json(DepthAnswer)
-            return BookSnapshot(symbol, bytes(book.bids), bytes(book.asks), book.lastUpdateId)
+            book = answer.json(dict[str, Raw])
+            return BookSnapshot(symbol, bytes(book["bids"]), bytes(book["asks"]), int(bytes(book["lastUpdateId"])))
 
         query = {"symbol": symbol, "limit": str(SNAPSHOT_DEPTH)}
         return c.Call(c.Request("GET", "/api/v3/depth", query, cost={"weight": SNAPSHOT_WEIGHT}), read)
@@ -144,8 +133,7 @@ class BinanceBook(c.BookFeed):
             return (Trade(data.s, str(data.t), side, float(data.p), float(data.q), epoch_ns(data.T)),)
         if type(data) is Shutdown:
             return (c.Reconnect("the venue shuts this server down"),)
-        if said.error is not None or said.code:
-            refusal = said.error or said
+        if refusal := said.error or (said if said.code else None):
             return (c.Fault(Kind.REFUSED, str(refusal.code), refusal.msg),)
         if said.id is None:
             raise ValueError(f"a frame of no known form: {frame[:120]!r}")
@@ -153,8 +141,7 @@ class BinanceBook(c.BookFeed):
 
 
 def read_markets(answer: c.Answer) -> list[o.MarketSummary]:
-    names = ("lastPrice", "volume", "quoteVolume")
-    return [o.MarketSummary(row["symbol"], *(D(row[name]) for name in names)) for row in answer.json()]
+    return [read_market(row, "symbol lastPrice volume quoteVolume") for row in answer.json()]
 
 
 def rule_of(row: dict[str, Any]) -> o.TradingRule:
@@ -162,9 +149,8 @@ def rule_of(row: dict[str, Any]) -> o.TradingRule:
     lot, price = filters.get("LOT_SIZE", {}), filters.get("PRICE_FILTER", {})
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
     sizes = {"step": lot.get("stepSize", "0"), "least": lot.get("minQty", "0"), "most": lot.get("maxQty")}
-    worth, tick = notional.get("minNotional", "0"), price.get("tickSize", "0")
-    names, active = "symbol baseAsset quoteAsset", row["status"] == "TRADING"
-    return read_rule(row, names, tick=tick, worth=worth, active=active, **sizes)
+    values = {"tick": price.get("tickSize", "0"), "worth": notional.get("minNotional", "0")}
+    return read_rule(row, "symbol baseAsset quoteAsset", active=row["status"] == "TRADING", **sizes, **values)
 
 
 class BinanceUser(c.UserFeed):
@@ -183,8 +169,9 @@ class BinanceUser(c.UserFeed):
         match msgspec.json.decode(frame):
             case {"event": {"e": "executionReport"} as event}:
                 client, time = event["C"] or event["c"], epoch_ns(event["T"])  # on a cancel "c" is the cancel's own id
-                reason = event["r"].replace("NONE", "")
-                yield read_update(event, REPORT, STATES, client_id=client, time=time, reason=reason)
+                yield read_update(
+                    event, REPORT, STATES, client_id=client, time=time, reason=event["r"].replace("NONE", "")
+                )
                 if event["x"] == "TRADE":
                     yield read_fill(event, "s t i L l n N m", event["S"], time=time, client_id=client)
             case {"event": {"e": "outboundAccountPosition", "B": rows, "E": stamp}}:
@@ -211,10 +198,8 @@ class BinanceOrders(c.OrderEntry):
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "RESULT",
         }
-        if order.price is not None:
-            params["price"] = f"{order.price:f}"
-        if params["type"] == "LIMIT":
-            params["timeInForce"] = order.tif.name
+        params |= {} if order.price is None else {"price": f"{order.price:f}"}
+        params |= {"timeInForce": order.tif.name} if params["type"] == "LIMIT" else {}
         request = c.Request("POST", "/api/v3/order", params, signed=True, cost={"weight": 1, "orders": 1})
         return c.Call(request, lambda answer: order_of(answer.json()))
 
@@ -268,8 +253,8 @@ def read_orders(answer: c.Answer) -> list[o.OrderUpdate]:
 
 def order_of(row: dict[str, Any]) -> o.OrderUpdate:
     client = row.get("origClientOrderId") or row["clientOrderId"]
-    time = epoch_ns(row.get("updateTime") or row.get("transactTime") or 0)
-    return read_update(row, ORDER, STATES, client_id=client, time=time)
+    time = row.get("updateTime") or row.get("transactTime") or 0
+    return read_update(row, ORDER, STATES, client_id=client, time=epoch_ns(time))
 
 
 def read_fills(answer: c.Answer) -> list[o.Fill]:

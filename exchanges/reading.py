@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from exchanges.contract import Answer, ErrorKind, Fault
-from exchanges.orders import Balance, Fee, Fill, OrderState, OrderType, OrderUpdate, TradingRule
+from exchanges.orders import Balance, Fee, Fill, MarketSummary, OrderState, OrderType, OrderUpdate, TradingRule
 from orderbook.messages import Side
 
 T = TypeVar("T")
@@ -28,6 +28,12 @@ def states(**words: str) -> dict[str, OrderState]:
 def epoch_ns(stamp: int) -> int:
     """Nanoseconds out of milli- or microseconds since 1970; their sizes tell them apart until the year 5138."""
     return stamp * 1000 if stamp > 10**14 else stamp * 1_000_000
+
+
+def read_market(row: Row, names: str) -> MarketSummary:
+    """``names``: the columns for the symbol, its last price, and its volumes in base and in quote."""
+    symbol, *numbers = (row[name] for name in names.split())
+    return MarketSummary(symbol, *map(Decimal, numbers))
 
 
 def read_fee(row: Row, names: str) -> Fee:

@@ -166,7 +166,7 @@ def _unpack(data: bytes) -> Floats:
 
 def _read_slowly(text: bytes, sided: bool) -> Floats:
     """Rows that the kernel could not decide, read by Python's own float."""
-    kind = list[dict[str, Raw]] if text[:2] == b"[{" else list[list[Raw]]
+    kind = list[dict[str, Raw]] if text.split(b"[", 1)[-1].lstrip()[:1] == b"{" else list[list[Raw]]
     raw: list[Any] = msgspec.json.decode(text or b"[]", type=kind)
     rows = np.ones((len(raw), 3))
     for number, row in enumerate(raw):

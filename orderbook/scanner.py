@@ -77,13 +77,19 @@ def _blank(c):
 
 
 @njit(cache=True)
+def _ends(c):
+    """Whether a bare number may end before this character."""
+    return c == 44 or c == 93 or c == 125 or _blank(c)
+
+
+@njit(cache=True)
 def scan(text, sided, rows):
     """Fill ``rows`` (n, 3: side, price, size) from JSON rows; returns how many, or MALFORMED or UNDECIDED.
 
     Rows are arrays or objects inside one array; quoted or bare numbers. In objects, names are skipped.
     """
     n, i, count, depth, verdict = text.size, 0, 0, 0, 0
-    column, side = 0, BID
+    column, side, row = 0, BID, 0
     opened, done = False, False
     while i < n:
         c = text[i]
@@ -97,13 +103,13 @@ def scan(text, sided, rows):
             if depth == 1 and c == 123:
                 return MALFORMED
             if depth == 2:
-                column, side, opened = 0, BID, not sided
+                column, side, row, opened = 0, BID, c, not sided
             i += 1
         elif c == 93 or c == 125:  # ] }
-            if depth == 0:
+            if depth == 0 or (depth == 1 and c == 125):
                 return MALFORMED
             if depth == 2:
-                if column < 2 or not opened:
+                if column < 2 or not opened or c != row + 2:  # [ closes with ], { with }
                     return MALFORMED
                 count += 1
             depth -= 1
@@ -112,6 +118,8 @@ def scan(text, sided, rows):
         elif c == 44 or c == 58:  # , :
             i += 1
         elif c == 34:  # a string: a number, a name, or a side
+            if depth < 2:
+                return MALFORMED
             i += 1
             if i < n and 48 <= text[i] <= 57 and depth == 2 and column < 2:
                 value, i, status = _number(text, i)
@@ -134,13 +142,13 @@ def scan(text, sided, rows):
                 elif depth == 2 and column < 2 and not _is_name(text, i):
                     return MALFORMED
                 while i < n and text[i] != 34:
-                    i += 1
+                    i += 2 if text[i] == 92 else 1
                 if i >= n:
                     return MALFORMED
             i += 1
         elif 48 <= c <= 57:
             value, i, status = _number(text, i)
-            if status == MALFORMED or depth < 2:
+            if status == MALFORMED or depth < 2 or i >= n or not _ends(text[i]):
                 return MALFORMED
             if depth == 2 and column < 2:
                 verdict = min(verdict, status)
