@@ -16,6 +16,7 @@ from exchanges.reading import (
     read_balance,
     read_fee,
     read_fill,
+    read_market,
     read_rule,
     read_update,
     states,
