@@ -14,6 +14,7 @@ PUBLIC = {
     "exchangeInfo": "exchange_info",
     "depth": "depth",
     "trades": "trades",
+    "aggTrades": "aggregate_trades",
     "ticker/24hr": "ticker",
     "ticker/price": "ticker",
     "ticker/bookTicker": "ticker",
@@ -133,6 +134,19 @@ def public_trade(match: Match) -> dict[str, Any]:
         "time": ms(match.time),
         "isBuyerMaker": match.maker.side == "buy",
         "isBestMatch": True,
+    }
+
+
+def aggregate_trade(match: Match) -> dict[str, Any]:
+    return {
+        "a": match.id,
+        "p": text(match.price),
+        "q": text(match.amount),
+        "f": match.id,
+        "l": match.id,
+        "T": ms(match.time),
+        "m": match.maker.side == "buy",
+        "M": True,
     }
 
 
