@@ -46,17 +46,19 @@ class SharedBook(OrderBook):
         capacity = max(64, (capacity + 7) // 8 * 8)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         before = _lock(path)
-        epoch = _epoch_of(before) + 1 if before is not None else 1
-        file, offset = _new_file(path, venue, trading_pair, capacity)
-        mapping = mmap.mmap(file, 0)
-        block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
-        book = cls(path, file, block, mapping, max_depth)
-        k.clear(book._f, book._m)
-        k.set_state(book._m, int(BookState.SYNCING), epoch)
-        os.rename(_beside(path), path)
-        if before is not None:
-            os.close(before)
-        return book
+        try:
+            epoch = _epoch_of(before) + 1 if before is not None else 1
+            file, offset = _new_file(path, venue, trading_pair, capacity)
+            mapping = mmap.mmap(file, 0)
+            block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
+            book = cls(path, file, block, mapping, max_depth)
+            k.clear(book._f, book._m)
+            k.set_state(book._m, int(BookState.SYNCING), epoch)
+            _put_in_place(path, file, before is not None)
+            return book
+        finally:
+            if before is not None:
+                os.close(before)
 
     def heartbeat(self) -> None:
         """Say that the writer lives; at least every 250 ms, also when the market is quiet."""
@@ -78,21 +80,49 @@ class SharedBook(OrderBook):
 
 def _lock(path: str) -> int | None:
     """The file that stands at ``path``, locked by us; None when there is none."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
     deadline = k.monotonic_ns() + LOCK_PATIENCE
     while True:
         try:
+            file = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
+            if _stands_at(path, file):
+                return file
         except BlockingIOError:
             # Readers that look whether the writer lives hold a shared lock for a microsecond.
             if k.monotonic_ns() > deadline:
                 os.close(file)
-                raise ConfigError(f"another process writes the book {path}; use another deployment name") from None
-            os.sched_yield()
+                raise _taken(path) from None
+        os.close(file)  # locked, or no longer what stands at the path: another took over in between
+        os.sched_yield()
+
+
+def _stands_at(path: str, file: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _put_in_place(path: str, file: int, replace: bool) -> None:
+    """Our file becomes the one at ``path``. Without a predecessor, whose lock we would hold, the first one wins."""
+    new = _beside(path)
+    if replace:
+        os.rename(new, path)
+        return
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        os.close(file)
+        raise _taken(path) from None
+    finally:
+        os.unlink(new)
+
+
+def _taken(path: str) -> ConfigError:
+    return ConfigError(f"another process writes the book {path}; use another deployment name")
 
 
 def _epoch_of(file: int) -> int:
@@ -108,12 +138,14 @@ def _epoch_of(file: int) -> int:
 def _new_file(path: str, venue: str, trading_pair: str, capacity: int) -> tuple[int, int]:
     """A reserved, locked file beside ``path``: (descriptor, offset of the first column)."""
     image, offset = _image(venue, trading_pair, capacity)
-    new = _beside(path)
+    new, file = _beside(path), -1
     try:
         file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         os.posix_fallocate(file, 0, len(image))
     except OSError as error:
-        Path(new).unlink(missing_ok=True)
+        if file >= 0:
+            os.close(file)
+            os.unlink(new)
         raise _no_room(path, len(image), error) from None
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     view = memoryview(image)
