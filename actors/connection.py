@@ -169,7 +169,8 @@ class FeedConnection:
         while self._socket is None or (symbol in self._silent and self._clock.monotonic() < deadline):
             self._heard.clear()
             try:
-                await asyncio.wait_for(self._heard.wait(), 0.1)
+                async with asyncio.timeout(0.1):
+                    await self._heard.wait()
             except TimeoutError:
                 continue
 

@@ -187,7 +187,8 @@ class Ledger:
         """Until an event above ``after`` was told, or the time is over."""
         async with self._news:
             try:
-                await asyncio.wait_for(self._news.wait_for(lambda: self.last_event > after), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._news.wait_for(lambda: self.last_event > after)
             except TimeoutError:
                 return
 

@@ -207,7 +207,8 @@ class Market(TutorialFunctions):
             raise Halted("trading is halted; resume() lets orders through again")
         if not self._gate.is_set():
             try:
-                await asyncio.wait_for(self._gate.wait(), GATE_PATIENCE)
+                async with asyncio.timeout(GATE_PATIENCE):
+                    await self._gate.wait()
             except TimeoutError:
                 raise NotReady(f"{self.actor_name} takes no new orders yet: {self.why_closed}") from None
         if self.ledger.degraded:
@@ -273,7 +274,8 @@ class Market(TutorialFunctions):
     async def wait_ready(self, timeout: float = 30.0) -> None:
         """Until the gate is open. Raises NotReady that says why it isn't."""
         try:
-            await asyncio.wait_for(self._gate.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._gate.wait()
         except TimeoutError:
             raise NotReady(f"{self.actor_name} isn't ready: {self.why_closed}") from None
 

@@ -251,7 +251,8 @@ class Supervisor:
             await self._look()
             await self._close_difference()
             try:
-                await asyncio.wait_for(self._changed.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 
@@ -265,7 +266,8 @@ class Supervisor:
 
     async def _probe(self, name: str) -> dict[str, Any] | None:
         try:
-            return await asyncio.wait_for(self._runner.probe(name), PROBE_TIMEOUT)
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                return await self._runner.probe(name)
         except TimeoutError:
             return None
 
