@@ -10,22 +10,39 @@ import msgspec
 
 from actors.clock import Clock
 from actors.rest import Rest
+from actors.silence import Silence
 from actors.socket import Backoff, ExchangeSocket
-from exchanges.contract import Auth, BookFeed, Call, Exchange, Fault, Hosts, LoginAgain, Ready, Reconnect, Send
+from exchanges.contract import (
+    Auth,
+    BookFeed,
+    Call,
+    Control,
+    Exchange,
+    Fault,
+    Hosts,
+    LoginAgain,
+    Ready,
+    Reconnect,
+    Send,
+)
 from orderbook.errors import Disconnected, VenueError
 from orderbook.messages import OrderBookMessage
 
 log = logging.getLogger(__name__)
 BAD_IN_A_ROW = 20
 """Frames in a row that can't be read after which the connection is opened again."""
-FRAMES_A_SECOND = 4
-"""Frames that we send; venues cut who sends more than five."""
-SILENT_AFTER = 10.0
-"""Seconds after subscribing within which every symbol must have said something."""
+SECONDS_A_FRAME = 0.25
+"""Least seconds between two frames that we send; venues cut who sends more than five a second."""
 HEARD_WITHIN = 1.0
 """Seconds that a snapshot waits for the first message of its symbol."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether something, or a symbol, is silent."""
 DRAIN_EVERY = 64
 """Frames after which we look whether the reader of our messages is behind."""
+BAD_FRAMES_KEPT = 16
+BAD_FRAME = (ValueError, LookupError, TypeError, ArithmeticError, msgspec.DecodeError)
+"""What a parser raises at a frame that is not of the venue's form."""
+CONTROLS = frozenset({Send, Ready, LoginAgain, Reconnect, Fault})
 
 
 class Owner(Protocol):
@@ -33,13 +50,16 @@ class Owner(Protocol):
 
     symbols: list[str]
 
-    def said(self, message: OrderBookMessage) -> None: ...
+    def said(self, message: OrderBookMessage, received: int) -> None:
+        """A message, received at ``received`` (ns)."""
 
-    def broke(self, symbols: Iterable[str], reason: str) -> None: ...
+    def broke(self, symbols: Iterable[str], reason: str) -> None:
+        """What comes next for these doesn't join what came before."""
 
     def refused(self, fault: Fault) -> None: ...
 
-    async def drain(self) -> None: ...
+    async def drain(self) -> None:
+        """Wait while what was said can't leave."""
 
 
 async def run_opening(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
@@ -53,7 +73,7 @@ async def run_opening(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
 
 
 class FeedConnection:
-    """Runs one stream of a feed for ever. ``epoch`` grows with each connection."""
+    """Runs one stream of a feed for ever. ``epoch`` grows whenever it connects or breaks."""
 
     def __init__(
         self,
@@ -68,27 +88,43 @@ class FeedConnection:
     ) -> None:
         self._exchange, self._make_feed, self._owner = exchange, make_feed, owner
         self._hosts, self._rest, self._auth, self._clock = hosts, rest, auth, clock
-        self.epoch = 0
-        self.frames = self.rejected = self.connects = 0
-        self.bad_frames: deque[bytes] = deque(maxlen=16)
+        self.epoch = self.frames = self.messages = self.rejected = self.connects = 0
+        self.bad_frames: deque[bytes] = deque(maxlen=BAD_FRAMES_KEPT)
         self.last_recv_time = 0.0
         self._socket: ExchangeSocket | None = None
+        self._opened = asyncio.Event()
         self._feed = make_feed()
-        self._silent: set[str] = set()
-        self._heard = asyncio.Event()
+        self._silence = Silence()
+        self._first_words: dict[str, asyncio.Future[None]] = {}
+        self._subscribed: set[str] = set()
         self._sending = asyncio.Lock()
+        self._may_send_at = 0.0
+        self._draining = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "open": self.is_open,
+            "connects": self.connects,
+            "frames": self.frames,
+            "rejected": self.rejected,
+            "silent": sorted(self._silence.waiting)[:20],
+        }
 
     async def run(self) -> None:
+        """Never returns; raises what is our own fault."""
         backoff = Backoff()
         while True:
-            opened = self._clock.monotonic()
+            began = self._clock.monotonic()
             try:
                 await self._once()
             except (Disconnected, VenueError) as error:
                 log.info("%s: connection ended: %s", self._exchange.name, error)
-                self._owner.broke(self._owner.symbols, str(error))
-            self._socket = None
-            backoff.lasted(self._clock.monotonic() - opened)
+                self._ended(str(error))
+            backoff.lasted(self._clock.monotonic() - began)
             await backoff.wait()
 
     async def _once(self) -> None:
@@ -103,8 +139,7 @@ class FeedConnection:
             stale_after=venue.stale_after,
         )
         async with socket:
-            self._socket, self.epoch, self.connects = socket, self.epoch + 1, self.connects + 1
-            self._owner.broke(self._owner.symbols, "a new connection")
+            self._began(socket)
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(self._subscribe_and_watch(), name="subscribe")
@@ -112,88 +147,137 @@ class FeedConnection:
             except* (Disconnected, VenueError) as ended:
                 raise Disconnected(str(ended.exceptions[0])) from None
 
+    def _began(self, socket: ExchangeSocket) -> None:
+        self._socket, self.epoch, self.connects = socket, self.epoch + 1, self.connects + 1
+        self._opened.set()
+        self._draining = False
+        self._subscribed.clear()
+        self._silence.connected(self._clock.monotonic())
+        self._owner.broke(self._owner.symbols, "a new connection")
+
+    def _ended(self, reason: str) -> None:
+        """Told once: tries to connect that fail break nothing more."""
+        if self._socket is not None:
+            self._socket, self.epoch = None, self.epoch + 1
+            self._opened.clear()
+            self._owner.broke(self._owner.symbols, reason)
+
     async def _subscribe_and_watch(self) -> None:
         await self.subscribe(list(self._owner.symbols))
+        seen, seen_at = self.messages, self._clock.monotonic()
         while True:
-            await asyncio.sleep(SILENT_AFTER)
-            silent = sorted(self._silent & set(self._owner.symbols))
-            if silent:
-                log.warning("%s: nothing came for %s, subscribing again", self._exchange.name, ", ".join(silent[:5]))
-                await self._send_all(self._feed.refresh(silent))
+            await asyncio.sleep(LOOK_EVERY)
+            now = self._clock.monotonic()
+            if self.messages != seen or self._draining or not self._subscribed:
+                seen, seen_at = self.messages, now
+            elif now - seen_at > self._exchange.stale_after:
+                # Heartbeats and pongs are frames, but no sign that the feed lives.
+                raise Disconnected(f"no data for {now - seen_at:.0f} s")
+            await self._subscribe_silent_again(now)
+
+    async def _subscribe_silent_again(self, now: float) -> None:
+        silent, reset = self._silence.look(self._subscribed, now)
+        if reset:
+            raise Disconnected("a symbol stays silent though it was subscribed twice")
+        if silent:
+            log.warning("%s: nothing came for %s, subscribing again", self._exchange.name, ", ".join(silent[:5]))
+            await self._send_all(self._feed.refresh(silent))
 
     async def _read(self, socket: ExchangeSocket) -> None:
-        parse, said, silent, clock = self._feed.parse, self._owner.said, self._silent, self._clock.time
+        parse, said, time_ns, silent = self._feed.parse, self._owner.said, self._clock.time_ns, self._silence.waiting
         bad = 0
         async for frame in socket:
             self.frames += 1
-            self.last_recv_time = clock()
+            received = time_ns()
             try:
-                for message in parse(frame):
-                    if isinstance(message, Send | Ready | LoginAgain | Reconnect | Fault):
-                        await self._obey(message)
-                        continue
-                    if silent:
-                        silent.discard(message.symbol)
-                        self._heard.set()
-                    said(message)
-                bad = 0
-            except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
+                messages = tuple(parse(frame))
+            except BAD_FRAME as error:
                 bad += 1
                 self._reject(frame, error)
                 if bad >= BAD_IN_A_ROW:
                     raise Disconnected(f"{bad} frames in a row can't be read: {error}") from None
+                continue
+            bad = 0
+            for message in messages:
+                if type(message) in CONTROLS:
+                    await self._obey(message)  # type: ignore[arg-type]
+                    continue
+                self.messages += 1
+                if silent:
+                    self._hear(message.symbol)  # type: ignore[union-attr]
+                said(message, received)  # type: ignore[arg-type]
+            if messages:
+                self.last_recv_time = received / 1e9
             if self.frames % DRAIN_EVERY == 0:
-                await self._owner.drain()
+                await self._drain()
+
+    async def _drain(self) -> None:
+        self._draining = True
+        await self._owner.drain()
+        self._draining = False
 
     def _reject(self, frame: bytes, error: Exception) -> None:
-        """A frame that can't be read may have been any symbol's: all of this connection are in doubt."""
+        """Keep a frame that can't be read; the symbols that it names may have lost something."""
         self.rejected += 1
         self.bad_frames.append(frame[:4096])
         log.warning("%s: frame rejected: %s: %s", self._exchange.name, type(error).__name__, str(error)[:200])
-        self._owner.broke(self._owner.symbols, f"a frame that can't be read: {type(error).__name__}")
+        named = [symbol for symbol in self._owner.symbols if symbol.encode() in frame]
+        self._owner.broke(named, f"a frame that can't be read: {type(error).__name__}")
 
-    async def _obey(self, control: Send | Ready | LoginAgain | Reconnect | Fault) -> None:
+    async def _obey(self, control: Control) -> None:
         match control:
             case Send(frame):
-                await self._send_all([frame])
+                if self._socket is not None:
+                    await self._socket.send(frame)  # answers don't wait behind subscriptions
             case Reconnect(reason):
                 raise Disconnected(reason)
             case Fault():
                 self._owner.refused(control)
             case LoginAgain():
+                self._subscribed.clear()
                 await self.subscribe(list(self._owner.symbols))
 
+    def _hear(self, symbol: str) -> None:
+        self._silence.heard(symbol)
+        waiter = self._first_words.pop(symbol, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
     async def hears(self, symbol: str) -> None:
-        """Wait until the stream of ``symbol`` has begun, or could have: a snapshot asked for earlier is too old."""
-        deadline = self._clock.monotonic() + HEARD_WITHIN
-        while self._socket is None or (symbol in self._silent and self._clock.monotonic() < deadline):
-            self._heard.clear()
-            try:
-                async with asyncio.timeout(0.1):
-                    await self._heard.wait()
-            except TimeoutError:
-                continue
+        """Wait until the stream of ``symbol`` began, or could have: a snapshot asked for earlier is too old."""
+        await self._opened.wait()
+        if symbol in self._subscribed and symbol not in self._silence.waiting:
+            return
+        waiter = self._first_words.setdefault(symbol, asyncio.get_running_loop().create_future())
+        await asyncio.wait([waiter], timeout=HEARD_WITHIN)
 
     async def subscribe(self, symbols: list[str]) -> None:
         """Nothing while not connected: connecting subscribes all."""
-        if symbols and self._socket is not None:
-            self._silent |= set(symbols)
-            await self._send_all(self._feed.subscribe(symbols, self._auth, self._rest.now()))
+        fresh = [symbol for symbol in symbols if symbol not in self._subscribed]
+        if fresh and self._socket is not None:
+            self._subscribed.update(fresh)
+            self._silence.subscribed(fresh, self._clock.monotonic())
+            await self._send_all(self._feed.subscribe(fresh, self._auth, self._rest.now()))
 
     async def unsubscribe(self, symbols: list[str]) -> None:
-        if symbols and self._socket is not None:
-            self._silent -= set(symbols)
-            await self._send_all(self._feed.unsubscribe(symbols))
+        gone = [symbol for symbol in symbols if symbol in self._subscribed]
+        if gone and self._socket is not None:
+            self._subscribed.difference_update(gone)
+            self._silence.unsubscribed(gone)
+            await self._send_all(self._feed.unsubscribe(gone))
 
-    async def refresh(self, symbols: list[str]) -> None:
-        """Make the stream send its snapshot again."""
-        await self._send_all(self._feed.refresh(symbols))
+    async def refresh(self, symbol: str) -> None:
+        """Make the stream send its snapshot again, where it isn't on its way already."""
+        if symbol in self._subscribed and symbol not in self._silence.waiting:
+            await self._send_all(self._feed.refresh([symbol]))
 
     async def _send_all(self, frames: Iterable[str | bytes]) -> None:
         async with self._sending:
-            for number, frame in enumerate(frames):
-                if self._socket is None:
+            for frame in frames:
+                socket, now = self._socket, self._clock.monotonic()
+                if socket is None:
                     return
-                if number:
-                    await asyncio.sleep(1 / FRAMES_A_SECOND)
-                await self._socket.send(frame)
+                if now < self._may_send_at:
+                    await asyncio.sleep(self._may_send_at - now)
+                self._may_send_at = self._clock.monotonic() + SECONDS_A_FRAME
+                await socket.send(frame)

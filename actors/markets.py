@@ -9,40 +9,47 @@ from exchanges.orders import MarketSummary, TradingRule
 
 DOLLARS = ("USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "DAI")
 COLUMNS = ["baseAsset", "quoteAsset", "volume", "USDVolume"]
+Prices = Mapping[tuple[str, str], Decimal]
+"""(base, quote) -> last price, of what traded."""
 
 
 def market_table(rules: Mapping[str, TradingRule], summaries: Iterable[MarketSummary]) -> pd.DataFrame:
     """Active pairs, largest first. ``rules`` by symbol. volume in base, USDVolume in dollars (nan: no way there)."""
-    known = {s.symbol: s for s in summaries}
-    prices = {(r.base, r.quote): known[r.symbol].last_price for r in rules.values() if r.symbol in known}
-    rows = {}
-    for rule in rules.values():
-        summary = known.get(rule.symbol)
-        if summary is None or not rule.active:
-            continue
-        dollars = dollar_price(rule.quote, prices)
-        usd = float(summary.quote_volume * dollars) if dollars is not None else float("nan")
-        rows[rule.trading_pair] = (rule.base, rule.quote, float(summary.base_volume), usd)
+    known = {summary.symbol: summary for summary in summaries}
+    listed = [(rule, known[rule.symbol]) for rule in rules.values() if rule.symbol in known]
+    prices = {(rule.base, rule.quote): said.last_price for rule, said in listed if said.last_price}
+    dollars = {quote: dollar_price(quote, prices) for quote in {rule.quote for rule, _ in listed}}
+    rows = {
+        rule.trading_pair: (rule.base, rule.quote, float(said.base_volume), _worth(said, dollars[rule.quote]))
+        for rule, said in listed
+        if rule.active
+    }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
     return table.sort_values("USDVolume", ascending=False)
 
 
-def dollar_price(asset: str, prices: Mapping[tuple[str, str], Decimal]) -> Decimal | None:
+def _worth(said: MarketSummary, dollars: Decimal | None) -> float:
+    return float("nan") if dollars is None else float(said.quote_volume * dollars)
+
+
+def dollar_price(asset: str, prices: Prices) -> Decimal | None:
     """What one unit of ``asset`` is worth, through one pair of the venue, or two; None when none leads there."""
-    if asset in DOLLARS:
-        return Decimal(1)
+    direct = _direct(asset, prices)
+    if direct is not None:
+        return direct
     for (base, quote), price in prices.items():
-        if base == asset and quote in DOLLARS and price:
-            return price
-        if quote == asset and base in DOLLARS and price:
-            return 1 / price
-    for (base, quote), price in prices.items():
-        if base == asset and price:
-            through = _direct(quote, prices)
-            if through is not None:
-                return price * through
+        through = _direct(quote if base == asset else base, prices) if asset in (base, quote) else None
+        if through is not None:
+            return through * price if base == asset else through / price
     return None
 
 
-def _direct(asset: str, prices: Mapping[tuple[str, str], Decimal]) -> Decimal | None:
-    return next((p for (base, quote), p in prices.items() if base == asset and quote in DOLLARS and p), None)
+def _direct(asset: str, prices: Prices) -> Decimal | None:
+    if asset in DOLLARS:
+        return Decimal(1)
+    for dollar in DOLLARS:
+        if price := prices.get((asset, dollar)):
+            return price
+        if price := prices.get((dollar, asset)):
+            return 1 / price
+    return None

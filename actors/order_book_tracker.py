@@ -1,26 +1,45 @@
 """OrderBookTracker: keeps the shared books of one shard true to what its data source says."""
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
+
+from actors.asking import Asking
 from actors.channel import Endpoint, Envelope, Publisher, Reset, Subscriber
 from actors.clock import SYSTEM, Clock
 from actors.component import Peers, Tasks
 from actors.node import socket_path
 from actors.track import Track
-from exchanges.contract import Exchange
+from exchanges.contract import BookFeed, Exchange
+from exchanges.orders import TradingRule
 from orderbook.book import OrderBook
-from orderbook.messages import BookState, DataMessage, Pairs, Trade
+from orderbook.errors import ConfigError, TrochilError
+from orderbook.messages import BookSnapshot, BookState, DataMessage, OrdersSnapshot, Pairs, Trade
 from orderbook.shared import SharedBook, book_path
 
-BEAT_EVERY = 0.2
+log = logging.getLogger(__name__)
+BEAT_EVERY = 0.15
 """Seconds between two heartbeats of every book."""
-ASK_AGAIN_AFTER = 5.0
-"""Seconds after which a book that still isn't live asks for a snapshot again."""
-ASK_GAP = 0.2
-"""Least seconds between two requests for one pair's snapshot."""
-TRADES_KEPT = 1000
+TRY_REFUSED_AFTER = 2.0
+"""Seconds after which a book that could not be made is tried again."""
+TRADES_WAITING = 1 << 16
+"""Trades on their way to listeners; far more than one batch holds. The oldest go first, counted."""
+COUNTERS = (
+    "epoch",
+    "update_id",
+    "sequence",
+    "applied",
+    "ignored",
+    "gaps",
+    "resyncs",
+    "crossed",
+    "rejected",
+    "dropped_before_snapshot",
+)
 
 
 class OrderBookTracker:
@@ -38,33 +57,42 @@ class OrderBookTracker:
         clock: Clock = SYSTEM,
         checkpoint: Callable[[str], None] = lambda point: None,
     ) -> None:
-        self._exchange, self._clock, self._run_dir, self._name = exchange, clock, run_dir, name
+        """``data_source``: the actor's name. ``capacity``: levels a side. ``checkpoint`` is told "mid_snapshot"."""
+        self._exchange, self._peers, self._clock, self._run_dir = exchange, peers, clock, run_dir
         self._capacity, self._checkpoint = capacity, checkpoint
         self.data_source = data_source
         self._tracks: dict[str, Track] = {}
-        self._asked_at: dict[str, float] = {}
-        self._feed = exchange.book({}, "")
+        self._refused: dict[str, str] = {}
+        self._rules: dict[str, TradingRule] = {}  # by symbol; the feed holds it
+        self._feed = exchange.book(self._rules, exchange.book.streams[0])
         self.tasks = Tasks()
         self.failed = self.tasks.failed
         self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), DataMessage)
+        self._asking = Asking(clock, self._subscriber.request, self._needs_snapshot)
         self._publisher = Publisher(socket_path(run_dir, name))
-        self._trades: asyncio.Queue[Trade] = asyncio.Queue(TRADES_KEPT)
+        self._trades: deque[tuple[str, Trade]] = deque(maxlen=TRADES_WAITING)
+        self._trades_came = asyncio.Event()
         self._trade_listeners: list[Callable[[str, Trade], None]] = []
-        self._pairs_known = False
+        self.trades_lost = 0
+        self._pairs: list[str] | None = None
 
     async def start(self) -> None:
+        if self._publisher.is_listening:
+            return
         await self._publisher.start()
         self.tasks.spawn("follow", self._follow())
+        self.tasks.spawn("trades", self._emit_trade_event_loop())
         self.tasks.spawn("beat", self._beat())
 
     async def stop(self) -> None:
+        """End; the books' files go with their writer."""
         await self.tasks.stop()
         await self._publisher.close()
         for pair in list(self._tracks):
             self._stop_tracking(pair)
 
     def endpoint(self) -> Endpoint:
-        """Where applied diffs, and names of changed pairs, are served."""
+        """Where applied snapshots and diffs, trades, and names of changed pairs are served; topics are pairs."""
         return self._publisher.endpoint()
 
     @property
@@ -78,13 +106,12 @@ class OrderBookTracker:
     @property
     def ready(self) -> bool:
         """Whether every pair's book is LIVE."""
-        return self._pairs_known and all(track.book.state is BookState.LIVE for track in self._tracks.values())
+        known = self._pairs is not None and not self._refused
+        return known and all(track.book.state is BookState.LIVE for track in self._tracks.values())
 
     @property
-    def snapshot(self) -> dict[str, tuple[Any, Any]]:
-        """Every book as (bids, asks) pandas DataFrames with columns price and amount, best first."""
-        import pandas as pd
-
+    def snapshot(self) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+        """Every book as (bids, asks) with columns price and amount, best first."""
         columns = ["price", "amount"]
         return {
             pair: (pd.DataFrame(book.bids, columns=columns), pd.DataFrame(book.asks, columns=columns))
@@ -92,40 +119,106 @@ class OrderBookTracker:
         }
 
     def status(self) -> dict[str, Any]:
-        return {"ready": self.ready, "books": {p: self._describe(t) for p, t in self._tracks.items()}}
+        books = {pair: self._describe(track) for pair, track in self._tracks.items()}
+        return {"ready": self.ready, "books": books, "refused": self._refused, "trades_lost": self.trades_lost}
 
     def _describe(self, track: Track) -> dict[str, Any]:
-        names = ("epoch", "update_id", "sequence", "applied", "gaps", "resyncs", "rejected")
         meta = track.book.meta()
-        return {"state": track.book.state.name} | {name: meta[name] for name in names}
+        state = {"state": track.book.state.name, "why": track.why}
+        return state | {name: meta[name] for name in COUNTERS}
+
+    # From the channel to the books.
 
     async def _follow(self) -> None:
         async for batch in self._subscriber.batches():
             if isinstance(batch[0], Reset):
-                self._lose_all()
-                continue
-            by_pair: dict[str, list[Envelope]] = {}
-            for envelope in batch:
-                by_pair.setdefault(envelope.topic, []).append(envelope)
-            for topic, envelopes in by_pair.items():
-                if topic:
-                    self._track_single_book(topic, envelopes)
-                else:
-                    self._take_pairs(envelopes[-1].message)
+                self._lose_all(batch[0].reason)
+            else:
+                await self._take(batch)
 
-    def _take_pairs(self, message: Any) -> None:
-        if isinstance(message, Pairs):
-            self._pairs_known = True
-            self._refresh_tracking_tasks(message.trading_pairs)
+    async def _take(self, batch: list[Envelope]) -> None:
+        """Route a batch, in order: what is rare on its own, runs of diffs and trades together."""
+        run: list[Envelope] = []
+        for envelope in batch:
+            kind = type(envelope.message)
+            if kind is BookSnapshot or kind is OrdersSnapshot:
+                self._order_book_diff_router(run)
+                self._order_book_snapshot_router(envelope)
+                run = []
+            elif kind is Pairs:
+                self._order_book_diff_router(run)
+                await self._take_pairs(envelope.message.trading_pairs)
+                run = []
+            else:
+                run.append(envelope)
+        self._order_book_diff_router(run)
+
+    def _order_book_diff_router(self, envelopes: list[Envelope]) -> None:
+        """Give each pair its diffs, trades and losses of a batch, in their order."""
+        by_pair: dict[str, list[Envelope]] = {}
+        for envelope in envelopes:
+            by_pair.setdefault(envelope.topic, []).append(envelope)
+        for pair, own in by_pair.items():
+            self._track_single_book(pair, own)
+
+    def _order_book_snapshot_router(self, envelope: Envelope) -> None:
+        """Give a snapshot to its pair's book."""
+        self._track_single_book(envelope.topic, [envelope])
+
+    def _track_single_book(self, trading_pair: str, envelopes: list[Envelope]) -> None:
+        """Apply what came for one pair, in order; a pair that isn't tracked (any more) is ignored."""
+        track = self._tracks.get(trading_pair)
+        if track is None:
+            return
+        take = track.take
+        for envelope in envelopes:
+            message = envelope.message
+            if type(message) is Trade:
+                self._queue_trade(trading_pair, message)
+            else:
+                take(message, envelope.time)
+
+    def _lose_all(self, why: str) -> None:
+        for track in self._tracks.values():
+            track.lose(why)
+
+    # Which books there are.
+
+    async def _take_pairs(self, trading_pairs: list[str]) -> None:
+        self._pairs = trading_pairs
+        if self._exchange.book.checksum is not BookFeed.checksum:
+            await self._read_rules()
+        self._refresh_tracking_tasks(trading_pairs)
+
+    async def _read_rules(self) -> None:
+        """Checksums are made of numbers as the venue writes them: that takes its rules."""
+        try:
+            rules = await self._peers.call(self.data_source, "trading_rules")
+        except TrochilError as error:
+            log.warning("%s: its rules are not known, books go unchecked: %s", self.exchange_name, error)
+            return
+        self._rules.update({rule.symbol: rule for rule in rules})
 
     def _refresh_tracking_tasks(self, trading_pairs: list[str]) -> None:
         """Begin to track what is listed, end what is delisted; the rest goes on undisturbed."""
         for pair in [pair for pair in self._tracks if pair not in trading_pairs]:
             self._stop_tracking(pair)
+        self._refused = {pair: why for pair, why in self._refused.items() if pair in trading_pairs}
         for pair in trading_pairs:
             if pair not in self._tracks:
-                self._tracks[pair] = self._new_track(pair)
-                self._ask(pair)
+                self._start_tracking(pair)
+
+    def _start_tracking(self, pair: str) -> None:
+        """A book that can't be made is told in the status and tried again; the others go on."""
+        try:
+            self._tracks[pair] = self._new_track(pair)
+        except ConfigError as error:
+            if self._refused.get(pair) != str(error):
+                log.error("%s: no book of %s: %s", self.exchange_name, pair, error)
+            self._refused[pair] = str(error)
+            return
+        self._refused.pop(pair, None)
+        self._ask(pair)
 
     def _new_track(self, pair: str) -> Track:
         book = SharedBook.create(
@@ -138,84 +231,63 @@ class OrderBookTracker:
         publisher = self._publisher
 
         def emit(message: Any, received: int) -> None:
-            if not publisher.subscribers:
-                return
-            publisher.mark(pair)
-            if publisher.has_readers:
-                publisher.publish(pair, message, epoch=book.epoch, sequence=book.sequence, time=received)
+            if publisher.subscribers:
+                publisher.mark(pair)
+                if publisher.has_readers:
+                    publisher.publish(pair, message, epoch=book.epoch, sequence=book.sequence, time=received)
 
         return Track(book, self._feed, lambda: self._ask(pair), emit, self._checkpoint)
 
     def _stop_tracking(self, pair: str) -> None:
         track = self._tracks.pop(pair)
+        self._asking.forget(pair)
         track.book.set_state(BookState.INVALID)
         track.book.close(unlink=True)
         self._publisher.mark(pair)
 
     def _ask(self, pair: str) -> None:
-        """Request a snapshot, at once or, where the last request is young, a little later."""
-        now, last = self._clock.monotonic(), self._asked_at.get(pair, -ASK_GAP)
+        """Request a snapshot; whoever follows the book learns that its state changed."""
         self._publisher.mark(pair)
-        if now - last >= ASK_GAP:
-            self._asked_at[pair] = now
-            self._subscriber.request(pair)
-        elif now >= last:
-            self._asked_at[pair] = last + ASK_GAP
-            asyncio.get_running_loop().call_later(last + ASK_GAP - now, self._ask_later, pair)
+        self._asking.ask(pair)
 
-    def _ask_later(self, pair: str) -> None:
-        if pair in self._tracks and not self._tracks[pair].synced:
-            self._subscriber.request(pair)
-
-    def _lose_all(self) -> None:
-        for track in self._tracks.values():
-            track.lose()
-
-    def _track_single_book(self, trading_pair: str, envelopes: list[Envelope]) -> None:
-        """Apply what came for one pair, in order."""
-        track = self._tracks.get(trading_pair)
-        if track is None:
-            return
-        take = track.take
-        for envelope in envelopes:
-            message = envelope.message
-            if type(message) is Trade:
-                self._emit_trade(trading_pair, message)
-            take(message, envelope.time)
-
-    def _order_book_diff_router(self, trading_pair: str, message: Any, received: int = 0) -> None:
-        """Give one diff to its pair's track; a pair that isn't tracked is ignored."""
-        if trading_pair in self._tracks:
-            self._tracks[trading_pair].take(message, received)
-
-    def _order_book_snapshot_router(self, trading_pair: str, message: Any, received: int = 0) -> None:
-        """Give one snapshot to its pair's track."""
-        if trading_pair in self._tracks:
-            self._tracks[trading_pair].take(message, received)
-
-    def _emit_trade(self, pair: str, trade: Trade) -> None:
-        self._publisher.publish(pair, trade, time=trade.time)
-        if self._trade_listeners:
-            if self._trades.full():
-                self._trades.get_nowait()
-            self._trades.put_nowait(trade)
-
-    async def _emit_trade_event_loop(self, listener: Callable[[Trade], None]) -> None:
-        """Call ``listener`` with every trade until cancelled; one that is 1,000 behind loses the oldest."""
-        marker = lambda pair, trade: None  # noqa: E731
-        self._trade_listeners.append(marker)
-        try:
-            while True:
-                listener(await self._trades.get())
-        finally:
-            self._trade_listeners.remove(marker)
+    def _needs_snapshot(self, pair: str) -> bool:
+        return pair in self._tracks and not self._tracks[pair].synced
 
     async def _beat(self) -> None:
+        refused_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
             for pair, track in self._tracks.items():
                 track.book.heartbeat()
                 track.look(now)
-                if track.book.state is not BookState.LIVE and now - self._asked_at.get(pair, now) > ASK_AGAIN_AFTER:
-                    self._ask(pair)
+                if not track.synced:
+                    self._asking.look(pair)
+            if self._refused and now - refused_at > TRY_REFUSED_AFTER:
+                refused_at = now
+                self._refresh_tracking_tasks(self._pairs or [])
             await asyncio.sleep(BEAT_EVERY)
+
+    # Trades.
+
+    def _queue_trade(self, pair: str, trade: Trade) -> None:
+        self.trades_lost += len(self._trades) == TRADES_WAITING
+        self._trades.append((pair, trade))
+        self._trades_came.set()
+
+    def add_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
+        """Call ``listener(trading pair, trade)`` with every trade from now on; it must return at once."""
+        self._trade_listeners.append(listener)
+
+    def remove_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
+        self._trade_listeners.remove(listener)
+
+    async def _emit_trade_event_loop(self) -> None:
+        """Hand every trade to subscribers and listeners, until cancelled."""
+        while True:
+            await self._trades_came.wait()
+            self._trades_came.clear()
+            while self._trades:
+                pair, trade = self._trades.popleft()
+                self._publisher.publish(pair, trade, time=trade.time)
+                for listener in self._trade_listeners:
+                    listener(pair, trade)

@@ -5,7 +5,7 @@ from typing import Any
 
 from exchanges.contract import BookFeed
 from orderbook.active_orders import ActiveOrderTracker
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot, Trade
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot
 from orderbook.sequencing import Sequencer, Verdict
 from orderbook.shared import SharedBook
 
@@ -25,8 +25,8 @@ class Track:
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
         self._orders = ActiveOrderTracker()
         self._crossed_since: float | None = None
-        self.last_trade: Trade | None = None
-        self.was_live = False
+        self._was_live = False
+        self.why = "waiting for its first snapshot"
 
     @property
     def synced(self) -> bool:
@@ -42,20 +42,21 @@ class Track:
             elif kind is BookSnapshot or kind is OrdersSnapshot:
                 self._snapshot(message, received)
             elif kind is Lost:
-                self.lose()
-            elif kind is Trade:
-                self.last_trade = message
-        except ValueError:
+                self.lose(message.reason)
+        except ValueError as error:
             self.book.count("rejected")
-            self.lose()
+            self.lose(f"malformed: {str(error)[:100]}")
 
-    def lose(self) -> None:
+    def lose(self, why: str) -> None:
         """What comes next doesn't join: INVALID first, then a snapshot is asked for."""
-        book = self.book
-        if book.state is BookState.LIVE:
-            book.set_state(BookState.INVALID)
+        self._invalidate(why)
         self._sequencer.lose()
         self._ask()
+
+    def _invalidate(self, why: str) -> None:
+        self.why = why
+        if self.book.state is BookState.LIVE:
+            self.book.set_state(BookState.INVALID)
 
     def _diff(self, message: BookDiff | OrderEvent, received: int) -> None:
         verdict = self._sequencer.offer(message)
@@ -64,57 +65,69 @@ class Track:
         elif verdict is Verdict.IGNORE:
             self.book.count("ignored")
         elif verdict is Verdict.GAP:
-            self.book.set_state(BookState.INVALID)
+            self._invalidate(f"a gap before {message.first_id}")
             self.book.count("gaps")
             self._ask()
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
+        if self.synced and self._feed.snapshot(message.symbol) is not None:
+            self.book.count("ignored")  # fetched for somebody else, at a moment that the stream may have left behind
+            return
         fresh = self._sequencer.snapshot(message.update_id)
         if fresh is None:
             self._ask()
             return
         self._checkpoint("mid_snapshot")
+        self._begin_epoch()
+        levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
+        self.book.apply_snapshot(levels, received)
+        self._emit(levels, received)
+        self._check(levels)
+        for diff in fresh:
+            if self.synced:
+                self._apply(diff, received)
+
+    def _begin_epoch(self) -> None:
         book = self.book
-        if self.was_live:
+        if self._was_live:
             book.count("resyncs")
-        book.new_epoch(BookState.INVALID if self.was_live else BookState.SYNCING)
+        book.new_epoch(BookState.INVALID if self._was_live else BookState.SYNCING)
         book.count("dropped_before_snapshot", self._sequencer.dropped_before_snapshot)
         self._sequencer.dropped_before_snapshot = 0
-        levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
-        # The levels are the snapshot's, but the book turns LIVE only with the last diff that belongs on top.
-        book.apply_snapshot(levels, received)
-        self.was_live, self._crossed_since = True, None
-        self._emit(levels, received)
-        for diff in fresh:
-            self._apply(diff, received)
-        self._check(levels.checksum)
+        self._was_live, self._crossed_since, self.why = True, None, ""
 
     def _apply(self, message: BookDiff | OrderEvent, received: int) -> None:
-        book = self.book
-        if isinstance(message, OrderEvent):
+        if type(message) is OrderEvent:
             diff = self._orders.event(message)
             if diff is None:
                 return
         else:
-            diff = message
-        book.apply_diff(diff, received)
+            diff = message  # type: ignore[assignment]
+        assert diff is not None
+        self.book.apply_diff(diff, received)
         self._emit(diff, received)
         if diff.checksum >= 0:
-            self._check(diff.checksum)
+            self._check(diff)
 
-    def _check(self, checksum: int) -> None:
-        if checksum < 0:
+    def _check(self, message: BookSnapshot | BookDiff) -> None:
+        """Compare with the venue's checksum, where it sends one and our reading of it is possible."""
+        if message.checksum < 0:
             return
-        book = self.book
-        if self._feed.checksum("", book.bids[:10], book.asks[:10]) != checksum:
-            book.count("gaps")
-            self.lose()
+        ours = self._feed.checksum(message.symbol, self.book.bids, self.book.asks)
+        if ours not in (-1, message.checksum):
+            self.lose(f"checksum {ours} instead of {message.checksum}")
+            self.book.count("gaps")
 
     def look(self, now: float) -> None:
-        """From time to time: a book that stays crossed is wrong."""
-        if not self.book.is_crossed or self.book.state is not BookState.LIVE:
+        """From time to time (monotonic seconds): a book that stays crossed is wrong; a locked one is not."""
+        if not (self.book.is_crossed and self._is_upside_down()):
             self._crossed_since = None
         elif self._crossed_since is None:
             self._crossed_since = now
         elif now - self._crossed_since > CROSSED_FOR:
-            self.lose()
+            self._crossed_since = None
+            self.lose("crossed")
+
+    def _is_upside_down(self) -> bool:
+        top = self.book.top()
+        return self.book.state is BookState.LIVE and bool(top.bid > top.ask)

@@ -68,6 +68,7 @@ class SharedBook(OrderBook):
         """Stop being the writer: readers see STALE at once."""
         if self._file < 0:
             return
+        self.set_state(BookState.STALE)
         if unlink:
             Path(self.path).unlink(missing_ok=True)
         fcntl.flock(self._file, fcntl.LOCK_UN)  # the mapping holds a second descriptor of the same lock
