@@ -88,7 +88,7 @@ def test_the_other_format_replays_too() -> None:
     ("file", "pair", "speed", "drop", "said"),
     [
         ("/nowhere.gz", "BTC-USDT", "max", "", "no recording at /nowhere.gz"),
-        (__file__, "BTC-USDT", "max", "", "no snapshot"),
+        (__file__, "BTC-USDT", "max", "", "is no recording"),
         (__file__, "BTC-USDT", "fast", "", "--speed 'fast'"),
         (__file__, "BTC-USDT", "max", "x", "--drop 'x'"),
     ],

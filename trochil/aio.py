@@ -92,7 +92,7 @@ class AsyncClient:
         self, runtime: Runtime, iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]] | None" = None
     ) -> None:
         self._runtime, self._peers = runtime, runtime.peers
-        self._changes = Changes(runtime.peers, asyncio.get_running_loop())
+        self._changes = Changes(runtime.peers)
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
         self._closed = False

@@ -23,7 +23,6 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="trochil client", daemon=True)
-        self.loop.trochil_thread = self._thread  # type: ignore[attr-defined]
         self._thread.start()
 
     def _run(self) -> None:

@@ -17,35 +17,20 @@ from trochil.views import Diff, EpochChange
 class Changes:
     """Wakes whoever waits, when a book that is followed changed. Lives on the client's loop, wakes any thread."""
 
-    def __init__(self, peers: Peers, loop: asyncio.AbstractEventLoop) -> None:
-        self._peers, self._loop = peers, loop
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._condition = threading.Condition()
         self._events: set[asyncio.Event] = set()
-        self._lock = threading.Lock()
-        self._venue_of = {}  # type: dict[str, str]
         self.changed: dict[tuple[str, str], None] = {}
 
     def follow(self, venue: str, tracker: str) -> None:
-        """Begin to listen to a tracker, once. From any thread."""
-        with self._lock:
-            if tracker in self._followed:
-                return
-            self._venue_of[tracker] = venue
-            future = asyncio.run_coroutine_threadsafe(self._start(tracker), self._loop)
-        if threading.current_thread() is not self._thread():
-            future.result(5)
-
-    def _thread(self) -> threading.Thread | None:
-        return getattr(self._loop, "trochil_thread", None)
-
-    async def _start(self, tracker: str) -> None:
+        """Begin to listen to a tracker, once. On the client's loop."""
         if tracker not in self._followed:
-            self._followed[tracker] = asyncio.create_task(self._listen(tracker), name=f"changes {tracker}")
+            self._followed[tracker] = asyncio.create_task(self._listen(venue, tracker), name=f"changes {tracker}")
 
-    async def _listen(self, tracker: str) -> None:
+    async def _listen(self, venue: str, tracker: str) -> None:
         subscriber = Subscriber(lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes")
-        venue = self._venue_of[tracker]
         async for batch in subscriber.batches():
             pairs = [] if isinstance(batch[0], Reset) else [pair for names in batch for pair in names]
             with self._condition:

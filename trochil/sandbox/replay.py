@@ -54,6 +54,10 @@ def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
         with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
             for line in file:
                 stamp, _, payload = line.strip().partition(" ")
+                if payload and not stamp.isdigit():
+                    raise ReplayError(
+                        f"{path} is no recording: a line begins with {stamp[:20]!r}, not with a time in ns"
+                    )
                 if payload:
                     yield int(stamp) / 1e9, payload, ""
         return
