@@ -248,9 +248,9 @@ def test_missing_and_wrong_keys_are_named(sandbox: SandboxProcess, tmp_path: Pat
     with pytest.raises(ConfigError, match="chmod 600"):
         connect(sandbox, tmp_path, accounts={"binance": f"file:{keys}#main"})
     keys.chmod(0o600)
-    with connect(sandbox, tmp_path, accounts={"binance": f"file:{keys}#main"}) as client:
-        with pytest.raises(AuthenticationError, match="-2015"):
-            client.check_keys("binance")
+    refused = pytest.raises(AuthenticationError, match="-2015")
+    with connect(sandbox, tmp_path, accounts={"binance": f"file:{keys}#main"}) as client, refused:
+        client.check_keys("binance")
 
 
 def test_an_unknown_key_of_the_config_is_named(sandbox: SandboxProcess, tmp_path: Path) -> None:

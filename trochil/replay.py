@@ -1,5 +1,6 @@
 """Recorded frames through real sockets and real actors, and what became of the book."""
 
+import contextlib
 import json
 import tempfile
 import time
@@ -19,11 +20,12 @@ QUIET_FOR = 60.0
 def run_replay(file: str, exchange: str, pair: str, speed: str, drop: str, inline: bool) -> dict[str, Any]:
     """Replay and describe. Raises ConfigError for a recording that can't be served, NotReady when it gets stuck."""
     options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None}
-    try:
-        sandbox = SandboxProcess(exchange, **options).start()
-    except SandboxError as error:
-        raise ConfigError(str(error)) from None
-    with sandbox, tempfile.TemporaryDirectory(prefix="trochil-replay-") as folder:
+    with contextlib.ExitStack() as stack:
+        try:
+            sandbox = stack.enter_context(SandboxProcess(exchange, **options))
+        except SandboxError as error:
+            raise ConfigError(str(error)) from None
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="trochil-replay-"))
         hosts = {"hosts": sandbox.hosts[exchange], "capacity": 16384}
         config = {"deployment": "replay", "state_dir": folder, "venues": {exchange: hosts}}
         address = "inline" if inline else None
