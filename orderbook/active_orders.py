@@ -73,7 +73,7 @@ class ActiveOrderTracker:
                 left = float(Decimal(repr(self._size(message.order_id))) - Decimal(repr(message.size)))
                 return self._resize(message.order_id, left)
             case OrderAction.CHANGE if known is not None:
-                if math.isnan(message.price) or message.price in (0.0, known[1]):
+                if math.isnan(message.price) or message.price in (0.0, known[1]) or not message.size:
                     return self._resize(message.order_id, message.size)
                 touched = self._resize(message.order_id, 0.0)
                 self._put(known[0], RestingOrder(message.order_id, message.price, message.size))
@@ -167,9 +167,9 @@ def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
     if message.layout is Layout.PACKED:
         return np.frombuffer(message.bids).reshape(-1, 2), np.frombuffer(message.asks).reshape(-1, 2)
     if message.layout is Layout.SIDED:
-        rows = msgspec.json.decode(message.bids, type=list[tuple[str, str, str]])
-        bids = [(float(price), float(size)) for side, price, size in rows if side.startswith("b")]
-        asks = [(float(price), float(size)) for side, price, size in rows if not side.startswith("b")]
+        rows = msgspec.json.decode(message.bids or b"[]")
+        bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
+        asks = [(float(row[1]), float(row[2])) for row in rows if not row[0].startswith("b")]
         return _pairs(bids), _pairs(asks)
     return _read(message.bids), _read(message.asks)
 

@@ -113,11 +113,12 @@ class BookReader(BookQueries):
 
     def _must_reread(self, reading: int, stale_ok: bool) -> bool:
         """The slow path. True: read again (the file is another one now). Raises unless the reading may be used."""
+        read_from = self._inode
         state = self.state
+        if self._inode != read_from:
+            return True
         if state is BookState.LIVE and reading >= 0:
             return False
-        if state is BookState.STALE and self._reopened():
-            return True
         if reading < 0 and state is not BookState.STALE and self._settles():
             return True
         if stale_ok and reading >= 0:
