@@ -55,7 +55,10 @@ class Ledger:
             self._client_id_of[order.symbol, order.exchange_order_id] = order.client_order_id
 
     async def intend(self, order: InFlightOrder, intent: str) -> InFlightOrder:
-        """Journal an intent. Gives the order that the intent led to: this one, or the one of an earlier try."""
+        """Journal an intent. Gives the order that it led to: this one, or the one that has its intent or id already."""
+        known = await self.find(order.client_order_id)
+        if known is not None:
+            return known
         try:
             written = await self.journal.intend(order, intent)
         except JournalError as error:

@@ -91,7 +91,7 @@ class Placer:
         self._checkpoint("before_journal")
         written = await self._ledger.intend(order, intent)
         self._checkpoint("journalled")
-        return written, written.client_order_id == order.client_order_id
+        return written, written is order
 
     async def send(self, order: InFlightOrder) -> None:
         """One request. What its answer doesn't prove is asked about, never sent again."""
