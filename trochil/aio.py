@@ -26,6 +26,8 @@ from trochil.views import Best, BookView
 
 INLINE = "inline"
 LOOK_EVERY = 0.01
+APPEARS_WITHIN = 15.0
+"""Seconds that a listing of books waits, once, for one whose tracker is just starting."""
 
 
 def settings_for(
@@ -95,6 +97,7 @@ class AsyncClient:
         self._changes = Changes(runtime.peers)
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
+        self._absent: set[tuple[str, str]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -182,6 +185,17 @@ class AsyncClient:
             venue, pair, reader, self._changes, lambda: read_diffs(self._peers, tracker, pair), self._iterate
         )
 
+    async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
+        """A book's view; one that was never seen may be in the making, and is waited for once."""
+        view = self._open_view(venue, pair, tracker)
+        deadline = asyncio.get_running_loop().time() + APPEARS_WITHIN
+        while view is None and (venue, pair) not in self._absent and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_EVERY)
+            view = self._open_view(venue, pair, tracker)
+        if view is None:
+            self._absent.add((venue, pair))
+        return view
+
     async def _why(self, actors: dict[str, str]) -> str:
         found = (await self._supervisor("status"))["actors"]
         said = [
@@ -197,7 +211,9 @@ class AsyncClient:
         for spec in await self._supervisor("specs"):
             if spec["kind"] == "order_book_tracker" and fnmatch.fnmatch(spec["venue"], venue):
                 for name in fnmatch.filter(spec["pairs"], pair.replace("/", "-")):
-                    view = self._open_view(spec["venue"], name, f"order_book_tracker/{spec['venue']}/{spec['key']}")
+                    view = await self._appearing(
+                        spec["venue"], name, f"order_book_tracker/{spec['venue']}/{spec['key']}"
+                    )
                     if view is not None:
                         self._views[spec["venue"], name] = view
                         found.append(view)
