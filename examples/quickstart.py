@@ -4,9 +4,10 @@ import trochil
 from trochil.sandbox.process import SandboxProcess
 
 with SandboxProcess("binance") as sandbox:
-    config = {"venues": {"binance": {"hosts": sandbox.hosts["binance"]}}}
     keys = {"binance": f"file:{sandbox.keys_file}#default"}
-    with trochil.connect("binance", pairs=["BTC-USDT"], accounts=keys, config=config, address="inline") as client:
+    with trochil.connect(
+        "binance", pairs=["BTC-USDT"], accounts=keys, config=sandbox.config, address="inline"
+    ) as client:
         book = client.book("binance", "BTC-USDT")
         print(book.top())
         order = client.market("binance").buy("BTC-USDT", "0.01", type="market")

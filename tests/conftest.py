@@ -35,9 +35,12 @@ def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     token.write_text("trochil-test-" + os.urandom(16).hex())
     token.chmod(0o600)
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "TROCHIL_FAILPOINTS": str(failpoints)}
-    os.environ.pop("RAY_ADDRESS", None)
+    os.environ["PATH"] = f"{BIN}:{os.environ['PATH']}"  # a job's `python` is the one that has the package
+    os.environ["RAY_ADDRESS"] = f"127.0.0.1:{port}"
     command = [str(BIN / "ray"), "start", "--head", f"--port={port}", "--num-cpus=8", "--object-store-memory=100000000"]
-    command += ["--include-dashboard=true", f"--dashboard-port={free_port()}", "--disable-usage-stats"]
+    dashboard = free_port()
+    os.environ["TROCHIL_TEST_DASHBOARD"] = f"http://127.0.0.1:{dashboard}"
+    command += ["--include-dashboard=true", f"--dashboard-port={dashboard}", "--disable-usage-stats"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     yield f"127.0.0.1:{port}"
     import ray

@@ -24,7 +24,7 @@ def test_a_file_beside_the_driver_that_hides_a_package_is_named(tmp_path: Path, 
     assert ended.returncode == 1
     assert "HiddenPackage" in ended.stderr
     assert str(path) in ended.stderr
-    assert "python -P" in ended.stderr
+    assert "rename it" in ended.stderr
 
 
 def test_with_python_p_the_same_driver_works(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _refuse(name: str, found: Path | None, home: Path) -> None:
     what = f"{found} hides" if found else f"nothing is found for the package {name!r}, which should be"
     message = (
         f"{what} Trochil's own package {name!r} in {home}: "
-        f"rename it, or run Python with -P so that the script's folder is not searched (python -P your_script.py)"
+        "rename it; beside a script of your own, python -P your_script.py leaves its folder out of the search too"
         if found
         else f"Trochil's package {name!r} is missing in {home}: install Trochil again"
     )

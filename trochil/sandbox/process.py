@@ -93,11 +93,22 @@ class SandboxProcess:
         return pairs
 
     @property
+    def folder(self) -> Path:
+        """A private folder of this sandbox; gone when it stops."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="trochil-sandbox-", ignore_cleanup_errors=True)
+        return Path(self._folder.name)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with this venue."""
+        venues = {name: {"hosts": hosts} for name, hosts in self.hosts.items()}
+        return {"state_dir": str(self.folder / "state"), "venues": venues}
+
+    @property
     def keys_file(self) -> str:
         """A private TOML file with one table an account; gone when the sandbox stops."""
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="trochil-sandbox-")
-        path = Path(self._folder.name, "keys.toml")
+        path = self.folder / "keys.toml"
         tables = [
             f"[{name}]\n" + "".join(f'{field} = "{value}"\n' for field, value in keys.items())
             for name, keys in self.accounts.items()
