@@ -70,6 +70,7 @@ class OrderBookTrackerDataSource:
         self._publisher.greet_with(lambda: [("", Pairs(self._serving))] if self._ready.is_set() else [])
         self._listeners = Listeners()
         self.faults: list[Fault] = []
+        self.snapshot_timeout = SNAPSHOT_TIMEOUT
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
         self._connections = [
@@ -260,7 +261,7 @@ class OrderBookTrackerDataSource:
     async def _snapshot_by_stream(self, pair: str) -> BookSnapshot | OrdersSnapshot:
         symbol, queue = self._rules[pair].symbol, asyncio.Queue[Any](1000)
         try:
-            async with asyncio.timeout(SNAPSHOT_TIMEOUT):
+            async with asyncio.timeout(self.snapshot_timeout):
                 with self._listeners.listening((BookSnapshot, OrdersSnapshot), queue):
                     self._snapshots.ask(pair)
                     while True:
@@ -268,7 +269,7 @@ class OrderBookTrackerDataSource:
                         if snapshot.symbol == symbol:
                             return snapshot
         except TimeoutError:
-            raise NotReady(f"{self._exchange.name} sent no snapshot of {pair} within {SNAPSHOT_TIMEOUT:g} s") from None
+            raise NotReady(f"{self._exchange.name} sent no snapshot of {pair} in time") from None
 
     async def get_tracking_pairs(self) -> dict[str, OrderBookTrackerEntry]:
         """Each served pair with a book made of a fresh snapshot."""

@@ -20,6 +20,8 @@ LIMIT = 1 << 24
 """Bytes waiting above which a subscriber is cut: a stream until it caught up, a reliable one for good."""
 CHANGES_BUFFER = 1 << 14
 """Bytes of names that the kernel may hold for a subscriber of changes: what is older was conflated before."""
+ACCEPT_TURNS = 3
+"""Turns of the loop in which connections that are being accepted settle: asyncio leaks them when its server closes."""
 HELLO_TIMEOUT = 5.0
 """Seconds within which a subscriber must have said who it is."""
 
@@ -69,14 +71,16 @@ class Publisher:
 
     async def close(self) -> None:
         """Stop listening and drop every subscriber; nothing when not started."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
-        self._server = None
-        for subscription in list(self._opened):
-            subscription.close()
         if os.path.exists(self._endpoint.path):
             os.unlink(self._endpoint.path)
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
+        server.close()
+        for subscription in list(self._opened):
+            subscription.close()
 
     @property
     def is_listening(self) -> bool:
@@ -134,6 +138,11 @@ class Publisher:
         for subscription in list(self._subscriptions):
             subscription.flush()
 
+    def opened(self, subscription: "_Subscription") -> None:
+        self._opened.add(subscription)
+        if not self.is_listening:
+            subscription.close()  # accepted while we closed
+
     def joined(self, subscription: "_Subscription") -> None:
         self._subscriptions.add(subscription)
         self._forget_who()
@@ -164,7 +173,7 @@ class _Subscription:
         self.changed: dict[str, None] = {}
         self._missed = 0
         self._hello = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self.close)
-        publisher._opened.add(self)
+        publisher.opened(self)
 
     def wants(self, topic: str) -> bool:
         return not topic or "*" in self._topics or topic in self._topics

@@ -70,6 +70,7 @@ class Frames(asyncio.BufferedProtocol):
         self._on_frames, self._on_lost, self._largest = on_frames, on_lost, largest
         self._buffer = bytearray(FIRST_BUFFER)
         self._filled = 0
+        self._aborted = False
         self.transport: asyncio.Transport | None = None
         self.writable = asyncio.Event()
         self.writable.set()
@@ -77,6 +78,8 @@ class Frames(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by class
+        if self._aborted:
+            self.transport.abort()
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +95,8 @@ class Frames(asyncio.BufferedProtocol):
         return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def abort(self) -> None:
+        """End at once, what waits to be sent is lost; also before the connection was made."""
+        self._aborted = True
         if self.transport is not None:
             self.transport.abort()
 
