@@ -19,8 +19,6 @@ Ints = npt.NDArray[np.int64]
 ROWS_A_MESSAGE = 20_000
 # One message is applied at a time in a process, whatever the number of books.
 _scratch: Floats = np.zeros((2, ROWS_A_MESSAGE, 3))
-_ids: Ints = np.zeros(5, np.int64)
-_EMPTY = np.zeros(0, np.uint8)
 
 
 class OrderBook(BookQueries):
@@ -52,31 +50,22 @@ class OrderBook(BookQueries):
             self._ingest(k.DIFF, diff, receive_time)
 
     def _ingest(self, kind: int, message: BookSnapshot | BookDiff, receive_time: int) -> None:
-        ids = _ids
-        ids[0], ids[1], ids[2], ids[3], ids[4] = kind, self._live, message.update_id, message.time, receive_time
-        layout = message.layout
-        if layout == Layout.PACKED:
-            self._write(_unpack(message.bids), _unpack(message.asks))
+        layout, bids, asks = message.layout, message.bids, message.asks
+        ids = (kind, self._live, message.update_id, message.time, receive_time)
+        if layout is Layout.PACKED:
+            self._write(_unpack(bids), _unpack(asks), ids)
             return
-        bids, asks = message.bids, message.asks
-        verdict = k.ingest(
-            self._f,
-            self._m,
-            np.frombuffer(bids, np.uint8) if bids else _EMPTY,
-            np.frombuffer(asks, np.uint8) if asks else _EMPTY,
-            layout == Layout.SIDED,
-            _scratch,
-            ids,
-        )
+        sided = layout is Layout.SIDED
+        verdict = k.ingest(self._f, self._m, bids, asks, sided, _scratch, ids)
         if verdict == UNDECIDED:
-            self._write(_read_slowly(bids, layout == Layout.SIDED), _read_slowly(asks, False))
+            self._write(_read_slowly(bids, sided), _read_slowly(asks, False), ids)
         elif verdict == MALFORMED:
             raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
 
-    def _write(self, bids: Floats, asks: Floats) -> None:
+    def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int]) -> None:
         if not (valid(bids, len(bids)) and valid(asks, len(asks))):
             raise ValueError("prices must be positive and finite, sizes finite and not negative")
-        k.write(self._f, self._m, bids, len(bids), asks, len(asks), _ids)
+        k.write(self._f, self._m, bids, len(bids), asks, len(asks), ids)
 
     def set_state(self, state: BookState) -> None:
         """Publish a state; readers see it before any level that follows."""

@@ -14,7 +14,7 @@ _LARGEST = 1 << 53
 @njit(cache=True)
 def _number(text, i):
     """(value, next index, status) of the JSON number at ``i``; a sign or a bare word is malformed."""
-    n = text.size
+    n = len(text)
     mantissa, exponent, zeros, digits, after_point = 0, 0, 0, 0, False
     undecided = False
     first = i
@@ -88,7 +88,7 @@ def scan(text, sided, rows):
 
     Rows are arrays or objects inside one array; quoted or bare numbers. In objects, names are skipped.
     """
-    n, i, count, depth, verdict = text.size, 0, 0, 0, 0
+    n, i, count, depth, verdict = len(text), 0, 0, 0, 0
     column, side, row = 0, BID, 0
     opened, done = False, False
     while i < n:
@@ -169,7 +169,7 @@ def scan(text, sided, rows):
 @njit(cache=True)
 def _is_name(text, i):
     """Whether the string that starts at ``i`` is an object's name: a colon follows it."""
-    n = text.size
+    n = len(text)
     while i < n and text[i] != 34:
         i += 1
     i += 1
