@@ -12,7 +12,7 @@ from yarl import URL
 
 from actors.clock import SYSTEM, Clock
 from actors.limits import Budget
-from exchanges.contract import Answer, Auth, AuthDict, Call, ErrorKind, Exchange, Fault, Hosts, Request
+from exchanges.contract import MALFORMED, Answer, Auth, AuthDict, Call, ErrorKind, Exchange, Fault, Hosts, Request
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -97,7 +97,7 @@ class Rest:
             raise self._error_of(fault, answer)
         try:
             return call.read(answer)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        except MALFORMED as error:
             what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
             raise (Disconnected if request.method == "GET" else UnknownOutcome)(what) from None
 

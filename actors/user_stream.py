@@ -4,8 +4,6 @@ import asyncio
 import logging
 from typing import Any
 
-import msgspec
-
 from actors.channel import Endpoint, Publisher
 from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
@@ -13,7 +11,7 @@ from actors.connection import run_opening
 from actors.node import socket_path
 from actors.rest import ERRORS, Rest
 from actors.socket import Backoff, ExchangeSocket
-from exchanges.contract import Auth, Exchange, Fault, Hosts, LoginAgain, Ready, Reconnect, Send, UserFeed
+from exchanges.contract import MALFORMED, Auth, Exchange, Fault, Hosts, LoginAgain, Ready, Reconnect, Send, UserFeed
 from exchanges.orders import TradingRule, UserStreamState
 from orderbook.errors import AuthenticationError, Disconnected, VenueError
 
@@ -119,7 +117,7 @@ class UserStreamTrackerDataSource:
             self.last_recv_time = self._clock.time()
             try:
                 said = list(feed.parse(frame))
-            except (ValueError, KeyError, TypeError, ArithmeticError, msgspec.DecodeError) as error:
+            except MALFORMED as error:
                 # It may have been a fill: only asking the venue tells. A new epoch makes the market ask.
                 self.rejected += 1
                 raise Disconnected(f"a frame that can't be read: {type(error).__name__}: {str(error)[:200]}") from None

@@ -1,4 +1,4 @@
-"""Frame bytes -> published book, against cryptofeed's and ccxt.pro's own handlers in the same run. CPU us a frame, one core.
+"""Frame bytes -> published book, against cryptofeed and ccxt.pro handlers in the same run. CPU us a frame, one core.
 
 cryptofeed's release speaks another dialect of the same venue: it gets the same changes in its own words, JSON included.
 """

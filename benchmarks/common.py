@@ -66,4 +66,5 @@ def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
 
 
 def where() -> str:
-    return f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')})"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"({machine}, {time.strftime('%Y-%m-%d')})"

@@ -28,6 +28,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Params = Mapping[str, str]
 Body = Mapping[str, Any] | None
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, msgspec.DecodeError)
+"""What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
 Opening = Generator["Call[Any]", Any, str]
 """Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
 
