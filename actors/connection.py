@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
-import msgspec
-
 from actors.clock import Clock
 from actors.rest import Rest
 from actors.silence import Silence
 from actors.socket import Backoff, ExchangeSocket
 from exchanges.contract import (
+    MALFORMED,
     Auth,
     BookFeed,
     Call,
@@ -39,9 +38,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks whether something, or a symbol, is silent."""
 DRAIN_EVERY = 64
 """Frames after which we look whether the reader of our messages is behind."""
-BAD_FRAMES_KEPT = 16
-BAD_FRAME = (ValueError, LookupError, TypeError, ArithmeticError, msgspec.DecodeError)
-"""What a parser raises at a frame that is not of the venue's form."""
+MALFORMEDS_KEPT = 16
 CONTROLS = frozenset({Send, Ready, LoginAgain, Reconnect, Fault})
 
 
@@ -89,7 +86,7 @@ class FeedConnection:
         self._exchange, self._make_feed, self._owner = exchange, make_feed, owner
         self._hosts, self._rest, self._auth, self._clock = hosts, rest, auth, clock
         self.epoch = self.frames = self.messages = self.rejected = self.connects = 0
-        self.bad_frames: deque[bytes] = deque(maxlen=BAD_FRAMES_KEPT)
+        self.bad_frames: deque[bytes] = deque(maxlen=MALFORMEDS_KEPT)
         self.last_recv_time = 0.0
         self._socket: ExchangeSocket | None = None
         self._opened = asyncio.Event()
@@ -191,7 +188,7 @@ class FeedConnection:
             received = time_ns()
             try:
                 messages = tuple(parse(frame))
-            except BAD_FRAME as error:
+            except MALFORMED as error:
                 bad += 1
                 self._reject(frame, error)
                 if bad >= BAD_IN_A_ROW:
