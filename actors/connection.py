@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from actors.clock import Clock
 from actors.rest import Rest
@@ -181,45 +181,54 @@ class FeedConnection:
             await self._send_all(self._feed.refresh(silent))
 
     async def _read(self, socket: ExchangeSocket) -> None:
-        parse, said, time_ns, silent = self._feed.parse, self._owner.said, self._clock.time_ns, self._silence.waiting
-        bad = 0
+        parse, time_ns, bad = self._feed.parse, self._clock.time_ns, 0
         async for frame in socket:
             self.frames += 1
-            received = time_ns()
             try:
                 messages = tuple(parse(frame))
             except MALFORMED as error:
                 bad += 1
-                self._reject(frame, error)
-                if bad >= BAD_IN_A_ROW:
-                    raise Disconnected(f"{bad} frames in a row can't be read: {error}") from None
+                self._reject(frame, error, bad)
                 continue
             bad = 0
-            for message in messages:
-                if type(message) in CONTROLS:
-                    await self._obey(message)  # type: ignore[arg-type]
-                    continue
-                self.messages += 1
-                if silent:
-                    self._hear(message.symbol)  # type: ignore[union-attr]
-                said(message, received)  # type: ignore[arg-type]
             if messages:
-                self.last_recv_time = received / 1e9
+                for control in self._pass_on(messages, time_ns()):
+                    await self._obey(control)
             if self.frames % DRAIN_EVERY == 0:
                 await self._drain()
+
+    def _pass_on(self, messages: tuple[OrderBookMessage | Control, ...], received: int) -> list[Control]:
+        """Give a frame's messages to the owner; what is meant for the connection comes back."""
+        said, silent, controls = self._owner.said, self._silence.waiting, []
+        for message in messages:
+            if type(message) in CONTROLS:
+                controls.append(cast(Control, message))
+                continue
+            word = cast(OrderBookMessage, message)
+            self.messages += 1
+            if silent:
+                self._hear(word.symbol)
+            said(word, received)
+        self.last_recv_time = received / 1e9
+        return controls
 
     async def _drain(self) -> None:
         self._draining = True
         await self._owner.drain()
         self._draining = False
 
-    def _reject(self, frame: bytes, error: Exception) -> None:
-        """Keep a frame that can't be read; the symbols that it names may have lost something."""
+    def _reject(self, frame: bytes, error: Exception, in_a_row: int) -> None:
+        """Keep a frame that can't be read; the symbols that it names may have lost something.
+
+        Raises Disconnected when there were too many.
+        """
         self.rejected += 1
         self.bad_frames.append(frame[:4096])
         log.warning("%s: frame rejected: %s: %s", self._exchange.name, type(error).__name__, str(error)[:200])
         named = [symbol for symbol in self._owner.symbols if symbol.encode() in frame]
         self._owner.broke(named, f"a frame that can't be read: {type(error).__name__}")
+        if in_a_row >= BAD_IN_A_ROW:
+            raise Disconnected(f"{in_a_row} frames in a row can't be read: {error}")
 
     async def _obey(self, control: Control) -> None:
         match control:
