@@ -67,7 +67,7 @@ def _join_ray() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would run, start nothing.")
 def up(file: str, dry_run: bool) -> None:
     """Start a deployment, or add to it; starts a local Ray head when none runs."""
-    from actors.settings import load_settings
+    from actors.settings import Settings, load_settings
     from actors.supervisor import assign, specs_of
     from trochil.client import connect
 
@@ -77,7 +77,7 @@ def up(file: str, dry_run: bool) -> None:
         for name in specs_of(settings, shards):
             click.echo(name)
         return
-    _ensure_ray(settings.folder)
+    _ensure_ray(Settings(deployment=settings.deployment).folder)  # where `down` looks, whatever the file says
     with connect(config=file, address="auto") as client:
         click.echo(client.status())
 
