@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
+from tests import report
+
 BIN = Path(sys.executable).parent
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in report.LINES:
+        terminalreporter.write_line(line)
 
 
 def free_port() -> int:

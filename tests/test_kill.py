@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import report
 from tests.conftest import deployment
 from trochil import Disconnected, NotReady
 
@@ -27,13 +28,15 @@ ACTORS = [
     "supervisor",
 ]
 counts: Counter[str] = Counter()
+returns: list[float] = []
 
 
 @pytest.fixture(scope="module")
 def world(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with deployment(ray_address, tmp_path_factory.mktemp("state"), name="kills", pairs=PAIRS, seed=7) as both:
         yield both
-    print("\nkills per point:", dict(counts))
+    report.LINES.append(f"kills survived, per point: {dict(counts)}")
+    report.LINES.append(f"slowest return to a new process or a live book: {max(returns, default=0.0):.1f} s")
 
 
 def until(condition: Callable[[], Any], within: float, what: str) -> float:
@@ -171,7 +174,7 @@ def test_killed_mid_snapshot_the_book_comes_back_with_a_new_epoch(world: Any, fa
             lambda epoch=epoch: live_since(client, "ETH-USDT", epoch), BACK_WITHIN, "the book LIVE with a new epoch"
         )
         counts["mid_snapshot"] += 1
-        print(f"mid_snapshot: live again after {took:.1f} s")
+        returns.append(took)
 
 
 def live_since(client: Any, pair: str, epoch: int) -> bool:
@@ -193,7 +196,7 @@ def test_each_actor_killed_comes_back(world: Any, actor: str) -> None:
     second = resting(client, "ETH-USDT")
     second.wait("open", timeout=BACK_WITHIN)
     counts[actor] += 1
-    print(f"{actor}: a new process after {took:.1f} s")
+    returns.append(took)
     settle(client, sandbox)
 
 

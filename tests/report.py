@@ -1,0 +1,3 @@
+"""Lines that tests want said at the end of a run."""
+
+LINES: list[str] = []
