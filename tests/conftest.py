@@ -1,9 +1,14 @@
 """What several tests share: one local Ray cluster for the session, and a sandbox with a deployment on it."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,16 +49,49 @@ def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "TROCHIL_FAILPOINTS": str(failpoints)}
     os.environ["PATH"] = f"{BIN}:{os.environ['PATH']}"  # a job's `python` is the one that has the package
     os.environ["RAY_ADDRESS"] = f"127.0.0.1:{port}"
-    command = [str(BIN / "ray"), "start", "--head", f"--port={port}", "--num-cpus=8", "--object-store-memory=100000000"]
     dashboard = free_port()
     os.environ["TROCHIL_TEST_DASHBOARD"] = f"http://127.0.0.1:{dashboard}"
-    command += ["--include-dashboard=true", f"--dashboard-port={dashboard}", "--disable-usage-stats"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    yield f"127.0.0.1:{port}"
-    import ray
+    command = [str(BIN / "ray"), "start", "--head", "--block", f"--port={port}", "--num-cpus=8"]
+    command += ["--object-store-memory=100000000", "--include-dashboard=true", f"--dashboard-port={dashboard}"]
+    # --block: the head ends with this process of ours, and no other Ray on the machine with it.
+    with open(tmp_path_factory.mktemp("head") / "log", "w") as log:
+        head = subprocess.Popen([*command, "--disable-usage-stats"], stdout=log, stderr=log)
+        wait_for_head(f"127.0.0.1:{port}", head)
+        yield f"127.0.0.1:{port}"
+        import ray
 
-    ray.shutdown()
-    subprocess.run([str(BIN / "ray"), "stop", "--force"], check=True, capture_output=True, timeout=60)
+        ray.shutdown()
+        end_head(head)
+
+
+def end_head(head: "subprocess.Popen[bytes]") -> None:
+    """At once: asked politely, a head drains its node for half a minute first. Workers end with their raylet."""
+    children = Path(f"/proc/{head.pid}/task/{head.pid}/children").read_text().split()
+    for pid in (head.pid, *map(int, children)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    head.wait(30)
+
+
+def wait_for_head(address: str, head: "subprocess.Popen[bytes]") -> None:
+    """Until Ray's control answers, and the dashboard that takes jobs."""
+    check = [str(BIN / "ray"), "health-check", "--address", address]
+    while subprocess.run(check, capture_output=True, timeout=60, check=False).returncode:
+        assert head.poll() is None, "the Ray head ended; see its log"
+    while not dashboard_answers():
+        assert head.poll() is None, "the Ray head ended; see its log"
+        time.sleep(0.2)
+
+
+def dashboard_answers() -> bool:
+    try:
+        with urllib.request.urlopen(os.environ["TROCHIL_TEST_DASHBOARD"], timeout=5):
+            return True
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return True  # it wants the token: it is there
+    except OSError:
+        return False
 
 
 @contextmanager

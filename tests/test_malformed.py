@@ -108,6 +108,9 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
             assert book.digest() == before, "a refused message changed the book"
 
     each()
-    assert book.meta()["rejected"] > 0
+    rejected = book.meta()["rejected"]
+    track.take(BookSnapshot("BTCUSDT", b'[["1","1"]]', b'[["5","1"]]', 1), 0)
+    track.take(BookDiff("BTCUSDT", b'[["1","-1"]]', b"[]", 2, 2), 0)
+    assert (book.state, book.meta()["rejected"]) == (BookState.INVALID, rejected + 1)
     assert asked
     book.close(unlink=True)
