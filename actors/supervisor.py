@@ -139,6 +139,11 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         return {"actors": self._actors(), "shards": self._shards, "halted": self._halted}
 
+    async def overview(self) -> dict[str, Any]:
+        """The status after a fresh look at every actor."""
+        await self._look()
+        return self.status()
+
     def _actors(self) -> dict[str, dict[str, Any]]:
         myself = {"pid": os.getpid(), "restarts": 0, "state": "running", "error": "", "status": {}}
         return {"supervisor": myself} | {

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +21,17 @@ import pytest
 from tests import report
 
 BIN = Path(sys.executable).parent
+
+
+PRIVATE = Path(tempfile.mkdtemp(prefix="trochil-tests-"))
+(PRIVATE / "token").write_text("trochil-test-" + os.urandom(16).hex())
+(PRIVATE / "token").chmod(0o600)
+# Before anything imports Ray: it reads its token once in a process's life.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(PRIVATE / "token")}
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(PRIVATE, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -43,10 +56,7 @@ def failpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Ray head of its own, as `ray start --head` makes it, with token authentication on; stopped at the end."""
     port = free_port()
-    token = tmp_path_factory.mktemp("ray") / "token"
-    token.write_text("trochil-test-" + os.urandom(16).hex())
-    token.chmod(0o600)
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "TROCHIL_FAILPOINTS": str(failpoints)}
+    os.environ["TROCHIL_FAILPOINTS"] = str(failpoints)
     os.environ["PATH"] = f"{BIN}:{os.environ['PATH']}"  # a job's `python` is the one that has the package
     os.environ["RAY_ADDRESS"] = f"127.0.0.1:{port}"
     dashboard = free_port()

@@ -315,7 +315,7 @@ class AsyncClient:
 
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""
-        return Status.of(await self._supervisor("status"))
+        return Status.of(await self._supervisor("overview"))
 
     async def halt(self, cancel: bool = True) -> None:
         """Refuse new orders on every market; cancel the open ones."""
