@@ -93,6 +93,7 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     @settings(max_examples=3000, deadline=None)
     @given(broken(DIFF))
     def each(frame: bytes) -> None:
+        track.lose("a new example")
         track.take(BookSnapshot("BTCUSDT", b'[["1","1"]]', b'[["5","1"]]', 1), 0)
         assert book.state is BookState.LIVE
         before = book.digest()
@@ -109,6 +110,7 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
 
     each()
     rejected = book.meta()["rejected"]
+    track.lose("the last one, made by hand")
     track.take(BookSnapshot("BTCUSDT", b'[["1","1"]]', b'[["5","1"]]', 1), 0)
     track.take(BookDiff("BTCUSDT", b'[["1","-1"]]', b"[]", 2, 2), 0)
     assert (book.state, book.meta()["rejected"]) == (BookState.INVALID, rejected + 1)
