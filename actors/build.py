@@ -52,8 +52,8 @@ class Workshop:
 
     def build(self, spec: ActorSpec) -> Component:
         """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
-        exchange = get(spec.venue)
         venue = self.settings.venues[spec.venue]
+        exchange = get(spec.venue).with_feed(venue.feed)
         makers: dict[str, Callable[[ActorSpec, Exchange, VenueSettings], Component]] = {
             "data_source": self._data_source,
             "order_book_tracker": self._order_book_tracker,

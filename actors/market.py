@@ -25,6 +25,7 @@ from actors.socket import Backoff
 from exchanges.contract import Exchange
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderUpdate, TradingRule, UserMessage, UserStreamState
 from orderbook.errors import Disconnected, Halted, NotReady, TrochilError, VenueError
+from orderbook.messages import Side
 from orderbook.reader import BookReader
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Market(TutorialFunctions):
         rest.on_sent = lambda: checkpoint("sent")
         self.ledger = Ledger(journal, clock, checkpoint, self._tell)
         self.reconciler = Reconciler(exchange, rest, self.ledger, clock)
-        self.placer = Placer(exchange, rest, self.ledger, self.reconciler, clock, checkpoint)
+        self.placer = Placer(exchange, rest, self.ledger, self.reconciler, clock, checkpoint, self._best_price)
         self._subscriber = Subscriber(lambda: peers.call(user_stream_tracker, "endpoint"), UserMessage)
         self._gate, self._loaded = asyncio.Event(), asyncio.Event()
         self._stream = UserStreamState(False, 0, "starting")
@@ -107,6 +108,9 @@ class Market(TutorialFunctions):
             group.create_task(self._follow_user_stream(), name="user stream")
             group.create_task(self.reconciler.look_forever(), name="look")
             group.create_task(self._refresh_rules(), name="rules")
+
+    def _best_price(self, trading_pair: str, side: Side) -> float:
+        return self.get_price(trading_pair, side is Side.BUY)
 
     async def _load_rules(self) -> None:
         backoff = Backoff()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 
 from exchanges.orders import ZERO, Fee, InFlightOrder, OrderType, TradingRule
-from exchanges.rules import parse_pair, quantize, unknown_pair
+from exchanges.rules import parse_pair, quantize, quantize_price, unknown_pair
 from orderbook.errors import Disconnected, VenueError
 from orderbook.messages import Side
 from orderbook.reader import BookReader
@@ -209,7 +209,7 @@ class TutorialFunctions:
 
     def quantize_order_price(self, trading_pair: str, price: Number) -> Decimal:
         """The next valid price towards zero."""
-        return quantize(Decimal(price), self._rule(trading_pair).price_tick)
+        return quantize_price(Decimal(price), self._rule(trading_pair))
 
     def quantize_order_amount(self, trading_pair: str, amount: Number, price: Number = 0) -> Decimal:
         """The next valid amount towards zero; 0 where it, or its value at ``price``, is below the venue's least."""

@@ -13,8 +13,8 @@ from actors.channel import Endpoint, Envelope, Publisher, Reset, Subscriber
 from actors.clock import SYSTEM, Clock
 from actors.component import Peers, Tasks
 from actors.node import socket_path
-from actors.track import Track
-from exchanges.contract import BookFeed, Exchange
+from actors.track import Track, has_checksum
+from exchanges.contract import Exchange
 from exchanges.orders import TradingRule
 from orderbook.book import OrderBook
 from orderbook.errors import ConfigError, TrochilError
@@ -186,7 +186,7 @@ class OrderBookTracker:
 
     async def _take_pairs(self, trading_pairs: list[str]) -> None:
         self._pairs = trading_pairs
-        if self._exchange.book.checksum is not BookFeed.checksum:
+        if has_checksum(self._exchange.book):
             await self._read_rules()
         self._refresh_tracking_tasks(trading_pairs)
 

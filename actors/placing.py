@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Any
 
 from actors.clock import Clock
@@ -10,7 +11,7 @@ from actors.reconciling import Reconciler
 from actors.rest import Rest
 from exchanges.contract import Exchange, OrderEntry
 from exchanges.orders import InFlightOrder, NewOrder, OrderState, OrderType, TimeInForce, TradingRule
-from exchanges.rules import check_order, parse_pair, to_decimal, unknown_pair
+from exchanges.rules import check_order, parse_pair, quantize_price, to_decimal, unknown_pair
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -37,7 +38,10 @@ class Placer:
         reconciler: Reconciler,
         clock: Clock,
         checkpoint: Callable[[str], None],
+        best_price: Callable[[str, Side], float],
     ) -> None:
+        """``best_price(trading pair, side of the taker)``: of our book; raises NotReady."""
+        self._best_price = best_price
         self._exchange, self._rest, self._ledger, self._reconciler = exchange, rest, ledger, reconciler
         self._clock, self._checkpoint = clock, checkpoint
         self.rules: dict[str, TradingRule] = {}
@@ -64,7 +68,7 @@ class Placer:
             trading_pair=pair,
             side=Side(terms["side"]),
             amount=to_decimal(terms["amount"], "amount"),
-            price=None if price is None or kind is OrderType.MARKET else to_decimal(price, "price"),
+            price=self._price_of(rule, kind, Side(terms["side"]), price),
             type=kind,
             tif=tif,
             post_only=bool(terms.get("post_only", False)),
@@ -85,6 +89,16 @@ class Placer:
             tag=str(terms.get("tag", "")),
             created=self._clock.time_ns(),
         )
+
+    def _price_of(self, rule: TradingRule, kind: OrderType, side: Side, price: Any) -> Decimal | None:
+        """A limit's own price; for a market order the limit that the venue wants with it, if it wants one."""
+        if kind is not OrderType.MARKET:
+            return None if price is None else to_decimal(price, "price")
+        if self._exchange.slippage is None:
+            return None
+        worse = 1 + self._exchange.slippage if side is Side.BUY else 1 - self._exchange.slippage
+        rounding = ROUND_UP if side is Side.BUY else ROUND_DOWN
+        return quantize_price(Decimal(repr(self._best_price(rule.trading_pair, side))) * worse, rule, rounding)
 
     async def write(self, order: InFlightOrder, intent: str) -> tuple[InFlightOrder, bool]:
         """Journal the intent: (the order it leads to, whether it is new and must be sent)."""

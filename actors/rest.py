@@ -99,7 +99,7 @@ class Rest:
             return call.read(answer)
         except MALFORMED as error:
             what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
-            raise (Disconnected if request.method == "GET" else UnknownOutcome)(what) from None
+            raise (UnknownOutcome if _changes(request) else Disconnected)(what) from None
 
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):
@@ -113,7 +113,7 @@ class Rest:
     async def _send(self, request: Request, timeout: float) -> Answer:
         ready = self._prepare(request)
         self.requests += 1
-        changing = request.method != "GET"
+        changing = _changes(request)
         if changing:
             self._on_sent_soon()
         try:
@@ -153,7 +153,7 @@ class Rest:
         if fault.kind is not ErrorKind.RATE:
             return ERRORS[fault.kind](message, fault.code)
         after = answer.headers.get("retry-after", "")
-        until = self.now() + (float(after) if after.isdigit() else DEFAULT_BAN)
+        until = self.now() + (fault.retry_after or (float(after) if after.isdigit() else DEFAULT_BAN))
         self._budget.ban(until)
         log.warning("%s: rate limited, no request for %.1f s", self._exchange.name, until - self.now())
         return RateLimited(message, fault.code, until)
@@ -176,3 +176,7 @@ class Rest:
         # The answer was made somewhere between: half the round trip bounds the error.
         self._offset = theirs - (before + after) / 2
         self._clock_read = self._clock.monotonic()
+
+
+def _changes(request: Request) -> bool:
+    return request.method != "GET" and not request.asks

@@ -17,6 +17,8 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pairs: list[str] = []
     accounts: dict[str, str] = {}
     hosts: dict[Literal["rest", "public", "private"], str] = {}
+    feed: str = ""
+    """Another book that the venue offers, by its name; empty: the usual one."""
     testnet: bool = False
     pairs_per_shard: int = 50
     capacity: int = 8192

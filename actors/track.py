@@ -5,12 +5,15 @@ from typing import Any
 
 from exchanges.contract import BookFeed
 from orderbook.active_orders import ActiveOrderTracker
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot
+from orderbook.book import OrderBook
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot, Side
 from orderbook.sequencing import Sequencer, Verdict
 from orderbook.shared import SharedBook
 
 CROSSED_FOR = 1.0
 """Seconds that a book may stay crossed before it is not believed any more."""
+CHECKED_LEVELS = 100
+"""Best levels a side that a checksum may be made of."""
 Ask = Callable[[], None]
 Emit = Callable[[Any, int], None]
 
@@ -23,7 +26,8 @@ class Track:
     ) -> None:
         self.book, self._feed, self._ask, self._emit, self._checkpoint = book, feed, ask, emit, checkpoint
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
-        self._orders = ActiveOrderTracker()
+        self._orders = ActiveOrderTracker(feed.depth)
+        self._twin = OrderBook(book.capacity, feed.depth) if has_checksum(type(feed)) else None
         self._crossed_since: float | None = None
         self._was_live = False
         self.why = "waiting for its first snapshot"
@@ -70,6 +74,9 @@ class Track:
             self._ask()
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
+        if self.synced and self._feed.images:
+            self._image(message, received)
+            return
         if self.synced and self._feed.snapshot(message.symbol) is not None:
             self.book.count("ignored")  # fetched for somebody else, at a moment that the stream may have left behind
             return
@@ -77,15 +84,27 @@ class Track:
         if fresh is None:
             self._ask()
             return
+        levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
+        if not self._is_right(levels):
+            return
         self._checkpoint("mid_snapshot")
         self._begin_epoch()
-        levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
         self.book.apply_snapshot(levels, received)
         self._emit(levels, received)
-        self._check(levels)
         for diff in fresh:
             if self.synced:
                 self._apply(diff, received)
+
+    def _image(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
+        """A whole book after a whole book; one that is older than what stands there is late."""
+        if 0 < message.update_id < self._sequencer.update_id:
+            self.book.count("ignored")
+            return
+        self._sequencer.update_id = message.update_id
+        assert isinstance(message, BookSnapshot)
+        self.book.apply_snapshot(message, received)
+        self.book.count("applied")
+        self._emit(message, received)
 
     def _begin_epoch(self) -> None:
         book = self.book
@@ -104,19 +123,37 @@ class Track:
         else:
             diff = message  # type: ignore[assignment]
         assert diff is not None
-        self.book.apply_diff(diff, received)
-        self._emit(diff, received)
-        if diff.checksum >= 0:
-            self._check(diff)
+        if self._is_right(diff):
+            self.book.apply_diff(diff, received)
+            self._emit(diff, received)
 
-    def _check(self, message: BookSnapshot | BookDiff) -> None:
-        """Compare with the venue's checksum, where it sends one and our reading of it is possible."""
+    def _is_right(self, message: BookSnapshot | BookDiff) -> bool:
+        """Whether the venue's checksum holds, where it sends one and our reading of it is possible.
+
+        It is made of a private twin of the book: no reader may see levels that turn out wrong.
+        """
+        twin = self._twin
+        if twin is None:
+            return True
+        if type(message) is BookSnapshot:
+            twin.apply_snapshot(message)
+        else:
+            twin.apply_diff(message)  # type: ignore[arg-type]
         if message.checksum < 0:
-            return
-        ours = self._feed.checksum(message.symbol, self.book.bids, self.book.asks)
-        if ours not in (-1, message.checksum):
-            self.lose(f"checksum {ours} instead of {message.checksum}")
-            self.book.count("gaps")
+            return True
+        ours = self._checksum(message.symbol, twin)
+        if ours in (-1, message.checksum):
+            return True
+        self.lose(f"checksum {ours} instead of {message.checksum}")
+        self.book.count("gaps")
+        return False
+
+    def _checksum(self, symbol: str, book: OrderBook) -> int:
+        bids, asks = (side[:CHECKED_LEVELS] for side in (book.bids, book.asks))
+        if not self._orders.active_bids and not self._orders.active_asks:
+            return self._feed.checksum(symbol, bids, asks)
+        texts = self._orders.texts
+        return self._feed.orders_checksum(symbol, texts(Side.BUY, bids[:, 0]), texts(Side.SELL, asks[:, 0]))
 
     def look(self, now: float) -> None:
         """From time to time (monotonic seconds): a book that stays crossed is wrong; a locked one is not."""
@@ -131,3 +168,8 @@ class Track:
     def _is_upside_down(self) -> bool:
         top = self.book.top()
         return self.book.state is BookState.LIVE and bool(top.bid > top.ask)
+
+
+def has_checksum(kind: type[BookFeed]) -> bool:
+    """Whether a feed's messages carry checksums that we can make too."""
+    return kind.checksum is not BookFeed.checksum or kind.orders_checksum is not BookFeed.orders_checksum

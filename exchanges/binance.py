@@ -296,4 +296,10 @@ BINANCE = c.Exchange(
     client_id=lambda number: f"t{base36(number)}",
     server_time=c.Call(c.Request("GET", "/api/v3/time"), lambda answer: float(answer.json()["serverTime"]) / 1000),
     has=frozenset({"post_only", "ioc", "fok", "market"}),
+    about=c.About(
+        title="Binance spot",
+        books="levels, 100 ms",
+        gaps="update ids join every diff to the last and to the REST snapshot",
+        checked="recorded frames of two sessions, ccxt and ccxt.pro, published signature vectors",
+    ),
 )

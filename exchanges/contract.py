@@ -6,7 +6,8 @@ reads its answer; ``parse`` turns a frame into messages. The drivers in actors/ 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypedDict, TypeVar
 
@@ -22,6 +23,7 @@ from exchanges.orders import (
     OrderUpdate,
     TradingRule,
 )
+from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 T = TypeVar("T")
@@ -45,6 +47,8 @@ class Request:
     signed: bool = False
     cost: Mapping[str, int] = field(default_factory=dict)
     urgent: bool = False
+    asks: bool = False
+    """It changes nothing, though its method is not GET."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,13 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The venue said no. ``symbols`` it concerns, where it says so."""
+    """The venue said no. ``symbols`` it concerns, where it says so; ``retry_after``: seconds until it listens again."""
 
     kind: ErrorKind
     code: str
     message: str
     symbols: tuple[str, ...] = ()
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,8 @@ class BookFeed(ABC):
     """One connection each, where a venue speaks over several; the paths on the public host, by default."""
     depth: ClassVar[int] = 0
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
+    images: ClassVar[bool] = False
+    """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises nothing."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         """``rules`` by the venue's symbol."""
@@ -210,6 +217,10 @@ class BookFeed(ABC):
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
         """The venue's checksum of the best levels ((n, 2) float64, best first); -1 where it has none."""
+        return -1
+
+    def orders_checksum(self, symbol: str, bids: list[list[str]], asks: list[list[str]]) -> int:
+        """The same of an order-by-order book: the ``text`` of each order of the best levels, in queue order."""
         return -1
 
 
@@ -298,6 +309,24 @@ class Hosts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What docs/exchanges.md says of a venue that its roles can't tell."""
+
+    title: str
+    books: str
+    """Kind of the default book, and of those in ``feeds``."""
+    gaps: str
+    """How a lost message is noticed."""
+    checksum: str = "none"
+    checked: str
+    """What checked our reading: recordings, foreign clients, published vectors."""
+    unchecked: str = ""
+    """Feeds that no recording and no foreign client has checked."""
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
+    """Conformance case -> the words of the venue's documentation for which it does not apply; three at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One row of the registry: everything that the shared machinery needs to run a venue."""
 
@@ -307,6 +336,8 @@ class Exchange:
     auth: Callable[[Mapping[str, str]], Auth]
     """Made from the key's fields (api_key, api_secret...). Raises AuthenticationError naming a missing one."""
     book: type[BookFeed]
+    feeds: Mapping[str, type[BookFeed]] = field(default_factory=dict)
+    """Other books that the venue offers, by the name that the setting ``feed`` takes."""
     user: type[UserFeed]
     orders: type[OrderEntry]
     error: Callable[[Answer], Fault | None]
@@ -326,5 +357,16 @@ class Exchange:
     """Seconds after which an order that the venue took must be found by a query, or never was."""
     has: frozenset[str] = frozenset()
     """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
+    slippage: Decimal | None = None
+    """Where a market order needs a price (``order.price`` of a market order): the part of our book's best beyond it."""
     closed: str = ""
     """When and how the venue ended, if it did."""
+    about: About
+
+    def with_feed(self, name: str) -> "Exchange":
+        """The same venue with another of its books. Raises ConfigError that lists them."""
+        if not name:
+            return self
+        if name not in self.feeds:
+            raise ConfigError(f"{self.name} has no feed {name!r}; it has {', '.join(sorted(self.feeds)) or 'one only'}")
+        return replace(self, book=self.feeds[name])

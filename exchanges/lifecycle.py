@@ -1,6 +1,8 @@
 """How evidence changes what is known of an order: monotone, so that order and repetition of events don't matter."""
 
-from exchanges.orders import Fill, InFlightOrder, OrderState, OrderUpdate
+from decimal import Decimal
+
+from exchanges.orders import ZERO, Fill, InFlightOrder, OrderState, OrderUpdate
 
 REOPENABLE = (OrderState.NOT_PLACED, OrderState.REJECTED)
 """Closed by the venue's silence or refusal: a sign of life opens them again."""
@@ -13,7 +15,7 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     """
     before = (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
     order.exchange_order_id = order.exchange_order_id or update.exchange_order_id
-    filled = order.filled if update.filled is None else max(order.filled, update.filled)
+    filled = max(order.filled, _filled(order, update))
     if update.quote_filled is not None and update.quote_filled > order.quote_filled:
         order.quote_filled = update.quote_filled
     order.filled = filled
@@ -25,6 +27,15 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     order.updated = max(order.updated, update.time)
     order.unknown = False
     return before != (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
+
+
+def _filled(order: InFlightOrder, update: OrderUpdate) -> Decimal:
+    """The cumulative quantity that an update speaks of."""
+    if update.filled is not None:
+        return update.filled
+    if update.left is not None:
+        return order.amount - update.left
+    return order.amount if update.state is OrderState.FILLED else ZERO
 
 
 def _later(order: InFlightOrder, state: OrderState) -> OrderState:

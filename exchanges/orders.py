@@ -68,8 +68,8 @@ class TradingRule(msgspec.Struct, frozen=True, kw_only=True):
     min_size: Decimal = ZERO
     max_size: Decimal | None = None
     min_notional: Decimal = ZERO
-    market_in_quote: bool = False
-    """A market buy is sized in quote currency."""
+    significant_digits: int = 0
+    """The most significant digits of a price that is not an integer; 0 does not bind."""
     active: bool = True
 
 
@@ -104,6 +104,8 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     quote_filled: Decimal | None = None
     time: int = 0
     reason: str = ""
+    left: Decimal | None = None
+    """What is not filled, where the venue says that instead of ``filled``."""
     # The terms, where the venue repeats them: needed to adopt an order that was placed elsewhere.
     side: Side | None = None
     amount: Decimal | None = None

@@ -40,11 +40,19 @@ def to_decimal(value: "Decimal | str | int", what: str) -> Decimal:
     return number
 
 
-def quantize(value: Decimal, step: Decimal) -> Decimal:
-    """The next multiple of ``step`` towards zero; a step of 0 changes nothing."""
+def quantize(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:
+    """The next multiple of ``step`` towards zero, or as ``rounding`` says; a step of 0 changes nothing."""
     if not step:
         return value
-    return (value / step).to_integral_value(ROUND_DOWN) * step
+    return (value / step).to_integral_value(rounding) * step
+
+
+def quantize_price(price: Decimal, rule: TradingRule, rounding: str = ROUND_DOWN) -> Decimal:
+    """The next price that the venue takes, towards zero or as ``rounding`` says."""
+    if rule.significant_digits and price != price.to_integral_value():
+        last_digit = Decimal(1).scaleb(price.adjusted() + 1 - rule.significant_digits)
+        price = quantize(price, min(last_digit, Decimal(1)), rounding)
+    return quantize(price, rule.price_tick, rounding)
 
 
 def check_order(order: NewOrder, rule: TradingRule) -> None:
@@ -62,6 +70,10 @@ def check_order(order: NewOrder, rule: TradingRule) -> None:
     if order.price is None or order.price <= 0:
         raise InvalidOrder(f"{pair}: a limit order needs a price above 0, not {order.price}")
     _on_step(order.price, rule.price_tick, f"{pair}: price")
+    near = quantize_price(order.price, rule)
+    if near != order.price:
+        digits = f"{rule.significant_digits} significant digits"
+        raise InvalidOrder(f"{pair}: price {order.price} has more than {digits}; the nearest is {near}")
     if order.price * order.amount < rule.min_notional:
         raise InvalidOrder(f"{pair}: {order.price} x {order.amount} is below the least value, {rule.min_notional}")
 

@@ -37,31 +37,59 @@ class ActiveOrderTracker:
     (price, amount, update id), bids first, or as (n, 4) float64 arrays (time in s, price, amount, update id).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 0) -> None:
+        """``depth``: price levels a side to keep, where the venue says nothing of what leaves its window; 0: all."""
         self.active_bids: Orders = {}
         self.active_asks: Orders = {}
+        self._depth = depth
         self._where: dict[str, tuple[Side, float]] = {}
+        self._texts: dict[str, str] = {}
 
     # Order-by-order feeds.
 
     def snapshot(self, message: OrdersSnapshot) -> BookSnapshot:
         """Start again from every resting order; the levels they make."""
-        self.active_bids, self.active_asks, self._where = {}, {}, {}
+        self.active_bids, self.active_asks, self._where, self._texts = {}, {}, {}, {}
         for side, orders in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
             for order in orders:
                 self._put(side, order)
         bids, asks = (self._packed(side, self._side(side)) for side in (Side.BUY, Side.SELL))
-        return BookSnapshot(message.symbol, bids, asks, message.update_id, message.time, Layout.PACKED)
+        ids = (message.update_id, message.time, Layout.PACKED, message.checksum)
+        return BookSnapshot(message.symbol, bids, asks, *ids)
 
     def event(self, message: OrderEvent) -> BookDiff | None:
         """The levels that one event changes; None when it changes none (an order that never rested)."""
         touched = self._touch(message)
-        if not touched:
+        if message.text and message.order_id in self._where:
+            self._texts[message.order_id] = message.text
+        if not touched and message.checksum < 0:
             return None
+        touched += self._truncate() if self._depth else []
         bids = self._packed(Side.BUY, [price for side, price in touched if side is Side.BUY])
         asks = self._packed(Side.SELL, [price for side, price in touched if side is Side.SELL])
         ids = (message.first_id, message.update_id, message.time)
-        return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED)
+        return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED, message.checksum)
+
+    def texts(self, side: Side, prices: Iterable[float]) -> list[list[str]]:
+        """What checksums are made of: the texts of each level's orders, in queue order."""
+        levels = self._side(side)
+        return [[self._texts.get(order_id, "") for order_id in levels.get(price, ())] for price in prices]
+
+    def _truncate(self) -> list[tuple[Side, float]]:
+        """Forget the levels beyond the depth, with their orders."""
+        gone = []
+        for side, worst in ((Side.BUY, min), (Side.SELL, max)):
+            levels = self._side(side)
+            while len(levels) > self._depth:
+                price = worst(levels)
+                for order_id in levels.pop(price):
+                    self._forget(order_id)
+                gone.append((side, price))
+        return gone
+
+    def _forget(self, order_id: str) -> None:
+        del self._where[order_id]
+        self._texts.pop(order_id, None)
 
     def _touch(self, message: OrderEvent) -> list[tuple[Side, float]]:
         known = self._where.get(message.order_id)
@@ -88,6 +116,8 @@ class ActiveOrderTracker:
     def _put(self, side: Side, order: RestingOrder) -> None:
         self._side(side).setdefault(order.price, {})[order.order_id] = order.size
         self._where[order.order_id] = (side, order.price)
+        if order.text:
+            self._texts[order.order_id] = order.text
 
     def _size(self, order_id: str) -> float:
         side, price = self._where[order_id]
@@ -99,7 +129,8 @@ class ActiveOrderTracker:
         if size > 0.0:
             level[order_id] = size
         else:
-            del level[order_id], self._where[order_id]
+            del level[order_id]
+            self._forget(order_id)
             if not level:
                 del self._side(side)[price]
         return [where]

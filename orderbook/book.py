@@ -81,6 +81,11 @@ class OrderBook(BookQueries):
         """Add to a counter: applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot."""
         self._meta[k.SLOTS.index(name)] += n
 
+    @property
+    def capacity(self) -> int:
+        """Levels a side."""
+        return int(self._f.shape[1])
+
     def beat(self) -> None:
         k.beat(self._m)
 

@@ -186,7 +186,7 @@ def set_level(f, m, base, price, size, update_id):
         return
     if size == 0.0:
         return
-    limit = meta[MAX_DEPTH] if 0 < meta[MAX_DEPTH] < capacity - 1 else capacity - 1
+    limit = capacity - 1
     if length >= limit:
         if i == end:
             meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
@@ -232,6 +232,15 @@ def clear(f, m):
 
 
 @njit(cache=True)
+def truncate(meta):
+    """Keep the ``max_depth`` best levels: what a venue pushes out of its window it does not delete."""
+    limit = meta[MAX_DEPTH]
+    if limit > 0 and (meta[BID_LENGTH] > limit or meta[ASK_LENGTH] > limit):
+        meta[BID_LENGTH], meta[ASK_LENGTH] = min(meta[BID_LENGTH], limit), min(meta[ASK_LENGTH], limit)
+        meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+
+
+@njit(cache=True)
 def write(f, m, bids, n_bids, asks, n_asks, ids):
     """Apply scanned rows and publish, in one bracket. ``ids``: kind, state, update id, venue time, receive time."""
     meta = m[META]
@@ -243,6 +252,7 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
         set_level(f, m, BIDS if bids[k, 0] > 0.0 else ASKS, bids[k, 1], bids[k, 2], update_id)
     for k in range(n_asks):
         set_level(f, m, ASKS, asks[k, 1], asks[k, 2], update_id)
+    truncate(meta)
     meta[STATE] = ids[1]
     meta[UPDATE_ID], meta[VENUE_TIME], meta[RECEIVE_TIME] = update_id, ids[3], ids[4]
     meta[SEQUENCE] += 1

@@ -101,7 +101,10 @@ class OrderAction(IntEnum):
 
 
 class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=4, gc=False):
-    """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known."""
+    """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known.
+
+    ``text``: what the venue's checksum is made of for this order. ``checksum``: of the book after this event.
+    """
 
     symbol: str
     action: OrderAction
@@ -112,12 +115,15 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind",
     first_id: int = 0
     update_id: int = 0
     time: int = 0
+    text: str = ""
+    checksum: int = -1
 
 
 class RestingOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
     order_id: str
     price: float
     size: float
+    text: str = ""
 
 
 class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=5):
@@ -128,6 +134,7 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="ki
     asks: list[RestingOrder]
     update_id: int = 0
     time: int = 0
+    checksum: int = -1
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
