@@ -94,7 +94,7 @@ class UserStreamTrackerDataSource:
         return {rule.symbol: rule for rule in found}
 
     async def _once(self, rules: dict[str, TradingRule], output: Any) -> None:
-        venue, feed = self._exchange, self._exchange.user(self._auth, rules)
+        venue, feed = self._exchange, self._exchange.user(self._auth, rules, self._hosts.private)
         path = await run_opening(feed.opening(), self._rest)
         socket = ExchangeSocket(
             path if "://" in path else self._hosts.private.rstrip("/") + path,

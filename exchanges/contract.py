@@ -227,8 +227,9 @@ class BookFeed(ABC):
 class UserFeed(ABC):
     """The private stream of a venue. One object a connection."""
 
-    def __init__(self, auth: Auth, rules: Mapping[str, TradingRule]) -> None:
-        self.auth, self.rules = auth, rules
+    def __init__(self, auth: Auth, rules: Mapping[str, TradingRule], host: str = "") -> None:
+        """``rules`` by symbol; ``host``: the private address, for signatures that cover it."""
+        self.auth, self.rules, self.host = auth, rules, host
 
     def opening(self) -> Opening:
         return ""
