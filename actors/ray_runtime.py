@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +20,23 @@ from orderbook.errors import ConfigError, Disconnected, NotReady
 LOCAL_CPUS = 4
 OBJECT_STORE = 128 * 1024 * 1024
 SUPERVISOR_TIMEOUT = 60.0
+CONNECT_TIMEOUT = 2.0
+
+
+def _cluster_listens() -> bool:
+    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it minutes to give up."""
+    recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+    address = os.environ.get("RAY_ADDRESS", "")
+    if not address and recorded.is_file():
+        address = recorded.read_text().strip()
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in host:
+        return bool(address)
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT):
+            return True
+    except OSError:
+        return False
 
 
 class RayRuntime:
@@ -62,12 +82,13 @@ class RayRuntime:
             return
         quiet: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
         logging.getLogger("ray").setLevel(logging.ERROR)
-        try:
-            ray.init(address=self._address or "auto", **quiet)
-            return
-        except ConnectionError as error:
-            if self._address:
-                raise ConfigError(f"no Ray cluster answers at {self._address!r}: {error}") from None
+        if self._address or _cluster_listens():
+            try:
+                ray.init(address=self._address or "auto", **quiet)
+                return
+            except ConnectionError as error:
+                if self._address:
+                    raise ConfigError(f"no Ray cluster answers at {self._address!r}: {error}") from None
         ray.init(
             num_cpus=LOCAL_CPUS, include_dashboard=False, object_store_memory=OBJECT_STORE, address="local", **quiet
         )
