@@ -16,8 +16,7 @@ from trochil.sandbox.replay import Replay, ReplayError
 from trochil.sandbox.server import Server
 from trochil.sandbox.venue import Symbol
 
-PAIRS = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "ETH-BTC")
-BALANCES = {"BTC": "10", "ETH": "100", "SOL": "1000", "USDT": "1000000"}
+BALANCES = {"BTC": "10", "ETH": "100", "SOL": "1000", "USDT": "1000000", "USD": "1000000", "USDC": "1000000"}
 CANNOT = 2
 """Exit code for what the user can mend: a port in use, a bad argument."""
 
@@ -33,11 +32,11 @@ def symbol_of(pair: str) -> Symbol:
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="trochil sandbox", description="A local venue to trade on.")
-    parser.add_argument("exchange", nargs="*", default=["binance"], help="venue to play (one today)")
+    parser.add_argument("exchange", nargs="*", default=["binance"], help="venue to play")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=50.0, help="flow events a second and pair")
-    parser.add_argument("--pairs", nargs="+", default=list(PAIRS))
+    parser.add_argument("--pairs", nargs="+", help="markets to open; the venue's usual ones by default")
     parser.add_argument("--faults", default="", help="name=value,... (a chance below 1, a number of times from 1 on)")
     parser.add_argument("--replay", metavar="FILE", help="serve recorded frames instead of a market")
     parser.add_argument("--pair", help="the pair to replay")
@@ -50,7 +49,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 def build(options: argparse.Namespace) -> Server:
     """The server of the arguments. Raises ValueError and ReplayError for what can't be."""
     if len(options.exchange) != 1:
-        raise ValueError(f"one venue at a time today; the sandbox plays {', '.join(dialects.names())}")
+        raise ValueError(f"one venue a process; the sandbox plays {', '.join(dialects.names())}")
     dialect = dialects.load(options.exchange[0])
     faults = Faults(options.seed, parse_faults(options.faults))
     if options.replay:
@@ -58,15 +57,16 @@ def build(options: argparse.Namespace) -> Server:
         server = Server(dialect, {}, seed=options.seed, faults=faults)
         replay.attach(server)
     else:
-        symbols = {pair: symbol_of(pair) for pair in options.pairs}
+        symbols = {pair: symbol_of(pair) for pair in options.pairs or dialect.pairs}
         server = Server(dialect, symbols, seed=options.seed, rate=options.rate, faults=faults)
-    server.new_account("default", BALANCES)
+    assets = {asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)}
+    server.new_account("default", {asset: BALANCES.get(asset, "1000") for asset in sorted(assets)})
     return server
 
 
 def ready(server: Server, name: str, port: int) -> dict[str, Any]:
     """What whoever started the sandbox needs to know."""
-    accounts = {a.name: {"api_key": a.api_key, "api_secret": a.api_secret} for a in server.venue.accounts.values()}
+    accounts = {account.name: account.keys for account in server.venue.accounts.values()}
     accounts.pop("house")
     here = f"127.0.0.1:{port}"
     hosts = {"rest": f"http://{here}", "public": f"ws://{here}", "private": f"ws://{here}"}
@@ -97,10 +97,11 @@ async def serve(options: argparse.Namespace) -> None:
 
 def explain(said: dict[str, Any]) -> str:
     lines = [f"{name}: {hosts['rest']} and {hosts['public']}" for name, hosts in said["exchange"].items()]
-    keys = [
-        f"account {name}: key {key['api_key']} secret {key['api_secret']}" for name, key in said["accounts"].items()
+    accounts = [
+        f"account {name}: " + ", ".join(f"{field} {value}" for field, value in keys.items())
+        for name, keys in said["accounts"].items()
     ]
-    return "\n".join([*lines, *keys, f"pairs: {', '.join(said['pairs'])}", "Ctrl-C ends it"])
+    return "\n".join([*lines, *accounts, f"pairs: {', '.join(said['pairs'])}", "Ctrl-C ends it"])
 
 
 def main(argv: list[str] | None = None) -> int:

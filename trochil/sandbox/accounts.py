@@ -21,8 +21,8 @@ class Account:
     """One customer; ``unlimited`` for the house, whose flow must never run dry."""
 
     name: str
-    api_key: str = ""
-    api_secret: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    """What its owner signs with: api_key, api_secret and whatever else the venue wants."""
     unlimited: bool = False
     holdings: dict[str, Holding] = field(default_factory=dict)
 

@@ -146,7 +146,7 @@ class Admin:
 
     def _account(self, given: dict[str, Any]) -> Any:
         account = self._server.new_account(given["name"], given["balances"])
-        return {"api_key": account.api_key, "api_secret": account.api_secret}
+        return account.keys
 
     def _drop(self, given: dict[str, Any]) -> Any:
         self._server.book(given["pair"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from trochil.sandbox.accounts import Account
 from trochil.sandbox.admin import Admin
 from trochil.sandbox.faults import Faults
 from trochil.sandbox.flow import Flow
-from trochil.sandbox.matching import Book, Match
+from trochil.sandbox.matching import Book
 from trochil.sandbox.replay import Replay
 from trochil.sandbox.venue import Event, Symbol, Venue
 
@@ -76,6 +75,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.frames_sent = 0
         self.withheld: dict[str, int] = {}
+        self.withholding = False
         self.banned_until = 0.0
         self._sent_ids: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +83,9 @@ class Server:
         self.dialect = dialect(self)
         self.admin = Admin(self)
         self.venue.on_event.append(self._happened)
-        self.venue.on_trade.append(self._traded)
+        self.venue.on_trade.append(self.dialect.traded)
+        if hasattr(self.dialect, "book_event"):
+            self.venue.on_book.append(self.dialect.book_event)
         for pair in symbols:
             self.begin_flow(pair)
 
@@ -99,13 +101,13 @@ class Server:
         self.venue.books[pair].changed.clear()
 
     def new_account(self, name: str, balances: dict[str, str]) -> Account:
-        account = Account(name, f"sandbox-{name}-{secrets.token_hex(8)}", secrets.token_hex(32))
+        account = Account(name, self.dialect.new_keys(name))
         for asset, amount in balances.items():
             account.receive(asset, Decimal(amount))
         return self.venue.open_account(account)
 
     def account_of_key(self, key: str) -> Account | None:
-        return next((a for a in self.venue.accounts.values() if a.api_key and a.api_key == key), None)
+        return next((a for a in self.venue.accounts.values() if key and a.keys.get("api_key") == key), None)
 
     # The network.
 
@@ -139,7 +141,7 @@ class Server:
     @web.middleware
     async def _faulty(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """The faults of REST: before the venue acts, between that and the answer, and instead of it."""
-        kind = self.dialect.kind_of(request)
+        kind = await self.dialect.kind_of(request)
         if kind is None:
             return await handler(request)  # type: ignore[no-any-return]
         refusal = self._refuse_early(kind)
@@ -209,6 +211,9 @@ class Server:
         return [c for c in self.connections if c.account is not None and account in (None, c.account)]
 
     def broadcast(self, topic: str, build: Build) -> None:
+        """To every connection that follows ``topic``; nothing while frames are withheld."""
+        if self.withholding:
+            return
         for connection in self.connections:
             if topic in connection.topics:
                 self._put_market(connection, build)
@@ -277,20 +282,18 @@ class Server:
         first, last = self._sent_ids[pair] + 1, book.update_id
         self._sent_ids[pair] = last
         book.changed.clear()
-        if self.withheld.get(pair, 0) > 0:
+        self.withholding = self.withheld.get(pair, 0) > 0
+        if self.withholding:
             self.withheld[pair] -= 1
-            return
         self.dialect.depth_changed(pair, first, last, changed["buy"], changed["sell"])
-
-    def _traded(self, match: Match) -> None:
-        self.dialect.traded(match)
+        self.withholding = False
 
     def _happened(self, event: Event) -> None:
         for connection in self.private(event.order.account):
             for build in self.dialect.user_frames(event, connection):
-                self._put_user(connection, build)
+                self.put_user(connection, build)
 
-    def _put_user(self, connection: Connection, build: Build) -> None:
+    def put_user(self, connection: Connection, build: Build) -> None:
         faults = self.faults
         if faults.hits("user_stream_drop"):
             return

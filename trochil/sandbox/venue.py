@@ -71,6 +71,12 @@ class Venue:
     fills: list[Fill] = field(default_factory=list)
     on_event: list[Callable[[Event], None]] = field(default_factory=list)
     on_trade: list[Callable[[Match], None]] = field(default_factory=list)
+    on_book: list[Callable[[str, Order, Match | None], None]] = field(default_factory=list)
+    """Told of every order, whoever's: received, match (the maker, before it shrinks is told), open, done."""
+    fee_in_quote: bool = False
+    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it receives."""
+    post_only_cancels: bool = False
+    """A post-only order that would take is accepted and cancelled at once; else it is refused."""
     last_price: dict[str, Decimal] = field(default_factory=dict)
     volume: dict[str, list[Decimal]] = field(default_factory=dict)
     _next_order: int = 1000
@@ -108,7 +114,8 @@ class Venue:
         order = Order(self._next_order, client_id, account, pair, side, type, tif, amount, price, time, quote_amount)
         if not account.unlimited:
             self._check(order, symbol)
-        if type == "post_only" and self._crosses(order):
+        would_take = type == "post_only" and self._crosses(order)
+        if would_take and not self.post_only_cancels:
             raise Rejected("would_take")
         self._hold(order, symbol)
         self._next_order += 1
@@ -117,7 +124,11 @@ class Venue:
         if not account.unlimited:
             self.orders[order.id] = order
         self._tell(Event("new", order, time))
-        self._run(order, time)
+        self._tell_book("received", order)
+        if would_take:
+            self._end(order, "cancelled", time)
+        else:
+            self._run(order, time)
         return order
 
     def _run(self, order: Order, time: int) -> None:
@@ -126,14 +137,19 @@ class Venue:
             self._end(order, "expired", time)
             return
         for match in book.take(order, time):
+            self._tell_book("match", match.maker, match)
             self._settle(match)
+            if not match.maker.is_open:
+                self._tell_book("done", match.maker)
         if not order.is_open:
+            self._tell_book("done", order)
             return
         if order.type == "market" or order.tif in ("IOC", "FOK"):
             done = order.quote_amount is not None and order.filled > 0
             self._end(order, "filled" if done else "expired", time)
         else:
             book.rest(order)
+            self._tell_book("open", order)
 
     def cancel(self, order: Order, time: int, request_id: str = "") -> None:
         """Raises Rejected("unknown_order") when it is closed already."""
@@ -146,6 +162,7 @@ class Venue:
         order.state, order.updated = state, time
         asset, held = self._held_by(order)
         order.account.release(asset, held)
+        self._tell_book("done", order)
         if state != "filled":
             self._tell(Event(state, order, time, request_id=request_id))
 
@@ -192,7 +209,11 @@ class Venue:
             return symbol.base, order.left if order.quote_amount is None else ZERO
         if order.type == "market":
             return symbol.quote, ZERO
-        return symbol.quote, order.left * (order.price or ZERO)
+        return symbol.quote, order.left * (order.price or ZERO) * self._with_fee
+
+    @property
+    def _with_fee(self) -> Decimal:
+        return 1 + self.taker_fee if self.fee_in_quote else Decimal(1)
 
     def _can_pay_market(self, order: Order, symbol: Symbol) -> bool:
         if order.type != "market" or order.side == "sell" or order.account.unlimited:
@@ -204,7 +225,7 @@ class Venue:
                 left -= min(left, size)
                 if left <= 0:
                     break
-        return order.account.of(symbol.quote).free >= need
+        return order.account.of(symbol.quote).free >= need * self._with_fee
 
     def _settle(self, match: Match) -> None:
         symbol = self.symbols[match.maker.symbol]
@@ -220,15 +241,18 @@ class Venue:
     def _pay(self, order: Order, symbol: Symbol, match: Match, quote: Decimal, rate: Decimal) -> None:
         account, maker = order.account, order is match.maker
         if order.side == "buy":
-            fee, asset = match.amount * rate, symbol.base
+            in_quote = self.fee_in_quote
+            fee, asset = (quote * rate, symbol.quote) if in_quote else (match.amount * rate, symbol.base)
+            cost = quote + fee if in_quote else quote
             if order.type == "market":
-                account.pay(symbol.quote, quote, held=False)
+                account.pay(symbol.quote, cost, held=False)
             else:
                 # The hold was at the order's own price: what a better price saves comes back.
                 assert order.price is not None
-                account.pay(symbol.quote, order.price * match.amount, held=True)
-                account.receive(symbol.quote, order.price * match.amount - quote)
-            account.receive(symbol.base, match.amount - fee)
+                held = order.price * match.amount * self._with_fee
+                account.pay(symbol.quote, held, held=True)
+                account.receive(symbol.quote, held - cost)
+            account.receive(symbol.base, match.amount if in_quote else match.amount - fee)
         else:
             fee, asset = quote * rate, symbol.quote
             account.pay(symbol.base, match.amount, held=order.quote_amount is None)
@@ -236,6 +260,10 @@ class Venue:
         if not account.unlimited:
             self.fills.append(Fill(match.id, order, match.price, match.amount, fee, asset, maker, match.time))
         self._tell(Event("trade", order, match.time, match, fee, asset))
+
+    def _tell_book(self, kind: str, order: Order, match: Match | None = None) -> None:
+        for listener in self.on_book:
+            listener(kind, order, match)
 
     def _tell(self, event: Event) -> None:
         if not event.order.account.unlimited:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -56,6 +57,9 @@ class Rest:
         self._stale: dict[str, dict[str, Any]] = {}
         self.recent: dict[str, list[Match]] = {}
 
+    def new_keys(self, name: str) -> dict[str, str]:
+        return {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secrets.token_hex(32)}
+
     def add_routes(self, app: web.Application) -> None:
         public = {name: getattr(self, f"get_{method}") for name, method in rows.PUBLIC.items()}
         for path, handler in public.items():
@@ -63,7 +67,7 @@ class Rest:
         for (method, path), name in rows.SIGNED.items():
             app.router.add_route(method, BASE + path, self._answering(getattr(self, name), signed=True))
 
-    def kind_of(self, request: web.Request) -> str | None:
+    async def kind_of(self, request: web.Request) -> str | None:
         if not request.path.startswith(BASE):
             return None
         return KINDS.get((request.method, request.path[len(BASE) :]), "query")
@@ -107,7 +111,7 @@ class Rest:
         return account
 
     def _check(self, account: Account, payload: str, signature: str, params: dict[str, Any]) -> None:
-        expected = hmac.new(account.api_secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        expected = hmac.new(account.keys["api_secret"].encode(), payload.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature.lower()):
             raise Rejected("bad_signature")
         stamp, now = int(params["timestamp"]), self.server.now_ns() // 1_000_000

@@ -19,6 +19,7 @@ class Dialect(Rest):
 
     name = "binance"
     recordings = Recorded()
+    pairs = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "ETH-BTC")
 
     def add_routes(self, app: web.Application) -> None:
         super().add_routes(app)
