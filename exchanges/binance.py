@@ -299,7 +299,8 @@ BINANCE = c.Exchange(
     about=c.About(
         title="Binance spot",
         books="levels, 100 ms",
-        gaps="update ids join every diff to the last and to the REST snapshot",
+        gaps="update ids",
         checked="recorded frames of two sessions, ccxt and ccxt.pro, published signature vectors",
+        not_applicable={"checksum_mismatch": '"Diff. Depth Stream ... Payload": E, s, U, u, b, a; no checksum among them'},
     ),
 )

@@ -13,6 +13,7 @@ from actors.component import Runtime
 from actors.inline import InlineRuntime
 from actors.ray_runtime import RayRuntime
 from actors.settings import Settings, VenueSettings, load_settings
+from exchanges.orders import TradingRule
 from exchanges.registry import get
 from exchanges.rules import parse_pair
 from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady
@@ -279,13 +280,20 @@ class AsyncClient:
 
     async def markets(self, venue: str) -> pd.DataFrame:
         """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
+        found: pd.DataFrame = await self._patiently(await self._data_source(venue), "get_active_exchange_markets")
+        return found
+
+    async def rules(self, venue: str) -> dict[str, TradingRule]:
+        """What the venue accepts, by pair: steps, least and most, whether it trades."""
+        found: list[TradingRule] = await self._patiently(await self._data_source(venue), "trading_rules")
+        return {rule.trading_pair: rule for rule in found}
+
+    async def _data_source(self, venue: str) -> str:
         get(venue)
         sources = [s for s in await self._supervisor("specs") if s["kind"] == "data_source" and s["venue"] == venue]
         if not sources:
             raise NotReady(f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first")
-        actor = f"data_source/{venue}/{sources[0]['key']}"
-        found: pd.DataFrame = await self._patiently(actor, "get_active_exchange_markets")
-        return found
+        return f"data_source/{venue}/{sources[0]['key']}"
 
     async def _top_pairs(self, venue: str, text: str) -> list[str]:
         match = re.fullmatch(r"top:(\d+)(?::(\w+))?", text)

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 import pandas as pd
 import pyarrow as pa
 
+from exchanges.orders import TradingRule
 from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
 from trochil.market_handle import MarketHandle
@@ -147,6 +148,10 @@ class Client:
     def markets(self, venue: str) -> pd.DataFrame:
         """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
         return self._thread.run(self._async.markets(venue))
+
+    def rules(self, venue: str) -> dict[str, TradingRule]:
+        """What the venue accepts, by pair: steps, least and most, whether it trades."""
+        return self._thread.run(self._async.rules(venue))
 
     def add_pairs(self, venue: str, *pairs: str) -> None:
         """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""

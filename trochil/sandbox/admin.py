@@ -45,6 +45,7 @@ class Admin:
             "drop": self._drop,
             "trade": self._trade,
             "cancel": self._cancel,
+            "say": self._say,
         }
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -143,6 +144,12 @@ class Admin:
         cut = server.private() if given["which"] == "private" else server.public()
         server.disconnect(cut)
         return {"cut": len(cut)}
+
+    def _say(self, given: dict[str, Any]) -> Any:
+        """A text of its own to every market connection."""
+        for connection in self._server.public():
+            connection.put(lambda connection, now: str(given["text"]))
+        return {"said": len(self._server.public())}
 
     def _account(self, given: dict[str, Any]) -> Any:
         account = self._server.new_account(given["name"], given["balances"])

@@ -23,8 +23,9 @@ TIMES = (
     "user_stream_terminated",
     "server_shutdown",
     "maintenance",
+    "bad_checksum",
 )
-SECONDS = ("delay_frame", "delay_request", "delayed_visibility", "clock_skew")
+SECONDS = ("delay_frame", "delay_request", "delay_response", "delayed_visibility", "clock_skew")
 
 
 class Faults:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from trochil.sandbox.accounts import Account
 from trochil.sandbox.admin import Admin
 from trochil.sandbox.faults import Faults
 from trochil.sandbox.flow import Flow
-from trochil.sandbox.matching import Book
+from trochil.sandbox.matching import Book, Match, Order
 from trochil.sandbox.replay import Replay
 from trochil.sandbox.venue import Event, Symbol, Venue
 
@@ -85,7 +85,7 @@ class Server:
         self.venue.on_event.append(self._happened)
         self.venue.on_trade.append(self.dialect.traded)
         if hasattr(self.dialect, "book_event"):
-            self.venue.on_book.append(self.dialect.book_event)
+            self.venue.on_book.append(self._book_event)
         for pair in symbols:
             self.begin_flow(pair)
 
@@ -154,6 +154,8 @@ class Server:
         response: web.StreamResponse = await handler(request)
         if kind not in ("place", "cancel"):
             return response
+        if delay := self.faults.seconds("delay_response"):
+            await asyncio.sleep(delay)
         if self.faults.hits("lose_response_after_commit"):
             return self._cut(request)
         if self.faults.hits("http_503_after_commit"):
@@ -282,11 +284,23 @@ class Server:
         first, last = self._sent_ids[pair] + 1, book.update_id
         self._sent_ids[pair] = last
         book.changed.clear()
+        with self.holding_back(pair):
+            self.dialect.depth_changed(pair, first, last, changed["buy"], changed["sell"])
+
+    @contextlib.contextmanager
+    def holding_back(self, pair: str) -> Iterator[None]:
+        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld."""
         self.withholding = self.withheld.get(pair, 0) > 0
         if self.withholding:
             self.withheld[pair] -= 1
-        self.dialect.depth_changed(pair, first, last, changed["buy"], changed["sell"])
-        self.withholding = False
+        try:
+            yield
+        finally:
+            self.withholding = False
+
+    def _book_event(self, kind: str, order: Order, match: Match | None) -> None:
+        with self.holding_back(order.symbol):
+            self.dialect.book_event(kind, order, match)
 
     def _happened(self, event: Event) -> None:
         for connection in self.private(event.order.account):

@@ -2,7 +2,11 @@
 
 import importlib
 import pkgutil
+from importlib.metadata import entry_points
 from typing import Any
+
+GROUP = "trochil.sandbox"
+"""Entry points by which other packages bring the dialects of their venues."""
 
 
 def names() -> list[str]:
@@ -12,6 +16,8 @@ def names() -> list[str]:
 
 def load(name: str) -> Any:
     """The dialect of a venue. Raises ValueError that lists the known ones."""
-    if name not in names():
-        raise ValueError(f"the sandbox can't play {name!r}; it plays {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name}").Dialect
+    if name in names():
+        return importlib.import_module(f"{__name__}.{name}").Dialect
+    for point in entry_points(group=GROUP, name=name):
+        return point.load()
+    raise ValueError(f"the sandbox can't play {name!r}; it plays {', '.join(names())}")

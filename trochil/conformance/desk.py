@@ -1,0 +1,151 @@
+"""What a case works with: a venue, a client on it, and the sandbox's door where there is one."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import trochil
+from exchanges.contract import Exchange
+from exchanges.orders import TradingRule
+from exchanges.rules import quantize, quantize_price
+from orderbook.messages import BookState
+from trochil.market_handle import MarketHandle, Order
+from trochil.sandbox.process import SandboxProcess
+from trochil.views import BookView
+
+PATIENCE = 15.0
+BOOK_VALUE = Decimal(600)
+"""Quote currency that an order of a case is worth, about."""
+
+
+class Desk:
+    """One venue. ``sandbox`` is None at a real one; ``market`` needs keys."""
+
+    def __init__(self, exchange: Exchange, client: trochil.Client, pair: str, sandbox: SandboxProcess | None) -> None:
+        self.exchange, self.client, self.pair, self._sandbox = exchange, client, pair, sandbox
+        self.frames: Path | None = None
+        self.rules: dict[str, TradingRule] = {}
+
+    @property
+    def name(self) -> str:
+        return self.exchange.name
+
+    @property
+    def sandbox(self) -> SandboxProcess:
+        assert self._sandbox is not None, "a case that needs the sandbox ran without one"
+        return self._sandbox
+
+    @property
+    def book(self) -> BookView:
+        return self.client.book(self.name, self.pair)
+
+    @property
+    def market(self) -> MarketHandle:
+        return self.client.market(self.name)
+
+    def admin(self, path: str, **given: Any) -> Any:
+        return self.sandbox.admin("POST", path, given)
+
+    def until(self, condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
+        """What ``condition`` gives, once it is true. Raises AssertionError naming ``what``."""
+        deadline = time.monotonic() + within
+        while True:
+            found = condition()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
+            time.sleep(0.01)
+
+    def live(self, above_epoch: int = 0) -> BookView:
+        """The book, LIVE, with an epoch above the one given."""
+        view = self.book
+        self.until(lambda: view.state is BookState.LIVE and view.epoch > above_epoch, "a LIVE book of a new epoch")
+        return view
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """The venue's market stands still inside."""
+        self.admin("flow", paused=True)
+        try:
+            yield
+        finally:
+            self.admin("flow", paused=False)
+
+    def must_equal_the_venue(self) -> None:
+        """Our book is the venue's own, level by level, as deep as its feed goes."""
+        with self.quiet():
+            view = self.live()
+            self.until(lambda: self._difference(view) == "", "our book equal to the venue's", 5.0)
+
+    def _difference(self, view: BookView) -> str:
+        theirs = self.sandbox.admin("GET", f"book?pair={self.pair}")
+        for name, ours in (("bids", view.bids), ("asks", view.asks)):
+            levels = np.array(theirs[name], np.float64).reshape(-1, 2)[: len(ours)]
+            if len(ours) < min(5, len(levels)) or not np.array_equal(levels, ours):
+                return name
+        return ""
+
+    # Orders whose terms fit the book as it is.
+
+    def rule(self) -> TradingRule:
+        return self.rules[self.pair]
+
+    def amount(self, value: Decimal = BOOK_VALUE) -> Decimal:
+        return quantize(value / Decimal(repr(self.live().top().mid)), self.rule().size_step)
+
+    def far(self, side: str) -> Decimal:
+        """A price at which an order rests undisturbed."""
+        middle, rounding = Decimal(repr(self.live().top().mid)), ROUND_DOWN if side == "buy" else ROUND_UP
+        return quantize_price(middle * Decimal("0.8" if side == "buy" else "1.2"), self.rule(), rounding)
+
+    def through(self, side: str) -> Decimal:
+        """A price at which an order takes."""
+        top = self.live().top()
+        best = Decimal(repr(top.ask if side == "buy" else top.bid))
+        return quantize_price(best * Decimal("1.02" if side == "buy" else "0.98"), self.rule())
+
+    def rest(self, side: str = "buy", **options: Any) -> Order:
+        """An order that rests, open at the venue."""
+        place = self.market.buy if side == "buy" else self.market.sell
+        order = place(self.pair, self.amount(), self.far(side), **options)
+        return order.wait("open", timeout=PATIENCE)
+
+    def first_in_line(self) -> Order:
+        """An open buy that stands alone as the best bid; the market must be quiet."""
+        top, tick = self.live().top(), self.rule().price_tick
+        price = quantize_price((Decimal(repr(top.bid)) + Decimal(repr(top.ask))) / 2, self.rule())
+        assert top.bid < price < top.ask, f"no room between {top.bid} and {top.ask} by steps of {tick}"
+        return self.market.buy(self.pair, self.amount(), price).wait("open", timeout=PATIENCE)
+
+    def hit(self, order: Order, amount: Decimal) -> None:
+        """The house sells into the order that is first in line."""
+        self.admin("trade", pair=self.pair, side="sell", amount=str(amount), price=str(order.price))
+
+    def settled(self, order: Order, *states: str) -> Order:
+        """The order in one of ``states``, known and with all its fills."""
+        order.wait(*states, timeout=PATIENCE)
+        self.until(lambda: self._is_settled(order.refresh()), f"{order} settled")
+        return order
+
+    def _is_settled(self, order: Order) -> bool:
+        return not order.unknown and sum(self.fill_sizes(order), Decimal(0)) == order.filled
+
+    def fill_sizes(self, order: Order) -> list[Decimal]:
+        rows = self.market.fills().to_pylist()
+        return [Decimal(row["amount"]) for row in rows if row["client_order_id"] == order.client_id]
+
+    def venue_order(self, order: Order) -> dict[str, Any]:
+        """The order as the venue's own ledger has it."""
+        rows = self.sandbox.admin("GET", "orders?account=default")
+        return next(row for row in rows if row["client_order_id"] == order.client_id)
+
+    def vectors(self) -> list[dict[str, Any]]:
+        """Published signatures from the venue's folder of frames."""
+        path = None if self.frames is None else self.frames / "signatures.json"
+        return json.loads(path.read_text()) if path is not None and path.is_file() else []
