@@ -301,6 +301,8 @@ BINANCE = c.Exchange(
         books="levels, 100 ms",
         gaps="update ids",
         checked="recorded frames of two sessions, ccxt and ccxt.pro, published signature vectors",
-        not_applicable={"checksum_mismatch": '"Diff. Depth Stream ... Payload": E, s, U, u, b, a; no checksum among them'},
+        not_applicable={
+            "checksum_mismatch": '"Diff. Depth Stream ... Payload": E, s, U, u, b, a; no checksum among them'
+        },
     ),
 )

@@ -20,6 +20,7 @@ from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady
 from orderbook.messages import BookState, Trade
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
+from trochil.catalogue import Catalogue
 from trochil.feeds import Changes, read_diffs, read_trades
 from trochil.market_handle import AsyncMarketHandle
 from trochil.status import Status
@@ -99,6 +100,7 @@ class AsyncClient:
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
         self._absent: set[tuple[str, str]] = set()
+        self._catalogue = Catalogue(self.books)
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -110,6 +112,7 @@ class AsyncClient:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            await self._catalogue.close()
             await self._changes.close()
             await self._runtime.close()
 
@@ -117,6 +120,7 @@ class AsyncClient:
         """Stop every actor of the deployment. Orders stay as they are: cancel first what shall not live on."""
         if not self._closed:
             self._closed = True
+            await self._catalogue.close()
             await self._changes.close()
             await self._runtime.shutdown()
 
@@ -188,9 +192,9 @@ class AsyncClient:
 
     async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
         """A book's view; one that was never seen may be in the making, and is waited for once."""
-        view = self._open_view(venue, pair, tracker)
+        view, seen = self._open_view(venue, pair, tracker), self._absent | self._views.keys()
         deadline = asyncio.get_running_loop().time() + APPEARS_WITHIN
-        while view is None and (venue, pair) not in self._absent and asyncio.get_running_loop().time() < deadline:
+        while view is None and (venue, pair) not in seen and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(LOOK_EVERY)
             view = self._open_view(venue, pair, tracker)
         if view is None:
@@ -222,26 +226,17 @@ class AsyncClient:
 
     async def tops(self) -> pa.Table:
         """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
-        rows = []
-        for view in await self.books():
-            top = view.top(stale_ok=True)
-            sizes = (top.bid, top.bid_size, top.ask, top.ask_size, top.mid, view.age)
-            rows.append((view.venue, view.trading_pair, view.state.name, *sizes))
-        names = ["venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age"]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-        kinds = [pa.string()] * 3 + [pa.float64()] * 6
-        return pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+        await self._catalogue.begin()
+        return self._catalogue.tops()
 
     async def best(self, pair: str) -> Best:
         """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
-        pair = parse_pair(pair)
-        views = [view for view in await self.books("*", pair) if view.state is BookState.LIVE]
-        if not views:
-            raise NotReady(f"no live book of {pair}")
-        tops = [(view.venue, view.top()) for view in views]
-        bid_venue, bid = max(tops, key=lambda found: found[1].bid)
-        ask_venue, ask = min(tops, key=lambda found: found[1].ask)
-        return Best(bid.bid, bid.bid_size, bid_venue, ask.ask, ask.ask_size, ask_venue)
+        await self._catalogue.begin()
+        try:
+            return self._catalogue.best(pair)
+        except NotReady:
+            await self._catalogue.refresh()
+            return self._catalogue.best(pair)
 
     async def changes(self, *books: BookView) -> AsyncIterator[BookView]:
         """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from exchanges.orders import TradingRule
+from orderbook.errors import NotReady
 from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
 from trochil.market_handle import MarketHandle
@@ -122,11 +123,20 @@ class Client:
 
     def tops(self) -> pa.Table:
         """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
-        return self._thread.run(self._async.tops())
+        self._begin_catalogue()
+        return self._async._catalogue.tops()
 
     def best(self, pair: str) -> Best:
         """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
-        return self._thread.run(self._async.best(pair))
+        try:
+            return self._async._catalogue.best(pair)
+        except NotReady:
+            return self._thread.run(self._async.best(pair))
+
+    def _begin_catalogue(self) -> None:
+        """From then on questions over many books are answered in the caller's thread, out of memory."""
+        if not self._async._catalogue.is_known:
+            self._thread.run(self._async._catalogue.begin())
 
     def changes(self, *books: BookView) -> Iterator[BookView]:
         """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""

@@ -1,0 +1,84 @@
+"""Which books there are: looked up in the background, so that questions over many books only read memory."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import pyarrow as pa
+
+from exchanges.rules import parse_pair
+from orderbook.errors import NotReady, StaleBook, TrochilError
+from trochil.views import Best, BookView
+
+REFRESH_EVERY = 1.0
+"""Seconds after which a book that somebody else began to track is found."""
+COLUMNS = ("venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age")
+
+
+class Catalogue:
+    """``best`` and ``tops`` may be called from any thread, once ``begin`` ran on the client's loop."""
+
+    def __init__(self, look: Callable[[], Awaitable[list[BookView]]]) -> None:
+        """``look``: every tracked book, as of now."""
+        self._look = look
+        self._views: list[BookView] = []
+        self._by_pair: dict[str, list[BookView]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return self._task is not None
+
+    async def begin(self) -> None:
+        """Look once, then from time to time."""
+        if self._task is None:
+            await self.refresh()
+            self._task = asyncio.create_task(self._refresh_forever(), name="catalogue")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def refresh(self) -> None:
+        views = await self._look()
+        by_pair: dict[str, list[BookView]] = {}
+        for view in views:
+            by_pair.setdefault(view.trading_pair, []).append(view)
+        self._views, self._by_pair = views, by_pair
+
+    async def _refresh_forever(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_EVERY)
+            with contextlib.suppress(TrochilError):  # the supervisor is away: what was known stays
+                await self.refresh()
+
+    def best(self, pair: str) -> Best:
+        """Best bid and offer over the LIVE books of a pair. Raises NotReady when there is none."""
+        bid = bid_size = ask_size = 0.0
+        ask, bid_venue, ask_venue = float("inf"), "", ""
+        for view in self._by_pair.get(pair) or self._by_pair.get(parse_pair(pair)) or ():
+            try:
+                top = view.top()
+            except (NotReady, StaleBook):
+                continue
+            if top.bid > bid:
+                bid, bid_size, bid_venue = top.bid, top.bid_size, view.venue
+            if top.ask < ask:
+                ask, ask_size, ask_venue = top.ask, top.ask_size, view.venue
+        if not (bid_venue and ask_venue):
+            raise NotReady(f"no live book of {pair}")
+        return Best(bid, bid_size, bid_venue, ask, ask_size, ask_venue)
+
+    def tops(self) -> pa.Table:
+        """One row a book."""
+        rows = []
+        for view in self._views:
+            with contextlib.suppress(NotReady, StaleBook):
+                top = view.top(stale_ok=True)
+                middle = (top.bid + top.ask) / 2
+                rows.append((view.venue, view.trading_pair, view.state.name, *top[:4], middle, view.age))
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+        kinds = [pa.string()] * 3 + [pa.float64()] * 6
+        return pa.table([pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)], names=list(COLUMNS))
