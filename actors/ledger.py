@@ -30,6 +30,7 @@ class Ledger:
         self.journal, self._clock, self._checkpoint, self._tell = journal, clock, checkpoint, tell
         self.orders: dict[str, InFlightOrder] = {}
         self.balances: dict[str, Balance] = {}
+        self.changed = 0.0
         self.rules_by_symbol: dict[str, TradingRule] = {}
         self.heard: dict[str, float] = {}
         """When the venue last spoke of an order (monotonic)."""
@@ -160,6 +161,7 @@ class Ledger:
 
     async def _write(self, order: InFlightOrder, fresh: list[Fill]) -> None:
         """Journal, then tell. What can't be written now is written later; the venue's truth stays in memory."""
+        self.changed = self._clock.monotonic()
         fresh = [*self._unwritten.pop(order.client_order_id, []), *fresh]
         told = list(order.told)
         events = due_events(order, fresh)

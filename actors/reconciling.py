@@ -37,6 +37,7 @@ class Reconciler:
         self._sent: dict[str, float] = {}
         self._cancelled: dict[str, float] = {}
         self._begun = clock.monotonic()
+        self._balances_asked = 0.0
         self.cycles = 0
 
     def sent(self, order: InFlightOrder) -> None:
@@ -141,6 +142,17 @@ class Reconciler:
             if update is not None:
                 await self._ledger.take_update(update)
 
+    async def _read_balances(self) -> None:
+        """For venues whose private stream doesn't tell them. A failed reading is tried again at the next look."""
+        asked_at = self._clock.monotonic()
+        try:
+            balances = await self._rest.run(self._entry().balances())
+        except (Disconnected, VenueError) as error:
+            log.info("balances can't be read: %s", error)
+            return
+        self._ledger.take_balances(balances, asked_at)
+        self._balances_asked = asked_at
+
     async def look_forever(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
@@ -148,6 +160,8 @@ class Reconciler:
                 await self.ask(order)
             for order in self._cancels_due():
                 await self.cancel(order)
+            if not self._exchange.streams_balances and self._ledger.changed >= self._balances_asked:
+                await self._read_balances()
             await self._adopt_orphans()
             await self._ledger.write_again()
             self._ledger.forget_old()

@@ -358,6 +358,8 @@ class Exchange:
     """Seconds after which an order that the venue took must be found by a query, or never was."""
     has: frozenset[str] = frozenset()
     """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
+    streams_balances: bool = True
+    """The private stream tells balances; where it doesn't, they are read after every change of an order."""
     slippage: Decimal | None = None
     """Where a market order needs a price (``order.price`` of a market order): the part of our book's best beyond it."""
     closed: str = ""

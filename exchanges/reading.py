@@ -1,6 +1,7 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
@@ -28,6 +29,23 @@ def states(**words: str) -> dict[str, OrderState]:
 def epoch_ns(stamp: int) -> int:
     """Nanoseconds out of milli- or microseconds since 1970; their sizes tell them apart until the year 5138."""
     return stamp * 1000 if stamp > 10**14 else stamp * 1_000_000
+
+
+def iso_ns(stamp: str) -> int:
+    """Nanoseconds out of 2024-01-01T00:00:00.123456789Z, to the last digit given; 0 for none."""
+    if not stamp:
+        return 0
+    seconds, _, fraction = stamp.rstrip("Z").partition(".")
+    whole = int(datetime.fromisoformat(f"{seconds}+00:00").timestamp())
+    return whole * 10**9 + int((fraction + "000000000")[:9])
+
+
+def reason_of(text: str) -> str:
+    """The message inside a text that may be JSON of its own."""
+    try:
+        return str(msgspec.json.decode(text, type=dict[str, Any]).get("message", text))
+    except msgspec.DecodeError:
+        return text
 
 
 def read_market(row: Row, names: str) -> MarketSummary:
@@ -138,17 +156,21 @@ class ErrorTable:
             return self._codes[code]
         return next((kind for known, kind in self._codes.items() if fnmatchcase(code, known)), ErrorKind.UNKNOWN)
 
-    def fault(self, answer: Answer) -> Fault | None:
-        """A refusal by HTTP status, in the commonest form; the status alone decides limits (429, 418) and 5xx."""
+    def fault(self, answer: Answer, message: str = "msg") -> Fault | None:
+        """A refusal by HTTP status, {"code": ..., ``message``: ...}; the status alone decides limits and 5xx."""
         if answer.status < 400:
             return None
         try:
-            said = answer.json(Said)
+            said = answer.json(Row)
         except msgspec.DecodeError:
-            said = Said()
-        kind = self.kind(str(said.code), said.msg)
-        if answer.status in (418, 429):
+            said = {}
+        return self.of(str(said.get("code", "")), str(said.get(message, "")), answer.status)
+
+    def of(self, code: str, message: str, status: int = 200, retry_after: float = 0.0) -> Fault:
+        """The fault of a code and a message, where the HTTP status (418, 429, 5xx) doesn't decide."""
+        kind = self.kind(code, message)
+        if status in (418, 429):
             kind = ErrorKind.RATE
-        elif answer.status >= 500:
+        elif status >= 500:
             kind = ErrorKind.UNKNOWN
-        return Fault(kind, str(said.code), said.msg or f"HTTP {answer.status}")
+        return Fault(kind, code, message or f"HTTP {status}", retry_after=retry_after)

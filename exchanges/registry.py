@@ -4,10 +4,11 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from exchanges.binance import BINANCE
+from exchanges.coinbase import COINBASE
 from exchanges.contract import Exchange
 from orderbook.errors import ConfigError
 
-BUILT_IN = {exchange.name: exchange for exchange in (BINANCE,)}
+BUILT_IN = {exchange.name: exchange for exchange in (BINANCE, COINBASE)}
 GROUP = "trochil.exchanges"
 
 

@@ -6,7 +6,6 @@ A dialect marks its handlers with ``route`` and ``socket``, and says the rest in
 import inspect
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
+from trochil.sandbox.facts import text
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
 from trochil.sandbox.server import Build, Connection, Server
@@ -302,21 +302,15 @@ async def read_ask(request: web.Request) -> Ask:
     return Ask(request, text, body, params)
 
 
-def text(number: Decimal) -> str:
-    """Plain decimal digits, without trailing zeros behind the point."""
-    plain = f"{number:f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
 def rows(levels: Levels) -> list[list[str]]:
     """[[price, size], ...] as texts."""
     return [[text(price), text(size)] for price, size in levels]
 
 
-def iso(ns: int) -> str:
-    """2024-01-01T00:00:00.000000Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
-
-
-def ms(ns: int) -> int:
-    return ns // 1_000_000
+def refusals(table: str) -> dict[str, tuple[int, str, str]]:
+    """``reason status code message`` a line, as a dict: reason -> (status, code, message)."""
+    found = {}
+    for line in table.strip().splitlines():
+        why, status, code, message = line.strip().split(" ", 3)
+        found[why] = (int(status), code, message)
+    return found

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.dialect import Ask, Levels, Wire, iso, route, rows, socket, text
+from trochil.sandbox.dialect import Ask, Levels, Wire, route, rows, socket
+from trochil.sandbox.facts import iso, text
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.server import Connection, Server
 from trochil.sandbox.venue import Fill, Rejected, Symbol
