@@ -207,9 +207,6 @@ class BinanceOrders(c.OrderEntry):
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         return c.Call(urgent("DELETE", "order", named(order), 1), lambda answer: order_of(answer.json()))
 
-    def cancel_all(self, trading_pair: str) -> c.Call[list[o.OrderUpdate]]:
-        return c.Call(urgent("DELETE", "openOrders", {"symbol": self.rules[trading_pair].symbol}, 1), read_orders)
-
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         return c.Call(urgent("GET", "order", named(order), 4), lambda answer: order_of(answer.json()))
 
@@ -249,7 +246,7 @@ def named(order: o.InFlightOrder) -> dict[str, str]:
 
 
 def read_orders(answer: c.Answer) -> list[o.OrderUpdate]:
-    return [order_of(row) for entry in answer.json() for row in entry.get("orderReports", [entry])]
+    return [order_of(row) for row in answer.json()]
 
 
 def order_of(row: dict[str, Any]) -> o.OrderUpdate:

@@ -250,10 +250,6 @@ class CoinbaseOrders(c.OrderEntry):
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         return c.Call(private("DELETE", named(order), {"product_id": order.symbol}), lambda answer: None)
 
-    def cancel_all(self, trading_pair: str) -> c.Call[list[o.OrderUpdate]]:
-        query = {"product_id": self.rules[trading_pair].symbol}
-        return c.Call(private("DELETE", "/orders", query), lambda answer: [])
-
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         return c.Call(private("GET", named(order)), lambda answer: order_of(answer.json()))
 

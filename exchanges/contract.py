@@ -262,9 +262,6 @@ class OrderEntry(ABC):
         """None from ``read``: the venue took the request, the outcome follows."""
 
     @abstractmethod
-    def cancel_all(self, trading_pair: str) -> Call[list[OrderUpdate]]: ...
-
-    @abstractmethod
     def status(self, order: InFlightOrder) -> Call[OrderUpdate]: ...
 
     @abstractmethod

@@ -6,9 +6,10 @@ from importlib.metadata import entry_points
 from exchanges.binance import BINANCE
 from exchanges.coinbase import COINBASE
 from exchanges.contract import Exchange
+from exchanges.okx import OKX
 from orderbook.errors import ConfigError
 
-BUILT_IN = {exchange.name: exchange for exchange in (BINANCE, COINBASE)}
+BUILT_IN = {exchange.name: exchange for exchange in (BINANCE, COINBASE, OKX)}
 GROUP = "trochil.exchanges"
 
 

@@ -229,9 +229,8 @@ def test_external_orders_are_named_by_the_venues_id(entry: Any) -> None:
     assert entry.status(order(external=True)).request.params == {"symbol": "BTCUSDT", "orderId": "28"}
 
 
-def test_lists_of_orders_are_read_with_those_of_order_lists(entry: Any) -> None:
-    nested = {"orderListId": 1, "orderReports": [ORDER_ROW | {"orderId": 30}]}
-    updates = entry.cancel_all("BTC-USDT").read(answer([ORDER_ROW, nested]))
+def test_lists_of_orders_are_read(entry: Any) -> None:
+    updates = entry.open_orders().read(answer([ORDER_ROW, ORDER_ROW | {"orderId": 30}]))
     assert [update.exchange_order_id for update in updates] == ["28", "30"]
     assert entry.open_orders().request.cost == {"weight": 80}
     assert entry.open_orders("BTC-USDT").request.params == {"symbol": "BTCUSDT"}
