@@ -18,6 +18,7 @@ from exchanges.contract import (
     Control,
     Exchange,
     Fault,
+    Frame,
     Hosts,
     LoginAgain,
     Ready,
@@ -263,21 +264,22 @@ class FeedConnection:
         if fresh and self._socket is not None:
             self._subscribed.update(fresh)
             self._silence.subscribed(fresh, self._clock.monotonic())
-            await self._send_all(self._feed.subscribe(fresh, self._auth, self._rest.now()))
+            feed, auth = self._feed, self._auth
+            await self._send_all(feed.subscribe(fresh) if auth is None else feed.login(fresh, auth, self._rest.now()))
 
     async def unsubscribe(self, symbols: list[str]) -> None:
         gone = [symbol for symbol in symbols if symbol in self._subscribed]
         if gone and self._socket is not None:
             self._subscribed.difference_update(gone)
             self._silence.unsubscribed(gone)
-            await self._send_all(self._feed.unsubscribe(gone))
+            await self._send_all(self._feed.subscribe(gone, on=False))
 
     async def refresh(self, symbol: str) -> None:
         """Make the stream send its snapshot again, where it isn't on its way already."""
         if symbol in self._subscribed and symbol not in self._silence.waiting:
             await self._send_all(self._feed.refresh([symbol]))
 
-    async def _send_all(self, frames: Iterable[str | bytes]) -> None:
+    async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:
             for frame in frames:
                 socket, now = self._socket, self._clock.monotonic()

@@ -10,7 +10,7 @@ from actors.ledger import Ledger
 from actors.reconciling import Reconciler
 from actors.rest import Rest
 from exchanges.contract import Exchange, OrderEntry
-from exchanges.orders import InFlightOrder, NewOrder, OrderState, OrderType, TimeInForce, TradingRule
+from exchanges.orders import InFlightOrder, OrderState, OrderType, TimeInForce, TradingRule
 from exchanges.rules import check_order, parse_pair, quantize_price, to_decimal, unknown_pair
 from orderbook.errors import (
     AuthenticationError,
@@ -63,32 +63,36 @@ class Placer:
         price = terms.get("price")
         kind = OrderType(_choice(terms.get("type", "limit"), OrderType, "type"))
         tif = TimeInForce(_choice(terms.get("tif", "GTC"), TimeInForce, "tif"))
-        new = NewOrder(
+        order = InFlightOrder(
             client_order_id=terms.get("client_id") or self.next_client_id(),
             trading_pair=pair,
+            symbol=rule.symbol,
             side=Side(terms["side"]),
             amount=to_decimal(terms["amount"], "amount"),
             price=self._price_of(rule, kind, Side(terms["side"]), price),
             type=kind,
             tif=tif,
             post_only=bool(terms.get("post_only", False)),
-        )
-        if new.post_only and (kind is OrderType.MARKET or tif is not TimeInForce.GTC):
-            raise InvalidOrder("post_only goes with limit orders good till cancelled only")
-        check_order(new, rule)
-        return InFlightOrder(
-            client_order_id=new.client_order_id,
-            trading_pair=pair,
-            symbol=rule.symbol,
-            side=new.side,
-            amount=new.amount,
-            price=new.price,
-            type=new.type,
-            tif=new.tif,
-            post_only=new.post_only,
             tag=str(terms.get("tag", "")),
             created=self._clock.time_ns(),
         )
+        if order.post_only and (kind is OrderType.MARKET or tif is not TimeInForce.GTC):
+            raise InvalidOrder("post_only goes with limit orders good till cancelled only")
+        self._must_be_offered(order)
+        check_order(order, rule)
+        return order
+
+    def _must_be_offered(self, order: InFlightOrder) -> None:
+        """Raise InvalidOrder for what the venue has no word for."""
+        has = self._exchange.has
+        for word, is_wanted in (
+            ("post_only", order.post_only),
+            ("market", order.type is OrderType.MARKET),
+            ("ioc", order.tif is TimeInForce.IOC),
+            ("fok", order.tif is TimeInForce.FOK),
+        ):
+            if is_wanted and word not in has:
+                raise InvalidOrder(f"{self._exchange.name} has no {word} orders; it has {', '.join(sorted(has))}")
 
     def _price_of(self, rule: TradingRule, kind: OrderType, side: Side, price: Any) -> Decimal | None:
         """A limit's own price; for a market order the limit that the venue wants with it, if it wants one."""
@@ -111,19 +115,9 @@ class Placer:
         """One request. What its answer doesn't prove is asked about, never sent again."""
         if self.entry is None:
             raise Disconnected("the venue's rules aren't known yet")
-        new = NewOrder(
-            client_order_id=order.client_order_id,
-            trading_pair=order.trading_pair,
-            side=order.side,
-            amount=order.amount,
-            price=order.price,
-            type=order.type,
-            tif=order.tif,
-            post_only=order.post_only,
-        )
         self._reconciler.sent(order)
         try:
-            update = await self._rest.run(self.entry.place(new))
+            update = await self._rest.run(self.entry.place(order))
         except PROOF_OF_REFUSAL as error:
             await self._ledger.close(order, OrderState.REJECTED, str(error))
         except Disconnected as error:

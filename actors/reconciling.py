@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from actors.clock import Clock
 from actors.ledger import Ledger
@@ -24,6 +25,17 @@ DENIALS = 3
 """Times that the venue must deny an order, the last after its visibility has passed, before it was never placed."""
 OVERLAP = 10_000_000_000
 """ns before the last known fill from which fills are read again: what comes twice is booked once."""
+
+
+async def read_fills(rest: Rest, entry: OrderEntry, trading_pair: str, since: FillCursor) -> list[Fill]:
+    """All parts of a pair's fills since the cursor."""
+    found: list[Fill] = []
+    while True:
+        part = await rest.run(entry.fills(trading_pair, since))
+        found += part.items
+        if not part.next:
+            return found
+        since = replace(since, page=part.next)
 
 
 class Reconciler:
@@ -82,13 +94,8 @@ class Reconciler:
                 continue
             last = await self._ledger.journal.last_fill_time(symbol)
             first = min((o.created for o in self._ledger.unfinished() if o.symbol == symbol), default=last)
-            cursor, more = FillCursor(time=max(min(last or first, first) - OVERLAP, 0)), True
-            while more:
-                page = await self._rest.run(self._entry().fills(rule.trading_pair, cursor))
-                found += page.items
-                more = page.more and bool(page.items)
-                if more:
-                    cursor = FillCursor(page.items[-1].trade_id, page.items[-1].time)
+            cursor = FillCursor(time=max(min(last or first, first) - OVERLAP, 0))
+            found += await read_fills(self._rest, self._entry(), rule.trading_pair, cursor)
         return found
 
     async def _take_answer(self, order: InFlightOrder, answer: OrderUpdate | None) -> None:

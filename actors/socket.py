@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from exchanges.contract import Frame
 from orderbook.errors import Disconnected
 
 CONNECT_TIMEOUT = 10.0
@@ -70,10 +72,12 @@ class ExchangeSocket:
         if self._connection is not None:
             await self._connection.close()
 
-    async def send(self, frame: str | bytes) -> None:
+    async def send(self, frame: Frame) -> None:
+        """What is not text or bytes goes as JSON. Raises Disconnected."""
+        words = frame if isinstance(frame, str | bytes) else msgspec.json.encode(frame).decode()
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self._open().send(frame)
+                await self._open().send(words)
         except (websockets.ConnectionClosed, TimeoutError) as error:
             raise Disconnected(f"{self.host}: can't send: {type(error).__name__}") from None
 

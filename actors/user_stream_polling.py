@@ -9,6 +9,7 @@ from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
 from actors.connection import run_opening
 from actors.node import socket_path
+from actors.reconciling import read_fills
 from actors.rest import Rest
 from actors.user_stream import TOPIC
 from exchanges.contract import Auth, Exchange, FillCursor, Hosts, OrderEntry
@@ -109,15 +110,11 @@ class PollingUserStreamTrackerDataSource:
 
     async def _poll_fills(self, entry: OrderEntry, symbol: str, output: Any) -> None:
         cursor = self._cursors.get(symbol, FillCursor(time=self._epoch))
-        more = True
-        while more:
-            page = await self._rest.run(entry.fills(self._pair_of[symbol], cursor))
-            for fill in page.items:
-                output(fill)
-            if page.items:
-                cursor = FillCursor(page.items[-1].trade_id, page.items[-1].time)
-            more = page.more
-        self._cursors[symbol] = cursor
+        fills = await read_fills(self._rest, entry, self._pair_of[symbol], cursor)
+        for fill in fills:
+            output(fill)
+        newest = max(fills, key=lambda fill: fill.time, default=None)
+        self._cursors[symbol] = cursor if newest is None else FillCursor(newest.trade_id, newest.time)
 
     def _publish(self, message: Any) -> None:
         self._publisher.publish(TOPIC, message, epoch=self._epoch, time=self._clock.time_ns())

@@ -9,20 +9,13 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypedDict, TypeVar
 
 import msgspec
 
-from exchanges.orders import (
-    Balance,
-    Fee,
-    Fill,
-    InFlightOrder,
-    MarketSummary,
-    NewOrder,
-    OrderUpdate,
-    TradingRule,
-)
+from exchanges.orders import Balance, Fee, Fill, InFlightOrder, MarketSummary, OrderUpdate, TradingRule
+from exchanges.signing import encode_query, key_fields
 from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
@@ -32,6 +25,8 @@ Params = Mapping[str, str]
 Body = Mapping[str, Any] | None
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, msgspec.DecodeError)
 """What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
+Frame = str | bytes | dict[str, Any] | list[Any]
+"""What an adapter wants sent; what is not text or bytes is sent as JSON."""
 Opening = Generator["Call[Any]", Any, str]
 """Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
 
@@ -72,6 +67,11 @@ class Call(Generic[T_co]):
     read: Callable[[Answer], T_co]
 
 
+def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
+    """A public GET; ``cost`` by the name of the limit."""
+    return Call(Request("GET", path, params, cost=cost), read)
+
+
 class AuthDict(TypedDict):
     """A request ready to send, byte for byte as it was signed."""
 
@@ -80,10 +80,64 @@ class AuthDict(TypedDict):
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A request before its signature, and what venues make signatures of."""
+
+    method: str
+    base: str
+    """Scheme, host and path."""
+    params: Params
+    body: Body
+
+    @property
+    def host(self) -> str:
+        return self.base.split("/", 3)[2]
+
+    @property
+    def path(self) -> str:
+        return "/" + self.base.split("/", 3)[3]
+
+    @property
+    def query(self) -> str:
+        """Percent-encoded, in the order given; empty without parameters."""
+        return encode_query(self.params)
+
+    @property
+    def url(self) -> str:
+        return f"{self.base}?{self.query}" if self.params else self.base
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return "/" + self.url.split("/", 3)[3]
+
+    @property
+    def data(self) -> str:
+        """The JSON body as it will be sent; empty without one."""
+        return "" if self.body is None else msgspec.json.encode(self.body).decode()
+
+    def signed(self, headers: dict[str, str], url: str = "", data: str | None = None) -> AuthDict:
+        """Ready to send, as JSON where there is a body; with another URL or body where the signature changed it."""
+        body = self.data if data is None else data
+        kind = {"Content-Type": "application/json"} if body else {}
+        return {"url": url or self.url, "headers": kind | headers, "body": body.encode()}
+
+
 class Auth(ABC):
     """Signs. Holds the secret; nobody else sees it, and ``repr`` hides it."""
 
+    fields: ClassVar[tuple[str, ...]] = ("api_key", "api_secret")
+    """What a key consists of; the first is public, the others stand in ``_secrets``."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """Raises AuthenticationError naming the fields that are missing."""
+        self.api_key, *self._secrets = key_fields(keys, *self.fields)
+
     @abstractmethod
+    def sign(self, ask: Unsigned, now: float) -> AuthDict:
+        """The request signed at ``now`` (unix seconds on the venue's clock)."""
+
     def generate_auth_dict(
         self,
         http_method: str,
@@ -93,7 +147,8 @@ class Auth(ABC):
         *,
         now: float,
     ) -> AuthDict:
-        """The request signed at ``now`` (unix seconds on the venue's clock). ``url`` has scheme, host and path."""
+        """The tutorial's name for ``sign``. ``url`` has scheme, host and path."""
+        return self.sign(Unsigned(http_method, url, params, body), now)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -125,7 +180,7 @@ class Fault:
 class Send:
     """What must be answered: a pong, a renewal, the next step of a login."""
 
-    frame: str | bytes
+    frame: Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +206,25 @@ UserEvent = OrderUpdate | Fill | Balance
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Part of a list. ``more``: ask again after the last item."""
+    """Part of a list. ``next``: how the venue names the following part; empty for the last."""
 
     items: list[T]
-    more: bool = False
-
-
-def page(items: list[T], full: int) -> Page[T]:
-    """A page of a list that the venue gives ``full`` items at a time."""
-    return Page(items, more=len(items) >= full)
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FillCursor:
-    """Where the last reading of fills stopped. ``trade_id`` empty: from ``time`` (ns) on."""
+    """Where the last reading of fills stopped. ``page``: what the page before named; else all since ``time`` (ns)
+    or, where it is known, after ``trade_id``."""
 
     trade_id: str = ""
     time: int = 0
+    page: str = ""
+
+
+def page(items: list[Fill], full: int) -> Page[Fill]:
+    """Of a venue that gives ``full`` fills at a time, each part named by the last trade id of the one before."""
+    return Page(items, items[-1].trade_id if len(items) >= full else "")
 
 
 class BookFeed(ABC):
@@ -182,7 +239,7 @@ class BookFeed(ABC):
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         """``rules`` by the venue's symbol."""
-        self.rules, self.stream = rules, stream
+        self.rules, self.stream = rules, stream or self.streams[0]
 
     @abstractmethod
     def markets(self) -> Call[list[MarketSummary]]: ...
@@ -196,15 +253,16 @@ class BookFeed(ABC):
         yield
 
     @abstractmethod
-    def subscribe(self, symbols: list[str], auth: Auth | None = None, now: float = 0.0) -> Iterable[str | bytes]:
-        """``auth`` and ``now`` for venues whose public feed needs a login in the same frame."""
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        """Frames that subscribe, or with ``on`` False end the subscriptions."""
 
-    @abstractmethod
-    def unsubscribe(self, symbols: list[str]) -> Iterable[str | bytes]: ...
+    def login(self, symbols: list[str], auth: Auth, now: float) -> Iterable[Frame]:
+        """``subscribe`` where there is a key: for venues whose public feed may need a login."""
+        return self.subscribe(symbols)
 
-    def refresh(self, symbols: list[str]) -> Iterable[str | bytes]:
+    def refresh(self, symbols: list[str]) -> Iterable[Frame]:
         """Frames that make the stream send snapshots again, where snapshots come by stream."""
-        yield from self.unsubscribe(symbols)
+        yield from self.subscribe(symbols, on=False)
         yield from self.subscribe(symbols)
 
     @abstractmethod
@@ -227,16 +285,20 @@ class BookFeed(ABC):
 class UserFeed(ABC):
     """The private stream of a venue. One object a connection."""
 
+    path: ClassVar[str] = ""
+    """Of the socket, on the private host."""
+
     def __init__(self, auth: Auth, rules: Mapping[str, TradingRule], host: str = "") -> None:
         """``rules`` by symbol; ``host``: the private address, for signatures that cover it."""
         self.auth, self.rules, self.host = auth, rules, host
 
     def opening(self) -> Opening:
-        return ""
+        """Calls before the socket opens, then its path. By default none, and ``path``."""
+        return self.path
         yield
 
     @abstractmethod
-    def login(self, now: float) -> Iterable[str | bytes]:
+    def login(self, now: float) -> Iterable[Frame]:
         """The frames that log in and subscribe; later steps follow as Send out of ``parse``."""
 
     @abstractmethod
@@ -255,7 +317,7 @@ class OrderEntry(ABC):
         yield
 
     @abstractmethod
-    def place(self, order: NewOrder) -> Call[OrderUpdate]: ...
+    def place(self, order: InFlightOrder) -> Call[OrderUpdate]: ...
 
     @abstractmethod
     def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
@@ -268,7 +330,8 @@ class OrderEntry(ABC):
     def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]: ...
 
     @abstractmethod
-    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]: ...
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
+        """Fills of a pair since the cursor, or a part of them; the parts may come in any order."""
 
     @abstractmethod
     def balances(self) -> Call[list[Balance]]: ...
@@ -278,10 +341,6 @@ class OrderEntry(ABC):
 
     def order_fills(self, order: InFlightOrder) -> Call[list[Fill]] | None:
         """The fills of one order, where the venue can be asked by order."""
-        return None
-
-    def resend(self, order: InFlightOrder) -> Call[OrderUpdate] | None:
-        """Where a client id makes placing idempotent for good: the same order again tells what became of it."""
         return None
 
 

@@ -82,17 +82,6 @@ class MarketSummary(msgspec.Struct, frozen=True):
     quote_volume: Decimal
 
 
-class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
-    client_order_id: str
-    trading_pair: str
-    side: Side
-    amount: Decimal
-    price: Decimal | None = None
-    type: OrderType = OrderType.LIMIT
-    tif: TimeInForce = TimeInForce.GTC
-    post_only: bool = False
-
-
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21):
     """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are ns."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -140,17 +141,20 @@ class Said(msgspec.Struct):
 
 
 class ErrorTable:
-    """What a venue's refusals mean. ``codes``: kind -> codes (shell patterns); ``texts``: (code, words) -> kind, first.
+    """What a venue's refusals mean: kind -> codes (shell patterns, apart by spaces).
 
+    ``words`` go first: kind -> parts of messages, apart by "|"; "code:part" is for that code alone.
     What is in neither table is an unknown outcome.
     """
 
-    def __init__(self, codes: Mapping[ErrorKind, str], texts: Mapping[tuple[str, str], ErrorKind]) -> None:
-        self._codes, self._texts = table(codes), texts
+    def __init__(self, codes: Mapping[ErrorKind, str], words: Mapping[ErrorKind, str] = MappingProxyType({})) -> None:
+        self._codes = table(codes)
+        parts = [(part.rpartition(":"), kind) for kind, text in words.items() for part in text.split("|")]
+        self._words = [(code, part, kind) for (code, _, part), kind in parts]
 
     def kind(self, code: str, message: str) -> ErrorKind:
-        for (known, words), kind in self._texts.items():
-            if code == known and words in message:
+        for known, part, kind in self._words:
+            if known in ("", code) and part in message:
                 return kind
         if code in self._codes:
             return self._codes[code]

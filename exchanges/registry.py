@@ -1,21 +1,22 @@
 """Every exchange by name: ours, one line each, and those that other packages bring by an entry point."""
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 
-from exchanges.binance import BINANCE
-from exchanges.coinbase import COINBASE
 from exchanges.contract import Exchange
-from exchanges.okx import OKX
 from orderbook.errors import ConfigError
 
-BUILT_IN = {exchange.name: exchange for exchange in (BINANCE, COINBASE, OKX)}
+BUILT_IN = {
+    "binance": "exchanges.binance:BINANCE",
+}
+"""Name -> module:object; read when first asked for."""
 GROUP = "trochil.exchanges"
 
 
 @cache
-def _all() -> dict[str, Exchange]:
-    found = dict(BUILT_IN)
+def _outside() -> dict[str, Exchange]:
+    found = {}
     for point in entry_points(group=GROUP):
         exchange = point.load()
         if not isinstance(exchange, Exchange):
@@ -25,12 +26,16 @@ def _all() -> dict[str, Exchange]:
 
 
 def names() -> list[str]:
-    return sorted(_all())
+    return sorted({*BUILT_IN, *_outside()})
 
 
+@cache
 def get(name: str) -> Exchange:
     """The exchange of that name. Raises ConfigError that lists the known ones."""
-    found = _all().get(name)
-    if found is None:
+    if name in _outside():
+        return _outside()[name]
+    if name not in BUILT_IN:
         raise ConfigError(f"unknown exchange {name!r}; known are {', '.join(names())}")
-    return found
+    module, _, attribute = BUILT_IN[name].partition(":")
+    exchange: Exchange = getattr(import_module(module), attribute)
+    return exchange

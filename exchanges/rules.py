@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 
-from exchanges.orders import NewOrder, OrderType, TradingRule
+from exchanges.orders import InFlightOrder, OrderType, TradingRule
 from orderbook.errors import BadPair, InvalidOrder
 
 _PAIR = re.compile(r"[^\s/-]+[-/][^\s/-]+")
@@ -55,7 +55,7 @@ def quantize_price(price: Decimal, rule: TradingRule, rounding: str = ROUND_DOWN
     return quantize(price, rule.price_tick, rounding)
 
 
-def check_order(order: NewOrder, rule: TradingRule) -> None:
+def check_order(order: InFlightOrder, rule: TradingRule) -> None:
     """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its rules."""
     pair = order.trading_pair
     if not rule.active:

@@ -10,8 +10,18 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from exchanges.contract import Auth, BookFeed, Call, Control, Exchange, Fault, Hosts, Reconnect, Request, Send
-from exchanges.contract import ErrorKind as Kind
+from exchanges.contract import (
+    BookFeed,
+    Call,
+    Control,
+    ErrorKind as Kind,
+    Exchange,
+    Fault,
+    Hosts,
+    Reconnect,
+    Request,
+    Send,
+)
 from exchanges.orders import MarketSummary, TradingRule
 from exchanges.registry import get
 from orderbook.messages import BookDiff, BookSnapshot, Layout, OrderBookMessage, Side, Trade
@@ -41,11 +51,8 @@ class ScriptedBook(BookFeed):
     def trading_rules(self) -> Call[list[TradingRule]]:
         return Call(Request("GET", "/rules"), lambda answer: [rule(*row) for row in answer.json()])
 
-    def subscribe(self, symbols: list[str], auth: Auth | None = None, now: float = 0.0) -> Iterable[str]:
-        yield json.dumps({"subscribe": symbols})
-
-    def unsubscribe(self, symbols: list[str]) -> Iterable[str]:
-        yield json.dumps({"unsubscribe": symbols})
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[str]:
+        yield json.dumps({"subscribe" if on else "unsubscribe": symbols})
 
     def snapshot(self, symbol: str) -> Call[Any] | None:
         def read(answer: Any) -> BookSnapshot:

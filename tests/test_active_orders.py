@@ -6,8 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from orderbook.active_orders import LEVEL, ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook

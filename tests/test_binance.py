@@ -9,7 +9,7 @@ import pytest
 
 from exchanges.binance import BINANCE
 from exchanges.contract import Answer, ErrorKind, Fault, FillCursor, Ready, Reconnect
-from exchanges.orders import Balance, Fill, InFlightOrder, NewOrder, OrderState, OrderType, OrderUpdate, TimeInForce
+from exchanges.orders import Balance, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.messages import BookDiff, Side, Trade
 from tests.recordings import recording
 
@@ -124,11 +124,11 @@ def test_a_snapshot_keeps_its_levels_as_they_were(feed: Any) -> None:
 
 
 def test_subscriptions_name_two_streams_a_symbol_and_at_most_two_hundred_a_frame(feed: Any) -> None:
-    frames = [json.loads(frame) for frame in feed.subscribe([f"S{n}" for n in range(150)])]
+    frames = list(feed.subscribe([f"S{n}" for n in range(150)]))
     assert [len(frame["params"]) for frame in frames] == [200, 100]
     assert frames[0]["params"][:2] == ["s0@depth@100ms", "s0@trade"]
-    assert json.loads(next(iter(feed.unsubscribe(["A"]))))["method"] == "UNSUBSCRIBE"
-    assert [json.loads(frame)["method"] for frame in feed.refresh(["A"])] == ["UNSUBSCRIBE", "SUBSCRIBE"]
+    assert next(iter(feed.subscribe(["A"], on=False)))["method"] == "UNSUBSCRIBE"
+    assert [frame["method"] for frame in feed.refresh(["A"])] == ["UNSUBSCRIBE", "SUBSCRIBE"]
 
 
 def test_the_stream_is_asked_for_microseconds(feed: Any, user: Any) -> None:
@@ -202,7 +202,7 @@ def test_orders_are_placed_as_the_venue_wants_them(
     entry: Any, changes: dict[str, Any], expected: dict[str, str]
 ) -> None:
     terms = {"client_order_id": "mine", "trading_pair": "BTC-USDT", "side": Side.BUY}
-    new = NewOrder(**{**terms, "amount": D("1E-5"), "price": D("1.10"), **changes})
+    new = InFlightOrder(**{**terms, "symbol": "BTCUSDT", "amount": D("1E-5"), "price": D("1.10"), **changes})
     request = entry.place(new).request
     assert (request.method, request.path, request.signed) == ("POST", "/api/v3/order", True)
     assert request.params.items() >= expected.items()
@@ -211,8 +211,7 @@ def test_orders_are_placed_as_the_venue_wants_them(
 
 
 def test_an_order_answer_is_read(entry: Any) -> None:
-    new = NewOrder(client_order_id="mine", trading_pair="BTC-USDT", side=Side.SELL, amount=D(10), price=D(1))
-    update = entry.place(new).read(answer(ORDER_ROW))
+    update = entry.place(order()).read(answer(ORDER_ROW))
     assert (update.state, update.filled, update.quote_filled) == (OrderState.PARTIALLY_FILLED, 4, 4)
     assert (update.client_order_id, update.exchange_order_id, update.side) == ("mine", "28", Side.SELL)
     assert (update.time, update.amount, update.price) == (1507725176595_000_000, 10, 1)
@@ -238,11 +237,12 @@ def test_lists_of_orders_are_read(entry: Any) -> None:
 
 def test_fills_continue_after_a_trade_or_from_a_time(entry: Any) -> None:
     assert entry.fills("BTC-USDT", FillCursor("7")).request.params["fromId"] == "8"
+    assert entry.fills("BTC-USDT", FillCursor(time=5, page="9")).request.params["fromId"] == "10"
     assert entry.fills("BTC-USDT", FillCursor(time=5_000_000)).request.params["startTime"] == "5"
     row = {"symbol": "BTCUSDT", "id": 7, "orderId": 28, "price": "4", "qty": "2", "commission": "0.1", "time": 9}
     row |= {"commissionAsset": "BNB", "isBuyer": False, "isMaker": True}
     page = entry.fills("BTC-USDT", FillCursor()).read(answer([row]))
-    assert not page.more
+    assert not page.next
     assert page.items[0] == Fill(
         symbol="BTCUSDT",
         trade_id="7",
@@ -255,7 +255,7 @@ def test_fills_continue_after_a_trade_or_from_a_time(entry: Any) -> None:
         is_maker=True,
         time=9_000_000,
     )
-    assert entry.fills("BTC-USDT", FillCursor()).read(answer([row] * 1000)).more
+    assert entry.fills("BTC-USDT", FillCursor()).read(answer([row] * 1000)).next == "7"
     assert entry.order_fills(order()).request.params["orderId"] == "28"
     assert entry.order_fills(order()).read(answer([row])) == page.items
 

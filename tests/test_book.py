@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from orderbook import errors
-from orderbook import kernels as k
+from orderbook import errors, kernels as k
 from orderbook.book import OrderBook
 from orderbook.errors import ConfigError, Lagged, NotReady, RateLimited, StaleBook, TrochilError, VenueError
 from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, OrderBookRow, Side

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from orderbook import kernels, scanner
 from orderbook.book import ROWS_A_MESSAGE, OrderBook

@@ -4,8 +4,7 @@ import copy
 from decimal import Decimal as D
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from exchanges.lifecycle import book_fill, merge
 from exchanges.orders import Fill, InFlightOrder, OrderState, OrderUpdate

@@ -4,10 +4,9 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from exchanges.orders import NewOrder, OrderState, OrderType, TradingRule
+from exchanges.orders import InFlightOrder, OrderState, OrderType, TradingRule
 from exchanges.registry import get, names
 from exchanges.rules import check_order, parse_pair, quantize, to_decimal, unknown_pair
 from orderbook.errors import BadPair, ConfigError, InvalidOrder, Lagged, VenueError
@@ -26,9 +25,9 @@ RULE = TradingRule(
 )
 
 
-def order(**changes: Any) -> NewOrder:
+def order(**changes: Any) -> InFlightOrder:
     terms: dict[str, Any] = {"client_order_id": "x", "trading_pair": "BTC-USDT", "side": Side.BUY}
-    return NewOrder(**{**terms, "amount": D("0.5"), "price": D("100.01"), **changes})
+    return InFlightOrder(**{**terms, "symbol": "BTCUSDT", "amount": D("0.5"), "price": D("100.01"), **changes})
 
 
 @pytest.mark.parametrize("text", ["BTC/USDT", "BTC-USDT", "btc-usdt"])

@@ -4,8 +4,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from trochil.sandbox.accounts import Account
 from trochil.sandbox.faults import Faults, parse_faults

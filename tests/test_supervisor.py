@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
 from actors.supervisor import GIVE_UP_AFTER, Seen, Supervisor, assign, decide, specs_of
