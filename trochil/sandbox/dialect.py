@@ -1,12 +1,14 @@
-"""What every venue's wire has in common, seen from the venue: routes, subscriptions, orders looked up, frames sent.
+"""What every venue's wire has in common, seen from the venue: routes, look-ups, subscriptions, frames sent.
 
-A dialect marks its handlers with ``route`` and ``socket``, and says the rest in its venue's words.
+A dialect says in tables which look-ups it answers and how they are worded, marks the handlers of what changes
+something with ``route`` and those of its sockets with ``socket``, and says the rest in its venue's words.
 """
 
+import hmac
 import inspect
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, TypeVar
@@ -14,21 +16,32 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.facts import text
+from trochil.sandbox.accounts import Account
+from trochil.sandbox.facts import facts_of, text, times
+from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
-from trochil.sandbox.server import Build, Connection, Server
-from trochil.sandbox.venue import Event, Fill, Rejected, Symbol
+from trochil.sandbox.server import Build, Connection
+from trochil.sandbox.shape import Facts, Made, shape
+from trochil.sandbox.venue import Event, Rejected
 
-Levels = list[tuple[Decimal, Decimal]]
+__all__ = [
+    "Ask", "Levels", "Window", "Wire", "alone", "lookup", "own", "refusals", "route", "rows", "socket", "under",
+]  # fmt: skip
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-RECENT = 500
-"""Public trades a pair that are remembered."""
+INSTEAD = {
+    "no_key": "bad_key",
+    "bad_time": "bad_signature",
+    "banned": "rate_limited",
+    "timeout": "unavailable",
+    "market_closed": "unknown_symbol",
+}
+"""Reasons that a venue may have no words of its own for, and the reason that stands for them; else "illegal"."""
 
 
 def route(*paths: str, kind: str = "query", signed: bool = True) -> Callable[[Handler], Handler]:
-    """``@route("POST /orders", kind="place")`` on a method that takes an Ask and gives what is JSON-able.
+    """``@route("POST /orders", kind="place")`` on a method that takes an Ask (and, signed, an Account) and gives what
+    is JSON-able.
 
     ``kind``: query, place or cancel; the faults of placing and cancelling strike by it.
     """
@@ -81,35 +94,41 @@ class Ask:
         return Decimal(str(self[name]))
 
 
-class Wire:
-    """Base of the dialects. ``server.now_ns()`` is the venue's clock; times in ns."""
+class Wire(Records):
+    """Root of the dialects. ``server.now_ns()`` is the venue's clock; times in ns."""
 
     name: ClassVar[str]
     pairs: ClassVar[tuple[str, ...]] = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "ETH-BTC")
     recordings: ClassVar[Recordings | None] = None
-    window: ClassVar[int] = 0
-    """Levels a side of the book channel; 0: the whole book."""
-    tells_leaving: ClassVar[bool] = True
-    """Whether a level that leaves the window is sent with size 0."""
-
-    def __init__(self, server: Server) -> None:
-        self.server, self.venue = server, server.venue
-        self.recent: dict[str, list[Match]] = {}
-        self._images: dict[str, tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
+    refusals: ClassVar[Mapping[str, tuple[int, str, str]]] = {}
+    """Reason -> HTTP status, code and message ({} is its detail); made by ``refusals``. "illegal" stands for others."""
+    words: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
+    """Fact -> our word -> the venue's, where they differ: {"state": {"new": "live"}}."""
+    lookups: ClassVar[tuple[Lookup, ...]] = ()
+    key_fields: ClassVar[tuple[str, ...]] = ()
+    """What a key has besides api_key and api_secret."""
+    book_topic: ClassVar[str] = "book:{}"
+    trade_topic: ClassVar[str] = "trade:{}"
+    """What connections follow, by the venue's symbol."""
+    trade_words: ClassVar[str] = ""
+    private_paths: ClassVar[tuple[str, ...]] = ()
+    """Of sockets that serve accounts only."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """What foreign clients ask for and whose answer never changes: {"GET /assets": []}."""
 
     # What a venue says in its own words.
 
-    def symbol(self, pair: str) -> str:
-        """The venue's name of a pair."""
-        return pair
+    def more(self, facts: Facts, thing: Any) -> Facts:
+        """Facts of a thing that this venue makes of the others."""
+        return {}
 
-    def verify(self, ask: Ask) -> Account:
-        """The account of a signed request. Raises Rejected: no_key, bad_key, bad_signature, bad_time."""
+    def verify(self, ask: "Ask") -> Account:
+        """The account of a signed request, by ``signer``. Raises Rejected."""
         raise NotImplementedError
 
-    def refusal(self, why: str, detail: str) -> tuple[int, Any]:
-        """HTTP status and body for one of the venue's reasons."""
-        raise NotImplementedError
+    def refused(self, code: str, message: str) -> Any:
+        """The body of a refusal."""
+        return {"code": code, "msg": message}
 
     def result(self, body: Any) -> Any:
         """A successful answer in the venue's envelope."""
@@ -117,7 +136,8 @@ class Wire:
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""
-        return {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secrets.token_hex(32)}
+        keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secrets.token_hex(32)}
+        return keys | {field: secrets.token_hex(6) for field in self.key_fields}
 
     def encode(self, connection: Connection, frame: Any) -> str | bytes:
         """A frame as it leaves."""
@@ -125,13 +145,26 @@ class Wire:
 
     def opened(self, connection: Connection) -> None:
         """A socket opened."""
+        connection.state["private"] = connection.path in self.private_paths
 
     def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
-        """Levels that changed since the last call, with their sizes now; ids of the whole book's changes."""
+        """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
+        ``book_frame`` of what that means for the channel's window, to ``book_topic``."""
+        changed = self.change(pair, last)
+        self.publish(self.book_topic.format(self.symbol(pair)), lambda now: self.book_frame(changed, now))
+
+    def book_frame(self, window: Window, now: int) -> Any:
+        """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
+        raise NotImplementedError
 
     def traded(self, match: Match) -> None:
-        self.recent.setdefault(match.maker.symbol, []).append(match)
-        del self.recent[match.maker.symbol][:-RECENT]
+        super().traded(match)
+        frame, topic = self.row(self.trade_words, match), self.trade_topic.format(self.symbol(match.maker.symbol))
+        self.publish(topic, self.trade_frame(frame))
+
+    def trade_frame(self, row: Made) -> Any:
+        """A frame of the trade channel around a row of ``trade_words``."""
+        return row
 
     def user_frames(self, event: Event, connection: Connection) -> list[Build]:
         """What an account's connection is told of an event."""
@@ -141,9 +174,51 @@ class Wire:
         """The venue ends a private stream."""
         self.server.disconnect([connection])
 
+    # Facts in words.
+
+    def facts(self, thing: Any) -> Facts:
+        """What is known of a thing, its symbol, the time and the fees; by the venue's words where they differ."""
+        found = facts_of(thing) | times("now", self.server.now_ns())
+        found |= {"maker_fee": str(self.venue.maker_fee), "taker_fee": str(self.venue.taker_fee)}
+        if "pair" in found:
+            found["symbol"] = self.symbol(found["pair"])
+        found |= self.more(found, thing)
+        for name, known in self.words.items():
+            if name in found:
+                found[name] = known.get(found[name], found[name])
+        return found
+
+    def row(self, words: str, thing: Any = None) -> Made:
+        return shape(words, self.facts(thing))
+
+    def rows(self, words: str, things: Any) -> list[Made]:
+        return [shape(words, self.facts(thing)) for thing in things]
+
+    # Who asks.
+
+    def signer(
+        self, key: str, given: str, made: Callable[[Mapping[str, str]], str], seconds: float = 0.0, within: float = 30.0
+    ) -> Account:
+        """The account of ``key``, whose signature, ``made`` of its keys, must be the one given; signed at ``seconds``,
+        0 where the venue doesn't mind. Raises Rejected: no_key, bad_key, bad_signature, bad_time."""
+        account = self.server.account_of_key(key)
+        if account is None:
+            raise Rejected("bad_key" if key else "no_key")
+        if not hmac.compare_digest(made(account.keys).encode(), given.encode()):
+            raise Rejected("bad_signature")
+        if seconds and abs(seconds - self.server.now_ns() / 1e9) > within:
+            raise Rejected("bad_time")
+        return account
+
     # REST.
 
     def add_routes(self, app: web.Application) -> None:
+        for question in self.lookups:
+            method, _, path = question.path.partition(" ")
+            app.router.add_route(method, path, self._answering(self._looking(question), "query", question.signed))
+        for path, answer in self.fixed.items():
+            method, _, path = path.partition(" ")
+            app.router.add_route(method, path, self._answering(lambda ask, answer=answer: answer, "query", False))
         for _, handler in inspect.getmembers(self, callable):
             for path, kind, signed in getattr(handler, "routes", ()):
                 method, _, path = path.partition(" ")
@@ -171,9 +246,20 @@ class Wire:
         return answer
 
     def error(self, why: str, detail: str = "", retry_after: int = 0) -> web.Response:
-        status, body = self.refusal(why, detail)
+        known = self.refusals
+        status, code, message = known.get(why) or known.get(INSTEAD.get(why, "illegal")) or known["illegal"]
         headers = {"Retry-After": str(retry_after)} if retry_after else {}
-        return web.json_response(body, status=status, headers=headers)
+        return web.json_response(self.refused(code, message.format(detail)), status=status, headers=headers)
+
+    def _looking(self, question: Lookup) -> Callable[..., Any]:
+        find = getattr(self, f"find_{question.what}")
+
+        def answer(ask: Ask, account: Account | None = None) -> Any:
+            found = find(account, {ours: ask.get(theirs, "") for ours, theirs in question.asked.items()})
+            rows = self.rows(question.words, found) if isinstance(found, list) else self.row(question.words, found)
+            return rows if question.wrap is None else question.wrap(rows)
+
+        return answer
 
     # Sockets.
 
@@ -189,6 +275,10 @@ class Wire:
             return await self.server.serve_socket(request, heard)
 
         return serve
+
+    def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
+        """Subscribe a connection to a topic, or end that."""
+        (connection.topics.add if on else connection.topics.discard)(topic)
 
     def tell(self, connection: Connection, frame: Any) -> None:
         """One frame to one connection; a callable is called with the wall time (ns) at which it leaves."""
@@ -208,41 +298,7 @@ class Wire:
         """A recorded frame as this client is to see it; None: it did not ask for it."""
         return record.text
 
-    # The market and the orders, looked up.
-
-    def listed(self) -> Iterator[Symbol]:
-        return iter(self.venue.symbols.values())
-
-    def pair(self, symbol: str) -> str:
-        """Raises Rejected("unknown_symbol")."""
-        for pair in self.venue.symbols:
-            if self.symbol(pair) == symbol:
-                return pair
-        raise Rejected("unknown_symbol", symbol)
-
-    def image(self, pair: str) -> tuple[Levels, Levels]:
-        """(bids, asks) of the book channel's window, best first, as of its last frame."""
-        if pair not in self._images:
-            self._images[pair] = self._window(pair)
-        bids, asks = self._images[pair]
-        return list(bids.items()), list(asks.items())
-
-    def _window(self, pair: str) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
-        book, most = self.server.book(pair), self.window or None
-        return dict(book.levels("buy")[:most]), dict(book.levels("sell")[:most])
-
-    def window_changes(self, pair: str) -> tuple[Levels, Levels]:
-        """What turns the last image of the window into the one of now."""
-        before, now = self._images.get(pair) or ({}, {}), self._window(pair)
-        self._images[pair] = now
-        book = self.server.book(pair)
-        found = []
-        for side, old, new in zip(("buy", "sell"), before, now, strict=True):
-            gone = [price for price in old if price not in new]
-            told = gone if self.tells_leaving else [price for price in gone if not book.size_at(side, price)]
-            changes = [(price, size) for price, size in new.items() if old.get(price) != size]
-            found.append([*changes, *((price, Decimal(0)) for price in told)])
-        return found[0], found[1]
+    # What clients do.
 
     def place(
         self, account: Account, pair: str, side: str, type: str, amount: Decimal, price: Decimal | None, **terms: Any
@@ -259,36 +315,6 @@ class Wire:
         for order in orders:
             self.cancel(order)
         return orders
-
-    def best(self, pair: str, side: str) -> Decimal:
-        return self.server.book(pair).best(side) or ZERO
-
-    def last(self, pair: str) -> Decimal:
-        """The last price, or the best bid before any trade."""
-        return self.venue.last_price.get(pair) or self.best(pair, "buy")
-
-    def orders_of(self, account: Account, pair: str | None = None, *, is_open: bool = False) -> list[Order]:
-        return [
-            order
-            for order in self.venue.orders.values()
-            if order.account is account and pair in (None, order.symbol) and (order.is_open or not is_open)
-        ]
-
-    def find(self, account: Account, *, order_id: Any = None, client_id: Any = None) -> Order:
-        """The newest that fits. Raises Rejected("unknown_order"), also before an order becomes visible."""
-        hidden = self.server.now_ns() - int(self.server.faults.seconds("delayed_visibility") * 1e9)
-        for order in reversed(self.orders_of(account)):
-            named = str(order.id) == str(order_id) or (bool(client_id) and order.client_id == client_id)
-            if named and order.time <= hidden:
-                return order
-        raise Rejected("unknown_order")
-
-    def fills_of(self, account: Account, pair: str | None = None, order: Order | None = None) -> list[Fill]:
-        return [
-            fill
-            for fill in self.venue.fills
-            if fill.order.account is account and pair in (None, fill.order.symbol) and order in (None, fill.order)
-        ]
 
 
 async def read_ask(request: web.Request) -> Ask:
@@ -308,7 +334,11 @@ def rows(levels: Levels) -> list[list[str]]:
 
 
 def refusals(table: str) -> dict[str, tuple[int, str, str]]:
-    """``reason status code message`` a line, as a dict: reason -> (status, code, message)."""
+    """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
+    market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
+    unknown_order, no_key, bad_key, bad_signature, bad_time, missing, illegal, unavailable, timeout, rate_limited,
+    banned; others are a dialect's own.
+    """
     found = {}
     for line in table.strip().splitlines():
         why, status, code, message = line.strip().split(" ", 3)

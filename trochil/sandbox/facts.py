@@ -1,38 +1,18 @@
-"""What the venue knows, as flat facts, and ``shape``, which words them as a venue does.
+"""What the venue knows, as flat facts, which ``shape`` words as a venue does.
 
-All values are texts unless a shape asks for a number. Times come as ``_ms``, ``_us`` and ``_iso``.
+Values are texts, but for flags (trading, is_open, post_only, maker), which are bools. Times come as ``_ms``, ``_us``,
+``_ns``, ``_s`` and ``_iso``.
 """
 
 import time
 from decimal import Decimal
-from typing import Any
+from functools import singledispatch
+from typing import Any, NamedTuple
 
-from trochil.sandbox.accounts import ZERO, Account
+from trochil.sandbox.accounts import ZERO, Account, Holding
 from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.shape import Facts
 from trochil.sandbox.venue import Event, Fill, Symbol, Venue
-
-Facts = dict[str, Any]
-
-
-def shape(words: str, facts: Facts) -> dict[str, Any]:
-    """A row out of facts. ``"ordId=id side px=price cTime=#created_ms instType:SPOT"``: the venue's name = ours (# as
-    a number), the same name alone, or a name with a constant behind a colon."""
-    row: dict[str, Any] = {}
-    for word in words.split():
-        name, equals, fact = word.partition("=")
-        if not equals and ":" in word:
-            name, _, constant = word.partition(":")
-            row[name] = constant
-        elif fact.startswith("#"):
-            row[name] = number(facts[fact[1:]])
-        else:
-            row[name] = facts[fact or name]
-    return row
-
-
-def number(value: str) -> int | float:
-    """As JSON writes numbers."""
-    return float(value) if "." in value else int(value)
 
 
 def text(value: Decimal) -> str:
@@ -51,28 +31,53 @@ def ms(ns: int) -> int:
 
 
 def times(name: str, ns: int) -> Facts:
-    return {
-        f"{name}_ms": str(ns // 1_000_000),
-        f"{name}_us": str(ns // 1000),
-        f"{name}_s": f"{ns / 1e9:.4f}",
-        f"{name}_iso": iso(ns),
-    }
+    """``name``_ms, _us, _ns, _s (with digits behind the point) and _iso; empty for no time."""
+    if not ns:
+        return dict.fromkeys((f"{name}_{unit}" for unit in ("ms", "us", "ns", "s", "iso")), "")
+    units = {"ms": str(ms(ns)), "us": str(ns // 1000), "ns": str(ns), "s": f"{ns / 1e9:.4f}", "iso": iso(ns)}
+    return {f"{name}_{unit}": value for unit, value in units.items()}
 
 
-def symbol_facts(symbol: Symbol) -> Facts:
+class Market(NamedTuple):
+    """A pair's last day."""
+
+    venue: Venue
+    pair: str
+
+
+class Held(NamedTuple):
+    """One asset of an account."""
+
+    asset: str
+    holding: Holding
+
+
+def holdings(account: Account, *assets: str) -> list[Held]:
+    """All of them, or those named."""
+    return [Held(asset, held) for asset, held in account.holdings.items() if not assets or asset in assets]
+
+
+@singledispatch
+def facts_of(thing: Any) -> Facts:
+    """The facts of a Symbol, Market, Match, Order, Fill, Event or Held; of None, none."""
+    assert thing is None, f"no facts are known of {thing!r}"
+    return {}
+
+
+@facts_of.register
+def _symbol(symbol: Symbol) -> Facts:
     """pair, base, quote, tick, step and their decimals, least (base), worth (quote), most, trading."""
-    places = {f"{n}_places": str(max(0, -int(v.as_tuple().exponent))) for n, v in _steps(symbol)}
-    sizes = {"tick": text(symbol.price_tick), "step": text(symbol.size_step), "least": text(symbol.size_step)}
+    steps = (("tick", symbol.price_tick), ("step", symbol.size_step))
+    places = {f"{name}_places": str(max(0, -int(value.as_tuple().exponent))) for name, value in steps}
+    sizes = {name: text(value) for name, value in (*steps, ("least", symbol.size_step))}
     limits = {"worth": text(symbol.min_notional), "most": text(symbol.max_size), "trading": symbol.trading}
     return {"pair": symbol.pair, "base": symbol.base, "quote": symbol.quote, **places, **sizes, **limits}
 
 
-def _steps(symbol: Symbol) -> list[tuple[str, Decimal]]:
-    return [("tick", symbol.price_tick), ("step", symbol.size_step)]
-
-
-def market_facts(venue: Venue, pair: str) -> Facts:
+@facts_of.register
+def _market(market: Market) -> Facts:
     """pair, last, bid, bid_size, ask, ask_size, volume (base), quote_volume."""
+    venue, pair = market
     book, (base, quote) = venue.books[pair], venue.volume[pair]
     bid, ask = (book.best(side) or ZERO for side in ("buy", "sell"))
     sizes = {"bid_size": text(book.size_at("buy", bid)), "ask_size": text(book.size_at("sell", ask))}
@@ -80,75 +85,75 @@ def market_facts(venue: Venue, pair: str) -> Facts:
     return {"pair": pair, "bid": text(bid), "ask": text(ask), **sizes, **last}
 
 
-def order_facts(order: Order) -> Facts:
-    """pair, id, client, side, Side, SIDE, kind, tif, price, amount, quote_amount, filled, left, quote_filled, average,
-    state, created and updated times, is_open, post_only."""
+@facts_of.register
+def _order(order: Order) -> Facts:
+    """pair, id, client, side, Side, SIDE, kind, Kind, KIND, tif, price, amount, quote_amount, filled, left,
+    quote_filled, average, state, created, updated and done (closed only) times, is_open, post_only."""
+    amounts = {
+        "price": order.price,
+        "amount": order.amount,
+        "quote_amount": order.quote_amount,
+        "filled": order.filled,
+        "left": order.left if order.quote_amount is None else ZERO,
+        "quote_filled": order.quote_filled,
+        "average": order.quote_filled / order.filled if order.filled else ZERO,
+    }
+    flags = {"state": order.state, "is_open": order.is_open, "post_only": order.type == "post_only"}
     return {
         "pair": order.symbol,
         "id": str(order.id),
         "client": order.client_id,
-        **_sides(order.side),
-        "kind": "market" if order.type == "market" else "limit",
-        "post_only": order.type == "post_only",
         "tif": order.tif,
-        "price": text(order.price or ZERO),
-        "amount": text(order.amount),
-        "quote_amount": text(order.quote_amount or ZERO),
-        "filled": text(order.filled),
-        "left": text(order.left if order.quote_amount is None else ZERO),
-        "quote_filled": text(order.quote_filled),
-        "average": text(order.quote_filled / order.filled) if order.filled else "0",
-        "state": order.state,
-        "is_open": order.is_open,
+        **cased("side", order.side),
+        **cased("kind", "market" if order.type == "market" else "limit"),
+        **{name: text(value or ZERO) for name, value in amounts.items()},
+        **flags,
         **times("created", order.time),
         **times("updated", order.updated),
+        **times("done", 0 if order.is_open else order.updated),
     }
 
 
-def _sides(side: str) -> Facts:
-    return {"side": side, "Side": side.capitalize(), "SIDE": side.upper()}
+def cased(name: str, value: str) -> Facts:
+    """side=buy, Side=Buy, SIDE=BUY."""
+    return {name: value, name.capitalize(): value.capitalize(), name.upper(): value.upper()}
 
 
-def match_facts(match: Match) -> Facts:
-    """A public trade: pair, trade_id, price, amount, value, the taker's side (and maker_side), its time."""
+@facts_of.register
+def _match(match: Match) -> Facts:
+    """A public trade: pair, trade_id, price, amount, value, the taker's side, Side, SIDE (and maker_side), its time."""
     what = {"price": text(match.price), "amount": text(match.amount), "value": text(match.price * match.amount)}
-    sides = {**_sides(match.taker.side), "maker_side": match.maker.side}
+    sides = {**cased("side", match.taker.side), "maker_side": match.maker.side}
     return {"pair": match.maker.symbol, "trade_id": str(match.id), **what, **sides, **times("time", match.time)}
 
 
-def fill_facts(fill: Fill) -> Facts:
-    """A trade of one order: order facts under their names, and trade_id, fill_price, fill_amount, fill_value, fee,
-    fee_asset, minus_fee, maker, role, time."""
+@facts_of.register
+def _fill(fill: Fill) -> Facts:
+    """The order's facts, and of the trade: trade_id, fill_price, fill_amount, fill_value, fee, fee_asset, minus_fee,
+    fee_rate, maker, role, time."""
     trade = (str(fill.trade_id), fill.price, fill.amount, fill.fee, fill.fee_asset, fill.is_maker, fill.time)
-    return order_facts(fill.order) | _trade(*trade)
+    return facts_of(fill.order) | _trade(*trade)
 
 
-def event_facts(event: Event) -> Facts:
-    """The same of an event; without a match the trade's facts are empty."""
-    match = event.match
+@facts_of.register
+def _event(event: Event) -> Facts:
+    """The same of an event, and its kind as ``event``; without a match the trade's facts are empty or 0."""
+    match, what = event.match, facts_of(event.order) | {"event": event.kind}
     if match is None:
-        return order_facts(event.order) | _trade("", ZERO, ZERO, ZERO, "", False, event.time)
+        return what | _trade("", ZERO, ZERO, ZERO, "", False, event.time)
     trade = (str(match.id), match.price, match.amount, event.fee, event.fee_asset, match.maker is event.order)
-    return order_facts(event.order) | _trade(*trade, event.time)
+    return what | _trade(*trade, event.time)
 
 
 def _trade(trade_id: str, price: Decimal, amount: Decimal, fee: Decimal, asset: str, maker: bool, ns: int) -> Facts:
     what = {"fill_price": text(price), "fill_amount": text(amount), "fill_value": text(price * amount)}
     fees = {"fee": f"{fee:f}", "minus_fee": f"{-fee:f}", "fee_asset": asset}
-    return {
-        "trade_id": trade_id,
-        **what,
-        **fees,
-        "maker": maker,
-        "role": "maker" if maker else "taker",
-        **times("time", ns),
-    }
+    role = {"trade_id": trade_id, "maker": maker, **cased("role", "maker" if maker else "taker")}
+    return {**what, **fees, **role, **times("time", ns)}
 
 
-def holding_facts(account: Account, assets: Any = None) -> list[Facts]:
-    """One row an asset: asset, total, free, held."""
-    return [
-        {"asset": asset, "total": f"{h.total:f}", "free": f"{h.free:f}", "held": f"{h.held:f}"}
-        for asset, h in account.holdings.items()
-        if assets is None or asset in assets
-    ]
+@facts_of.register
+def _held(held: Held) -> Facts:
+    """asset, total, free, held."""
+    what = held.holding
+    return {"asset": held.asset, "total": f"{what.total:f}", "free": f"{what.free:f}", "held": f"{what.held:f}"}

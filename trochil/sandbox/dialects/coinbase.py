@@ -60,9 +60,10 @@ class Dialect(Wire):
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         return super().new_keys(name) | {"api_secret": secret, "passphrase": secrets.token_hex(6)}
 
-    def refusal(self, why: str, detail: str) -> tuple[int, Any]:
-        status, message = REFUSALS[why]
-        return status, {"message": message.format(detail)}
+    refusals = {why: (status, "", message) for why, (status, message) in REFUSALS.items()}
+
+    def refused(self, code: str, message: str) -> Any:
+        return {"message": message}
 
     def verify(self, ask: Ask) -> Account:
         fields = {name: ask.header.get(f"CB-ACCESS-{name.upper()}", "") for name in FIELDS}

@@ -1,0 +1,215 @@
+"""The venue's own records, looked up: markets, trades, orders, fills, and windows of books."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar, NamedTuple
+
+from trochil.sandbox.accounts import ZERO, Account
+from trochil.sandbox.facts import Held, Market, holdings
+from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.server import Server
+from trochil.sandbox.venue import Fill, Rejected, Symbol
+
+Levels = list[tuple[Decimal, Decimal]]
+Given = dict[str, Any]
+RECENT = 500
+"""Public trades a pair that are remembered, and rows that a look-up gives where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A question that is answered out of the venue's own records, in its words; see ``lookup``."""
+
+    path: str
+    what: str
+    words: str
+    signed: bool
+    wrap: Callable[[Any], Any] | None
+    asked: Mapping[str, str]
+
+
+def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str) -> Lookup:
+    """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
+
+    ``what``: venue (one row), markets (rules), tickers, ticker (one), trades (public, newest first; oldest first:
+    trades_up), order (one), orders, open_orders, closed_orders, fills (oldest first), fills_down, holdings.
+    ``asked``: what the venue calls the parameters pair, id, client, order (of fills), after (a trade id), since
+    and until (ms), limit. ``wrap`` makes the answer of the row or rows.
+    """
+    return Lookup(path, what, words, False, wrap, asked)
+
+
+def own(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str) -> Lookup:
+    """The same behind a signature, of the account that asks."""
+    return Lookup(path, what, words, True, wrap, asked)
+
+
+def alone(row: Any) -> list[Any]:
+    """For ``wrap``: a list of one."""
+    return [row]
+
+
+def under(name: str) -> Callable[[Any], Any]:
+    """For ``wrap``: an object with the rows under a name."""
+    return lambda rows: {name: rows}
+
+
+class Window(NamedTuple):
+    """Levels of the book channel, whole or changes. ``before``: id of the frame before, 0 for a whole window."""
+
+    pair: str
+    bids: Levels
+    asks: Levels
+    before: int
+    last: int
+
+
+class Records:
+    """What a dialect's look-ups find: ``find_X(account, given)`` for each kind X of ``lookup``."""
+
+    window: ClassVar[int] = 0
+    """Levels a side of the book channel; 0: the whole book."""
+    tells_leaving: ClassVar[bool] = True
+    """Whether a level that leaves the window is sent with size 0."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.venue = server, server.venue
+        self.recent: dict[str, list[Match]] = {}
+        self._images: dict[str, tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
+        self._last: dict[str, int] = {}
+
+    def symbol(self, pair: str) -> str:
+        """The venue's name of a pair."""
+        return pair
+
+    def listed(self) -> Iterator[Symbol]:
+        return iter(self.venue.symbols.values())
+
+    def pair(self, symbol: str) -> str:
+        """Raises Rejected("unknown_symbol")."""
+        for pair in self.venue.symbols:
+            if self.symbol(pair) == symbol:
+                return pair
+        raise Rejected("unknown_symbol", symbol)
+
+    def whole(self, pair: str) -> "Window":
+        """The book channel's window as of its last frame."""
+        last = self._last.setdefault(pair, self.server.book(pair).update_id)
+        return Window(pair, *self.image(pair), 0, last)
+
+    def change(self, pair: str, last: int) -> "Window":
+        """What has changed in it since, up to the book's change ``last``."""
+        before, self._last[pair] = self._last.get(pair, 0), last
+        return Window(pair, *self.window_changes(pair), before, last)
+
+    def image(self, pair: str) -> tuple[Levels, Levels]:
+        """(bids, asks) of the book channel's window, best first, as of its last frame."""
+        if pair not in self._images:
+            self._images[pair] = self._window(pair)
+        bids, asks = self._images[pair]
+        return list(bids.items()), list(asks.items())
+
+    def _window(self, pair: str) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
+        book, most = self.server.book(pair), self.window or None
+        return dict(book.levels("buy")[:most]), dict(book.levels("sell")[:most])
+
+    def window_changes(self, pair: str) -> tuple[Levels, Levels]:
+        """What turns the last image of the window into the one of now."""
+        before, now = self._images.get(pair) or ({}, {}), self._window(pair)
+        self._images[pair] = now
+        book = self.server.book(pair)
+        found = []
+        for side, old, new in zip(("buy", "sell"), before, now, strict=True):
+            gone = [price for price in old if price not in new]
+            told = gone if self.tells_leaving else [price for price in gone if not book.size_at(side, price)]
+            changes = [(price, size) for price, size in new.items() if old.get(price) != size]
+            found.append([*changes, *((price, Decimal(0)) for price in told)])
+        return found[0], found[1]
+
+    def best(self, pair: str, side: str) -> Decimal:
+        return self.server.book(pair).best(side) or ZERO
+
+    def last(self, pair: str) -> Decimal:
+        """The last price, or the best bid before any trade."""
+        return self.venue.last_price.get(pair) or self.best(pair, "buy")
+
+    def orders_of(self, account: Account, pair: str | None = None, *, is_open: bool = False) -> list[Order]:
+        return [
+            order
+            for order in self.venue.orders.values()
+            if order.account is account and pair in (None, order.symbol) and (order.is_open or not is_open)
+        ]
+
+    def find(self, account: Account, *, order_id: Any = None, client_id: Any = None) -> Order:
+        """The newest that fits. Raises Rejected("unknown_order"), also before an order becomes visible."""
+        hidden = self.server.now_ns() - int(self.server.faults.seconds("delayed_visibility") * 1e9)
+        for order in reversed(self.orders_of(account)):
+            named = str(order.id) == str(order_id) or (bool(client_id) and order.client_id == client_id)
+            if named and order.time <= hidden:
+                return order
+        raise Rejected("unknown_order")
+
+    def fills_of(self, account: Account, pair: str | None = None, order: Order | None = None) -> list[Fill]:
+        return [
+            fill
+            for fill in self.venue.fills
+            if fill.order.account is account and pair in (None, fill.order.symbol) and order in (None, fill.order)
+        ]
+
+    def traded(self, match: Match) -> None:
+        self.recent.setdefault(match.maker.symbol, []).append(match)
+        del self.recent[match.maker.symbol][:-RECENT]
+
+    # What look-ups find.
+
+    def _pair_of(self, given: Given) -> str | None:
+        return self.pair(given["pair"]) if given.get("pair") else None
+
+    def find_venue(self, account: Account, given: Given) -> None:
+        return None
+
+    def find_markets(self, account: Account, given: Given) -> list[Symbol]:
+        return [symbol for symbol in self.listed() if self._pair_of(given) in (None, symbol.pair)]
+
+    def find_tickers(self, account: Account, given: Given) -> list[Market]:
+        return [Market(self.venue, symbol.pair) for symbol in self.find_markets(account, given)]
+
+    def find_ticker(self, account: Account, given: Given) -> Market:
+        return Market(self.venue, self.pair(given["pair"]))
+
+    def find_trades(self, account: Account, given: Given) -> list[Match]:
+        return self.find_trades_up(account, given)[::-1]
+
+    def find_trades_up(self, account: Account, given: Given) -> list[Match]:
+        return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
+
+    def find_order(self, account: Account, given: Given) -> Order:
+        return self.find(account, order_id=given.get("id"), client_id=given.get("client"))
+
+    def find_orders(self, account: Account, given: Given) -> list[Order]:
+        return self.orders_of(account, self._pair_of(given))
+
+    def find_open_orders(self, account: Account, given: Given) -> list[Order]:
+        return [order for order in self.find_orders(account, given) if order.is_open]
+
+    def find_closed_orders(self, account: Account, given: Given) -> list[Order]:
+        return [order for order in self.find_orders(account, given) if not order.is_open]
+
+    def find_fills(self, account: Account, given: Given) -> list[Fill]:
+        """The first ``limit`` of those after a trade; the last of all others."""
+        order = self.find(account, order_id=given["order"]) if given.get("order") else None
+        after, since, until = (int(given.get(name) or 0) for name in ("after", "since", "until"))
+        found = [
+            fill
+            for fill in self.fills_of(account, self._pair_of(given), order)
+            if fill.trade_id > after and since <= fill.time // 10**6 <= (until or 10**15)
+        ]
+        limit = int(given.get("limit") or RECENT)
+        return found[:limit] if after else found[-limit:]
+
+    def find_fills_down(self, account: Account, given: Given) -> list[Fill]:
+        return self.find_fills(account, given)[::-1]
+
+    def find_holdings(self, account: Account, given: Given) -> list[Held]:
+        return holdings(account)

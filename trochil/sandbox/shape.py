@@ -1,0 +1,65 @@
+"""How a venue words a fact sheet: ``shape`` makes a row of JSON out of flat facts, by a line of words."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from json import loads
+from typing import Any
+
+Facts = dict[str, Any]
+Made = dict[str, Any]
+_WORD = re.compile(r"([^\s=:{}\[\]]+)(?:(=)(\??#?)(\w+)|(:=)(\[\]|\{\}|[^\s}\]]*)|(:)([^\s{}\[\]]*)|([{\[]))?|[}\]]")
+
+
+def shape(words: str, facts: Facts) -> Made:
+    """A row. In ``words``, apart by spaces:
+
+    ``side`` the fact of that name; ``px=price`` under the venue's name; ``sz=#amount`` as a JSON number; ``px=?price``
+    only where it is neither empty nor 0; ``type:SPOT`` a text; ``count:=0`` any JSON; ``fee{ccy=fee_asset}`` an object;
+    ``fees[ccy=fee_asset]`` a list of one. Raises KeyError for a fact that isn't there.
+    """
+    return _made(_parsed(words), facts)
+
+
+def _made(parsed: tuple[Any, ...], facts: Facts) -> Made:
+    row: Made = {}
+    for kind, name, what, mode in parsed:
+        if kind == "fact":
+            value = facts[what]
+            if "?" in mode and value in ("", "0", None):
+                continue
+            row[name] = number(value) if "#" in mode else value
+        elif kind == "constant":
+            row[name] = what
+        else:
+            inner = _made(what, facts)
+            row[name] = inner if kind == "{" else [inner]
+    return row
+
+
+@cache
+def _parsed(words: str) -> tuple[Any, ...]:
+    tokens = iter(_WORD.finditer(words))
+    return tuple(_group(tokens))
+
+
+def _group(tokens: Iterable[re.Match[str]]) -> Iterable[tuple[str, str, Any, str]]:
+    for token in tokens:
+        name, equals, mode, fact, json, literal, colon, constant, bracket = token.groups()
+        if name is None:
+            return
+        if equals:
+            yield "fact", name, fact, mode
+        elif json:
+            yield "constant", name, loads(literal), ""
+        elif colon:
+            yield "constant", name, constant, ""
+        elif bracket:
+            yield bracket, name, tuple(_group(tokens)), ""
+        else:
+            yield "fact", name, name, ""
+
+
+def number(value: str) -> int | float:
+    """As JSON writes numbers."""
+    return float(value) if "." in value else int(value)
