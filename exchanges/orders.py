@@ -183,6 +183,11 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
     updated: int = 0
 
     @property
+    def name(self) -> str:
+        """What the venue is asked by: our id, or its own for an order placed elsewhere."""
+        return self.exchange_order_id if self.external else self.client_order_id
+
+    @property
     def is_done(self) -> bool:
         return self.state.is_done
 

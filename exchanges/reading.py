@@ -1,6 +1,6 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -39,6 +39,16 @@ def iso_ns(stamp: str) -> int:
     seconds, _, fraction = stamp.rstrip("Z").partition(".")
     whole = int(datetime.fromisoformat(f"{seconds}+00:00").timestamp())
     return whole * 10**9 + int((fraction + "000000000")[:9])
+
+
+def one(read: Callable[[Row], T]) -> Callable[[Answer], T]:
+    """Reads an answer that is one row."""
+    return lambda answer: read(answer.json())
+
+
+def each(read: Callable[[Row], T]) -> Callable[[Answer], list[T]]:
+    """Reads an answer that is a list of rows."""
+    return lambda answer: [read(row) for row in answer.json()]
 
 
 def reason_of(text: str) -> str:

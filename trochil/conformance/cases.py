@@ -1,6 +1,5 @@
 """The cases, by id. Each says what a user would notice, and raises AssertionError where it doesn't hold."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,27 +95,28 @@ def checksum_mismatch(desk: Desk) -> None:
     desk.must_equal_the_venue()
 
 
+@case()
+def trades(desk: Desk) -> None:
+    seen = desk.trades_heard()
+    desk.until(lambda: seen, "a trade", 120.0)
+    assert all(trade.price > 0 and trade.size > 0 and trade.time > 1e18 and trade.trade_id for trade in seen)
+
+
 @case("sandbox")
 def trades_have_the_takers_side(desk: Desk) -> None:
-    seen: list[Any] = []
-
-    def listen() -> None:
-        for trade in desk.client.trades(desk.name, desk.pair):
-            seen.append(trade)
-            if any(t.size == float(amount) and t.side is Side.BUY for t in seen):
-                return
-
     with desk.quiet():
-        best = desk.sandbox.admin("GET", f"book?pair={desk.pair}")["asks"][0]
-        amount = Decimal(best[1]) / 2
-        amount -= amount % desk.rule().size_step
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        time.sleep(0.2)
-        desk.admin("trade", pair=desk.pair, side="buy", amount=str(amount))
-        listener.join(PATIENCE)
-        assert not listener.is_alive(), f"no trade of the house's purchase came; seen: {seen}"
-        assert all(trade.price > 0 and trade.time > 1e18 for trade in seen)
+        seen = desk.trades_heard()
+        step = desk.rule().size_step * 10
+
+        def bought() -> bool:
+            desk.admin("trade", pair=desk.pair, side="buy", amount=str(step))
+            time.sleep(0.1)
+            return bool(seen)
+
+        desk.until(bought, "a trade of the house's purchases")
+    assert all(trade.side is Side.BUY for trade in seen), f"only the house bought: {seen}"
+    sizes = [Decimal(repr(trade.size)) for trade in seen]
+    assert all(size <= step for size in sizes), f"no purchase was of more than {step}: {sizes}"
 
 
 @case("sandbox")

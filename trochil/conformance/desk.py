@@ -1,9 +1,10 @@
 """What a case works with: a venue, a client on it, and the sandbox's door where there is one."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import trochil
 from exchanges.contract import Exchange
 from exchanges.orders import TradingRule
 from exchanges.rules import quantize, quantize_price
-from orderbook.messages import BookState
+from orderbook.errors import TrochilError
+from orderbook.messages import BookState, Trade
 from trochil.market_handle import MarketHandle, Order
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
 PATIENCE = 15.0
+HEARD = 100
+"""Trades that a case listens to, at the most."""
 BOOK_VALUE = Decimal(600)
 """Quote currency that an order of a case is worth, about."""
 
@@ -67,6 +71,21 @@ class Desk:
         view = self.book
         self.until(lambda: view.state is BookState.LIVE and view.epoch > above_epoch, "a LIVE book of a new epoch")
         return view
+
+    def trades_heard(self) -> list[Trade]:
+        """A list that fills with the pair's next trades, in the background."""
+        heard: list[Trade] = []
+        source = self.client.trades(self.name, self.pair)
+
+        def listen() -> None:
+            with suppress(TrochilError):  # the client closes: the case is over
+                for item in source:
+                    heard.append(item)
+                    if len(heard) >= HEARD:
+                        return
+
+        threading.Thread(target=listen, daemon=True).start()
+        return heard
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
