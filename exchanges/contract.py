@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, TypedDict, TypeVar
 import msgspec
 
 from exchanges.orders import Balance, Fee, Fill, InFlightOrder, MarketSummary, OrderUpdate, TradingRule
-from exchanges.signing import encode_query, key_fields
+from exchanges.signing import base36, encode_query, key_fields
 from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
@@ -70,6 +70,21 @@ class Call(Generic[T_co]):
 def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
     """A public GET; ``cost`` by the name of the limit."""
     return Call(Request("GET", path, params, cost=cost), read)
+
+
+def ask(
+    what: str,
+    read: Callable[[Answer], T],
+    params: Params = MappingProxyType({}),
+    body: Body = None,
+    *,
+    urgent: bool = True,
+    **cost: int,
+) -> Call[T]:
+    """A signed request about the account; ``what``: its method, if not GET, and path. It may use the reserve, unless
+    it is not ``urgent``: an order to place."""
+    method, _, path = what.rpartition(" ")
+    return Call(Request(method or "GET", path, params, body, signed=True, cost=cost, urgent=urgent), read)
 
 
 class AuthDict(TypedDict):
@@ -137,6 +152,10 @@ class Auth(ABC):
     @abstractmethod
     def sign(self, ask: Unsigned, now: float) -> AuthDict:
         """The request signed at ``now`` (unix seconds on the venue's clock)."""
+
+    def login(self, now: float) -> Frame:
+        """The frame that logs a socket in, where one does."""
+        raise NotImplementedError
 
     def generate_auth_dict(
         self,
@@ -297,9 +316,9 @@ class UserFeed(ABC):
         return self.path
         yield
 
-    @abstractmethod
     def login(self, now: float) -> Iterable[Frame]:
         """The frames that log in and subscribe; later steps follow as Send out of ``parse``."""
+        yield self.auth.login(now)
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[UserEvent | Control]: ...
@@ -399,7 +418,7 @@ class Exchange:
     orders: type[OrderEntry]
     error: Callable[[Answer], Fault | None]
     """What an answer that refuses means; None: it succeeded. What no table knows is ErrorKind.UNKNOWN."""
-    client_id: Callable[[int], str]
+    client_id: Callable[[int], str] = lambda number: f"t{base36(number)}"
     """Our order number (80 bits, unique for ever) in the venue's length and alphabet."""
     server_time: Call[float] | None = None
     """Unix seconds on the venue's clock."""

@@ -1,6 +1,6 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Raw
 
 from exchanges.contract import Answer, ErrorKind, Fault
 from exchanges.orders import Balance, Fee, Fill, MarketSummary, OrderState, OrderType, OrderUpdate, TradingRule
-from orderbook.messages import Side
+from orderbook.messages import BookSnapshot, Side
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -41,14 +42,26 @@ def iso_ns(stamp: str) -> int:
     return whole * 10**9 + int((fraction + "000000000")[:9])
 
 
-def one(read: Callable[[Row], T]) -> Callable[[Answer], T]:
-    """Reads an answer that is one row."""
-    return lambda answer: read(answer.json())
+def one(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], T]:
+    """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``."""
+    return lambda answer: read(_inside(answer, path))
 
 
-def each(read: Callable[[Row], T]) -> Callable[[Answer], list[T]]:
-    """Reads an answer that is a list of rows."""
-    return lambda answer: [read(row) for row in answer.json()]
+def each(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], list[T]]:
+    """Reads an answer that is a list of rows, or has it under ``path``: ``each(order_of, "data")``."""
+    return lambda answer: [read(row) for row in _inside(answer, path)]
+
+
+def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
+    found = answer.json()
+    for step in path:
+        found = found[step]
+    return found
+
+
+def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """``items`` in order, at most ``size`` at a time."""
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def reason_of(text: str) -> str:
@@ -71,12 +84,27 @@ def read_fee(row: Row, names: str) -> Fee:
     return Fee(maker, taker)
 
 
+def pick(row: Row, names: str) -> list[Any]:
+    """The named columns in order; of "a|b" the first that has something. Raises KeyError for what is missing."""
+    return [_first(row, name.split("|")) for name in names.split()]
+
+
+def _first(row: Row, names: list[str]) -> Any:
+    return next((row[name] for name in names[:-1] if row.get(name)), None) or row[names[-1]]
+
+
+def _time(stamp: Any) -> int:
+    return epoch_ns(int(stamp)) if stamp else 0
+
+
 def read_update(
-    row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str, time: int, reason: str = ""
+    row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str = "", time: int = 0, reason: str = ""
 ) -> OrderUpdate:
     """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
-    (cumulative), side, amount, price and type, in this order. Raises KeyError for what is missing."""
-    symbol, state, order_id, filled, quote, side, amount, price, kind = (row[name] for name in names.split())
+    (cumulative), side, amount, price and type, in this order; then, where they aren't given apart, for client id and
+    time (ms or us). Raises KeyError for what is missing."""
+    symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names)
+    client_id, time = (more[0], _time(more[1])) if more else (client_id, time)
     return OrderUpdate(
         symbol=symbol,
         state=states[state],
@@ -93,10 +121,14 @@ def read_update(
     )
 
 
-def read_fill(row: Row, names: str, side: str, *, time: int, client_id: str = "") -> Fill:
+def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id: str = "") -> Fill:
     """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
-    fee asset and whether we were the maker, in this order."""
-    symbol, trade_id, order_id, price, amount, fee, asset, maker = (row[name] for name in names.split())
+    fee asset and whether we were the maker, in this order; then, where they aren't given apart, for side (or whether
+    we bought), time (ms or us) and client id (may be left out)."""
+    symbol, trade_id, order_id, price, amount, fee, asset, maker, *more = pick(row, names)
+    if more:
+        side, time = {True: "buy", False: "sell"}.get(more[0], more[0]), _time(more[1])
+        client_id = more[2] if len(more) > 2 else client_id
     return Fill(
         symbol=symbol,
         trade_id=str(trade_id),
@@ -114,6 +146,30 @@ def read_fill(row: Row, names: str, side: str, *, time: int, client_id: str = ""
 
 def read_balance(asset: str, available: str, held: str, time: int = 0) -> Balance:
     return Balance(asset, Decimal(available) + Decimal(held), Decimal(available), time)
+
+
+def read_holding(row: Row, names: str, time: int = 0) -> Balance:
+    """One asset's balance out of a row. ``names``: its columns for the asset, what is available and what is held."""
+    asset, available, held = pick(row, names)
+    return read_balance(asset, available, held, time)
+
+
+def image(symbol: str, names: str, *path: str | int) -> Callable[[Answer], BookSnapshot]:
+    """Reads a whole book. ``names``: the columns for bids, asks and update id of what stands under ``path``."""
+
+    def read(answer: Answer) -> BookSnapshot:
+        raw: bytes | Raw = answer.body
+        for step in path:
+            raw = msgspec.json.decode(raw, type=dict[str, Raw])[step] if isinstance(step, str) else _nth(raw, step)
+        row = msgspec.json.decode(raw, type=dict[str, Raw])
+        bids, asks, number = (bytes(row[name]) for name in names.split())
+        return BookSnapshot(symbol, bids, asks, int(number.strip(b'"')))
+
+    return read
+
+
+def _nth(raw: bytes | Raw, number: int) -> Raw:
+    return msgspec.json.decode(raw, type=list[Raw])[number]
 
 
 def read_rule(
@@ -188,3 +244,8 @@ class ErrorTable:
         elif status >= 500:
             kind = ErrorKind.UNKNOWN
         return Fault(kind, code, message or f"HTTP {status}", retry_after=retry_after)
+
+
+def errors(words: Mapping[ErrorKind, str] = MappingProxyType({}), **codes: str) -> ErrorTable:
+    """errors(refused="-1013 -2010", auth="-2015"): an ErrorTable by the names of our kinds."""
+    return ErrorTable({ErrorKind(name): text for name, text in codes.items()}, words)

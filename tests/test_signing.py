@@ -57,7 +57,7 @@ def test_names_outside_ascii_are_encoded_before_signing() -> None:
 
 def test_a_user_stream_subscription_is_signed_like_a_logon() -> None:
     # Published: session.logon; the payload of userDataStream.subscribe.signature is the same.
-    params = BINANCE.auth({"api_key": KEY, "api_secret": SECRET}).sign_params(1649729878.532)  # type: ignore[attr-defined]
+    params = BINANCE.auth({"api_key": KEY, "api_secret": SECRET}).login(1649729878.532)["params"]
     assert params["signature"] == "1cf54395b336b0a9727ef27d5d98987962bc47aca6e13fe978612d0adee066ed"
 
 
