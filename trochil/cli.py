@@ -70,10 +70,11 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(serve(list(arguments)))
 
 
-def _add_deployment_commands() -> None:
-    from trochil import cli_deployment
+def _add_the_others() -> None:
+    from trochil import cli_deployment, cli_venues
 
     cli_deployment.add_to(main)
+    cli_venues.add_to(main)
 
 
-_add_deployment_commands()
+_add_the_others()

@@ -1,6 +1,7 @@
 """What a case works with: a venue, a client on it, and the sandbox's door where there is one."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,15 @@ from trochil.views import BookView
 PATIENCE = 15.0
 HEARD = 100
 """Trades that a case listens to, at the most."""
-BOOK_VALUE = Decimal(600)
-"""Quote currency that an order of a case is worth, about."""
+VALUE = Decimal(600)
+"""US dollars that an order of a case is worth, about."""
+REPOSITORY_FRAMES = Path(__file__).parents[2] / "tests" / "frames"
+
+
+def frames_of(exchange: Exchange) -> Path:
+    """Where a venue's frames and vectors are: of this repository, or beside the adapter of another package."""
+    ours = REPOSITORY_FRAMES / exchange.name
+    return ours if ours.is_dir() else Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
 
 
 class Desk:
@@ -33,7 +41,8 @@ class Desk:
 
     def __init__(self, exchange: Exchange, client: trochil.Client, pair: str, sandbox: SandboxProcess | None) -> None:
         self.exchange, self.client, self.pair, self._sandbox = exchange, client, pair, sandbox
-        self.frames: Path | None = None
+        self.value = VALUE
+        self.frames = frames_of(exchange)
         self.rules: dict[str, TradingRule] = {}
 
     @property
@@ -116,8 +125,8 @@ class Desk:
     def rule(self) -> TradingRule:
         return self.rules[self.pair]
 
-    def amount(self, value: Decimal = BOOK_VALUE) -> Decimal:
-        return quantize(value / Decimal(repr(self.live().top().mid)), self.rule().size_step)
+    def amount(self, value: Decimal | None = None) -> Decimal:
+        return quantize((value or self.value) / Decimal(repr(self.live().top().mid)), self.rule().size_step)
 
     def far(self, side: str) -> Decimal:
         """A price at which an order rests undisturbed."""
@@ -167,5 +176,5 @@ class Desk:
 
     def vectors(self) -> list[dict[str, Any]]:
         """Published signatures from the venue's folder of frames."""
-        path = None if self.frames is None else self.frames / "signatures.json"
-        return json.loads(path.read_text()) if path is not None and path.is_file() else []
+        path = self.frames / "signatures.json"
+        return json.loads(path.read_text()) if path.is_file() else []

@@ -1,7 +1,6 @@
 """The conformance suite under pytest, for every venue of the registry: also for those that other packages bring."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from trochil.conformance.cases import CASES, Case
 from trochil.conformance.desk import Desk
 from trochil.sandbox.process import SandboxProcess
 
-FRAMES = Path(__file__).parents[2] / "tests" / "frames"
 RULES_REFRESH = 1.0
 
 
@@ -27,7 +25,6 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         with trochil.connect(name, pairs=pairs, accounts=accounts, config=config, address="inline") as client:
             found = Desk(exchange, client, pairs[0], sandbox)
             found.rules = client.rules(name)
-            found.frames = FRAMES / name
             client.market(name).wait_ready(60)
             yield found
 
