@@ -9,7 +9,8 @@ Made by `python -m trochil.exchanges_page` out of what `exchanges/*.py` declare;
 
 """
 FOOT = """
-Any other venue that ccxt.pro watches runs as `ccxt:<id>`: slower, and without checks of gaps and checksums (see [operating.md](operating.md)).
+Any other venue that ccxt.pro watches runs as `ccxt:<id>`: slower, and without checks of gaps and checksums (see
+[operating.md](operating.md)).
 """
 COLUMNS = (
     "venue",
