@@ -1,5 +1,6 @@
 """From an ActorSpec to the plain object that does its work. The only place that knows every constructor."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -27,11 +28,19 @@ Checkpoint = Callable[[str], None]
 
 
 def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
-    """The venue's addresses: its own, its testnet's, or what the settings put in their place."""
+    """The venue's addresses: its own, its testnet's, or what the settings put in their place.
+
+    Raises ConfigError where there is no testnet, or the venue has ended and an address of its own would be used.
+    """
     base = exchange.testnet if venue.testnet else exchange.hosts
     if base is None:
         raise ConfigError(f"{exchange.name} has no testnet; leave testnet out, or name its hosts in the settings")
     given = venue.hosts
+    if exchange.closed and len(given) < len(dataclasses.fields(Hosts)):
+        raise ConfigError(
+            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox (`trochil sandbox "
+            f"{exchange.name}`) and recordings (`trochil replay`); name the sandbox's hosts in the settings"
+        )
     return Hosts(
         rest=given.get("rest", base.rest),
         public=given.get("public", base.public),

@@ -45,7 +45,7 @@ class Reconciler:
         self._exchange, self._rest, self._ledger, self._clock = exchange, rest, ledger, clock
         self.entry: OrderEntry | None = None
         self._asked: dict[str, float] = {}
-        self._denied: dict[str, int] = {}
+        self._denied: dict[str, list[float]] = {}
         self._sent: dict[str, float] = {}
         self._cancelled: dict[str, float] = {}
         self._begun = clock.monotonic()
@@ -107,17 +107,21 @@ class Reconciler:
 
     async def _denial(self, order: InFlightOrder) -> None:
         """No proof by itself: the request may still be on its way, or the venue's readers behind its engine."""
-        name = order.client_order_id
-        self._denied[name] = self._denied.get(name, 0) + 1
-        since = self._clock.monotonic() - self._sent.get(name, self._begun)
+        name, now = order.client_order_id, self._clock.monotonic()
+        times = self._denied.setdefault(name, [])
+        times.append(now)
         never_seen = order.state is OrderState.PENDING and not order.exchange_order_id
-        if never_seen and self._denied[name] >= DENIALS and since > self._exchange.visibility:
-            what = (
-                f"the venue denied it {self._denied[name]} times, the last {since:.0f} s after it could have been sent"
-            )
-            await self._ledger.close(order, OrderState.NOT_PLACED, what)
-        else:
+        since = now - (self._sent.get(name, self._begun) if never_seen else times[0])
+        if len(times) < DENIALS or since <= self._exchange.visibility:
             await self._ledger.mark_unknown(order, "the venue doesn't find it")
+        elif never_seen:
+            what = f"the venue denied it {len(times)} times, the last {since:.0f} s after it could have been sent"
+            await self._ledger.close(order, OrderState.NOT_PLACED, what)
+        elif self._exchange.forgets_cancelled and not order.filled:
+            what = f"the venue, which forgets what was cancelled without fills, denied it for {since:.0f} s"
+            await self._ledger.close(order, OrderState.CANCELLED, what)
+        else:
+            await self._ledger.mark_unknown(order, "the venue doesn't find it any more")
 
     async def ask(self, order: InFlightOrder) -> None:
         """One question about one order; a failed one changes nothing."""

@@ -61,7 +61,7 @@ class Rest:
     ) -> None:
         """``on_sent`` is called once the bytes of a changing request are on their way."""
         self._exchange, self._session, self._auth, self._clock = exchange, session, auth, clock
-        self._base = hosts.rest.rstrip("/")
+        self._hosts = hosts
         self._budget = Budget(exchange.limits)
         self._offset = 0.0
         self._clock_read: float | None = None
@@ -138,7 +138,7 @@ class Rest:
         asyncio.get_running_loop().call_later(0.001, self.on_sent)
 
     def _prepare(self, request: Request) -> AuthDict:
-        url = self._base + request.path
+        url = http(getattr(self._hosts, request.over)) + request.path
         if request.signed:
             if self._auth is None:
                 raise AuthenticationError(f"{request.path} needs a key: name one in accounts")
@@ -176,6 +176,11 @@ class Rest:
         # The answer was made somewhere between: half the round trip bounds the error.
         self._offset = theirs - (before + after) / 2
         self._clock_read = self._clock.monotonic()
+
+
+def http(host: str) -> str:
+    """The address at which a host answers requests; that of a socket too."""
+    return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")
 
 
 def _changes(request: Request) -> bool:

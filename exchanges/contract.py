@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypedDict, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
 
 import msgspec
 
@@ -44,6 +44,8 @@ class Request:
     urgent: bool = False
     asks: bool = False
     """It changes nothing, though its method is not GET."""
+    over: Literal["rest", "public", "private"] = "rest"
+    """The host that it goes to; that of a socket is asked over HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +433,9 @@ class Exchange:
     """Seconds without a frame of data after which a connection is not believed any more."""
     visibility: float = 10.0
     """Seconds after which an order that the venue took must be found by a query, or never was."""
+    forgets_cancelled: bool = False
+    """An order that was cancelled without fills is not found any more: so one that it has named, and then denies
+    for ``visibility`` seconds, was cancelled."""
     has: frozenset[str] = frozenset()
     """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
     streams_balances: bool = True

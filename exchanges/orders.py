@@ -108,7 +108,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
     symbol: str
     trade_id: str
     exchange_order_id: str
-    side: Side
+    side: Side | None
+    """None: the venue doesn't say, it is the order's."""
     price: Decimal
     amount: Decimal
     fee: Decimal = ZERO

@@ -124,7 +124,7 @@ def read_update(
 def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id: str = "") -> Fill:
     """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
     fee asset and whether we were the maker, in this order; then, where they aren't given apart, for side (or whether
-    we bought), time (ms or us) and client id (may be left out)."""
+    we bought), time (ms or us) and client id (may be left out). Without a side it is the order's."""
     symbol, trade_id, order_id, price, amount, fee, asset, maker, *more = pick(row, names)
     if more:
         side, time = {True: "buy", False: "sell"}.get(more[0], more[0]), _time(more[1])
@@ -134,7 +134,7 @@ def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id:
         trade_id=str(trade_id),
         exchange_order_id=str(order_id),
         client_order_id=client_id,
-        side=Side(side.lower()),
+        side=Side(side.lower()) if side else None,
         price=Decimal(price),
         amount=Decimal(amount),
         fee=Decimal(fee),

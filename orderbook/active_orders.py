@@ -202,7 +202,8 @@ def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
         bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
         asks = [(float(row[1]), float(row[2])) for row in rows if not row[0].startswith("b")]
         return _pairs(bids), _pairs(asks)
-    return _read(message.bids), _read(message.asks)
+    step = -1 if message.layout is Layout.SIZE_FIRST else 1
+    return _read(message.bids)[:, ::step], _read(message.asks)[:, ::step]
 
 
 def _read(text: bytes) -> Floats:

@@ -55,10 +55,10 @@ class OrderBook(BookQueries):
         if layout is Layout.PACKED:
             self._write(_unpack(bids), _unpack(asks), ids)
             return
-        sided = layout is Layout.SIDED
-        verdict = k.ingest(self._f, self._m, bids, asks, sided, _scratch, ids)
+        verdict = k.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
         if verdict == UNDECIDED:
-            self._write(_read_slowly(bids, sided), _read_slowly(asks, False), ids)
+            asks_layout = Layout.JSON if layout is Layout.SIDED else layout
+            self._write(_read_slowly(bids, layout), _read_slowly(asks, asks_layout), ids)
         elif verdict == MALFORMED:
             raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
 
@@ -158,18 +158,18 @@ def _unpack(data: bytes) -> Floats:
     return rows
 
 
-def _read_slowly(text: bytes, sided: bool) -> Floats:
+def _read_slowly(text: bytes, layout: Layout) -> Floats:
     """Rows that the kernel could not decide, read by Python's own float."""
     kind = list[dict[str, Raw]] if text.split(b"[", 1)[-1].lstrip()[:1] == b"{" else list[list[Raw]]
     raw: list[Any] = msgspec.json.decode(text or b"[]", type=kind)
     rows = np.ones((len(raw), 3))
     for number, row in enumerate(raw):
         values = list(row.values()) if isinstance(row, dict) else row
-        if sided:
+        if sided := layout is Layout.SIDED:
             rows[number, 0] = 1.0 if bytes(values[0])[1:2] == b"b" else -1.0
         numbers = values[1:3] if sided else [v for v in values if _is_number(v)][:2]
         rows[number, 1:] = [float(bytes(value).strip(b'"')) for value in numbers]
-    return rows
+    return rows[:, [0, 2, 1]] if layout is Layout.SIZE_FIRST else rows
 
 
 def _is_number(value: Raw) -> bool:

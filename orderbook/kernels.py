@@ -15,6 +15,8 @@ from orderbook.scanner import scan, valid
 # numba's cache of this file looks at this file alone, and ``ingest`` contains the scanner: name the scanner's version.
 SCANNER = "b1ab1a61aadd"
 """First digits of the sha256 of scanner.py; a test says when it must change."""
+SIDED, SIZE_FIRST = 2, 3
+"""Numbers of messages.Layout that the kernels tell apart."""
 META = 6
 SLOTS = (
     "version",
@@ -269,14 +271,24 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
 
 
 @njit(cache=True)
-def ingest(f, m, bid_text, ask_text, sided, scratch, ids):
+def turn(rows, count):
+    """Scanned rows of size and price, in place, as price and size."""
+    for k in range(count):
+        rows[k, 1], rows[k, 2] = rows[k, 2], rows[k, 1]
+
+
+@njit(cache=True)
+def ingest(f, m, bid_text, ask_text, layout, scratch, ids):
     """Scan both texts, check every number, then write. Returns 0, or the scanner's word with nothing changed."""
-    n_bids = scan(bid_text, sided, scratch[0])
+    n_bids = scan(bid_text, layout == SIDED, scratch[0])
     if n_bids < 0:
         return n_bids
     n_asks = scan(ask_text, False, scratch[1])
     if n_asks < 0:
         return n_asks
+    if layout == SIZE_FIRST:
+        turn(scratch[0], n_bids)
+        turn(scratch[1], n_asks)
     if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
         return -1
     write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)

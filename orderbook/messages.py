@@ -34,6 +34,8 @@ class Layout(IntEnum):
     """Little-endian float64 pairs, price then size."""
     SIDED = 2
     """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a word with b marks a bid."""
+    SIZE_FIRST = 3
+    """JSON rows whose first number is the size, the second the price."""
 
 
 class OrderBookRow(NamedTuple):

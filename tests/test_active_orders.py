@@ -190,6 +190,7 @@ SNAPSHOTS = [
     BookSnapshot("A-B", b'[["buy","10","1"],["sell","11","3"],["buy","9","2"]]', b"", 5, 1_500_000_000, Layout.SIDED),
     BookSnapshot("A-B", b'[["bid",10,1,"x"],["ask",11,3],["b",9,2]]', b"", 5, 1_500_000_000, Layout.SIDED),
     BookSnapshot("A-B", *PACKED, 5, 1_500_000_000, Layout.PACKED),
+    BookSnapshot("A-B", b'[["1","10"],["2","9"]]', b'[{"q":3,"r":11}]', 5, 1_500_000_000, Layout.SIZE_FIRST),
 ]
 
 
@@ -264,6 +265,8 @@ def test_a_conversion_reads_levels_as_the_book_does(levels: list[tuple[int, int]
             data = json.dumps([["buy", str(p), str(s)] for p, s in levels]).encode()
         case Layout.PACKED:
             data = np.array(levels, np.float64).tobytes()
+        case Layout.SIZE_FIRST:
+            data = json.dumps([{"q": str(s), "r": str(p)} for p, s in levels]).encode()
     tracker, book = ActiveOrderTracker(), OrderBook(64)
     message = BookDiff("A-B", data, b"", 1, 1, 0, layout)
     book.apply_diff(message)

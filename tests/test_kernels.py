@@ -235,6 +235,8 @@ def test_one_wrong_character_is_refused_or_read_as_json_reads_it(at: int, charac
         (b'[["buy","10","1"],["sell","11","3"],["bid","9","2"]]', b"", Layout.SIDED),
         (b'[["b",10,1,"x"],["ask",11,3,null],["buy",9,2,5]]', b"", Layout.SIDED),
         (packed([[10, 1], [9, 2]]), packed([[11, 3]]), Layout.PACKED),
+        (b'[{"quantity":"1","rate":"10"},{"quantity":2,"rate":9.0}]', b'[["3","11","x"]]', Layout.SIZE_FIRST),
+        (b'[["1.0000000000000000000000000000","10"],["2","9"]]', b'[["3","11"]]', Layout.SIZE_FIRST),
     ],
 )
 def test_every_layout_makes_the_same_book(bids: bytes, asks: bytes, layout: Layout) -> None:
@@ -304,6 +306,8 @@ def test_a_book_equals_a_plain_dictionary(
                 data = packed(some), packed(more)
             case Layout.SIDED:
                 data = text([["buy", *row] for row in some] + [["sell", *row] for row in more]), b""
+            case Layout.SIZE_FIRST:
+                data = text([[s, p] for p, s in some]), text([{"q": str(s), "r": p} for p, s in more])
         if kind == "snapshot":
             book.apply_snapshot(BookSnapshot("A-B", *data, number, 0, layout))
         else:
