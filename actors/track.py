@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from exchanges.contract import BookFeed
-from orderbook.active_orders import ActiveOrderTracker
+from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook
 from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot, Side
 from orderbook.sequencing import Sequencer, Verdict
@@ -30,6 +32,8 @@ class Track:
         self._twin = OrderBook(book.capacity, feed.depth) if has_checksum(type(feed)) else None
         self._crossed_since: float | None = None
         self._was_live = False
+        self._beside: BookSnapshot | None = None
+        self._time = 0
         self.why = "waiting for its first snapshot"
 
     @property
@@ -63,6 +67,8 @@ class Track:
             self.book.set_state(BookState.INVALID)
 
     def _diff(self, message: BookDiff | OrderEvent, received: int) -> None:
+        if self._beside is not None:
+            self._compare(message.time)
         verdict = self._sequencer.offer(message)
         if verdict is Verdict.APPLY:
             self._apply(message, received)
@@ -74,6 +80,10 @@ class Track:
             self._ask()
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
+        if self._feed.compared and type(message) is BookSnapshot:
+            self._compare(message.time)
+            self._beside = message if self.synced and message.time >= self._time else None
+            return
         if self.synced and self._feed.images:
             self._image(message, received)
             return
@@ -89,6 +99,7 @@ class Track:
             return
         self._checkpoint("mid_snapshot")
         self._begin_epoch()
+        self._time, self._beside = message.time, None
         self.book.apply_snapshot(levels, received)
         self._emit(levels, received)
         for diff in fresh:
@@ -106,6 +117,21 @@ class Track:
         self.book.count("applied")
         self._emit(message, received)
 
+    def _compare(self, now: int) -> None:
+        """Hold our best levels against the venue's image beside the events, once something later than it comes: image
+        and events of one moment may arrive in either order. A difference means that an event was lost."""
+        image = self._beside
+        if image is None or now <= image.time:
+            return
+        self._beside = None
+        for side, theirs in zip((self.book.bids, self.book.asks), sides_of(image), strict=True):
+            ours = side[: self._feed.compared]
+            # Sums of sizes differ in their last digits.
+            if ours.shape != theirs.shape or not np.allclose(ours, theirs, 1e-12, 0):
+                self.book.count("gaps")
+                self.lose("the best levels differ from the venue's own image of them")
+                return
+
     def _begin_epoch(self) -> None:
         book = self.book
         if self._was_live:
@@ -117,6 +143,11 @@ class Track:
 
     def _apply(self, message: BookDiff | OrderEvent, received: int) -> None:
         if type(message) is OrderEvent:
+            self._time = message.time
+            if self._feed.compared and not self._orders.fits(message):
+                self.book.count("gaps")
+                self.lose(f"an event doesn't fit: {message.action.name} of order {message.order_id}")
+                return
             diff = self._orders.event(message)
             if diff is None:
                 return

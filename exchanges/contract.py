@@ -257,6 +257,9 @@ class BookFeed(ABC):
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
     images: ClassVar[bool] = False
     """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises nothing."""
+    compared: ClassVar[int] = 0
+    """Levels a side of the BookSnapshots that come beside an order-by-order feed: the book is held against them, and
+    every event must fit what came before it. 0: there are none, and events may be of orders that never rested."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         """``rules`` by the venue's symbol."""

@@ -181,12 +181,14 @@ def read_rule(
     least: str = "0",
     most: str | None = None,
     worth: str = "0",
+    digits: int = 0,
     active: bool,
 ) -> TradingRule:
-    """A pair's rules. ``names``: the row's columns for symbol, base and quote; steps and limits as text."""
+    """A pair's rules. ``names``: the row's columns for symbol, base and quote; steps and limits as text; ``digits``:
+    the most significant ones of a price."""
     symbol, base, quote = (str(row[name]) for name in names.split())
     return TradingRule(
-        trading_pair=f"{base}-{quote}",
+        trading_pair=f"{base}-{quote}".upper(),
         symbol=symbol,
         base=base,
         quote=quote,
@@ -195,6 +197,7 @@ def read_rule(
         min_size=Decimal(least),
         max_size=None if most is None else Decimal(most),
         min_notional=Decimal(worth),
+        significant_digits=digits,
         active=active,
     )
 

@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote
 
-from orderbook.errors import AuthenticationError
+from orderbook.errors import AuthenticationError, ConfigError
 
 
 def hmac_hex(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256") -> str:
@@ -20,6 +21,29 @@ def hmac_base64(secret: str | bytes, payload: str | bytes, algorithm: str = "sha
 
 def sha512_hex(payload: str | bytes) -> str:
     return hashlib.sha512(_bytes(payload)).hexdigest()
+
+
+def eip712(
+    secret: str, domain: Mapping[str, Any], types: Mapping[str, Any], hashed: str
+) -> Callable[[Mapping[str, Any], bytes], dict[str, Any]]:
+    """Signs typed data of Ethereum, (message, payload) -> r, s, v, whose field ``hashed`` is the payload's Keccak hash.
+
+    Raises ConfigError when eth-account isn't installed: it is slow to import, and only traders need it.
+    """
+    try:
+        from eth_account import Account
+        from eth_account.messages import encode_typed_data
+        from eth_utils.crypto import keccak
+    except ImportError:
+        raise ConfigError("signing for this venue needs one package more: pip install eth-account") from None
+    wallet = Account.from_key(secret)
+
+    def sign(message: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
+        typed = encode_typed_data(dict(domain), dict(types), {**message, hashed: keccak(payload)})
+        signed = wallet.sign_message(typed)
+        return {"r": f"0x{signed.r:064x}", "s": f"0x{signed.s:064x}", "v": signed.v}
+
+    return sign
 
 
 def encode_query(params: Mapping[str, str]) -> str:

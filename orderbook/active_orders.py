@@ -70,6 +70,10 @@ class ActiveOrderTracker:
         ids = (message.first_id, message.update_id, message.time)
         return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED, message.checksum)
 
+    def fits(self, message: OrderEvent) -> bool:
+        """Whether it can follow what came before: an order appears that wasn't there, or one that was is changed."""
+        return (message.order_id in self._where) is not (message.action is OrderAction.OPEN)
+
     def texts(self, side: Side, prices: Iterable[float]) -> list[list[str]]:
         """What checksums are made of: the texts of each level's orders, in queue order."""
         levels = self._side(side)
