@@ -29,16 +29,17 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--exchange", default="binance", show_default=True)
+@click.option("--exchange", default="binance", show_default=True, help="A venue, or all of them at once.")
 @click.option("--seconds", default=20.0, show_default=True, help="Counted from all books LIVE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--inline", is_flag=True, help="In this process, without Ray.")
 def demo(exchange: str, seconds: float, as_json: bool, inline: bool) -> None:
     """A local venue, all actors, live books, orders; no keys needed."""
     from exchanges.registry import get
-    from trochil.demo import run_demo
+    from trochil.demo import ALL, run_demo
 
-    get(exchange)
+    if exchange != ALL:
+        get(exchange)
     sys.exit(run_demo(exchange, seconds, as_json, inline))
 
 

@@ -1,236 +1,142 @@
-"""The demo: a local venue, every actor, live books, orders that rest, fill and get cancelled, and an honest summary."""
+"""The demo: local venues, every actor, live books, orders that rest, fill and get cancelled, and an honest summary."""
 
 import contextlib
 import json
-import random
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
-from orderbook.errors import NotReady, TrochilError
+from exchanges.registry import names
 from trochil.client import Client, connect
+from trochil.demo_probe import LatencyProbe
+from trochil.demo_trader import ACCOUNT, Trader
 from trochil.ladder import ladder
-from trochil.market_handle import DONE, Order
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
-ACCOUNT = "default"
-SETTLE_WITHIN = 15.0
-SAMPLES = 100_000
-
-
-class LatencyProbe(threading.Thread):
-    """Measures, in this process, from the venue's sending to the level being readable in a book of another process."""
-
-    def __init__(self, books: list[BookView]) -> None:
-        super().__init__(name="latency", daemon=True)
-        self._books, self._stop_asked = books, threading.Event()
-        self.samples: list[float] = []
-
-    def run(self) -> None:
-        seen = {view: view.sequence for view in self._books}
-        while not self._stop_asked.is_set():
-            for view in self._books:
-                sequence = view.sequence
-                if sequence == seen[view]:
-                    continue
-                with contextlib.suppress(NotReady):
-                    book = view.snapshot(1)
-                    now = time.time_ns()
-                    # Only a reading that is one step on: of a burst only the last was waited for.
-                    if book.sequence == seen[view] + 1 and book.venue_time and len(self.samples) < SAMPLES:
-                        self.samples.append((now - book.venue_time) / 1000)
-                    sequence = book.sequence
-                seen[view] = sequence
-            self._stop_asked.wait(0.00002)
-
-    def finish(self) -> dict[str, float]:
-        self._stop_asked.set()
-        self.join()
-        ordered = sorted(self.samples)
-        if not ordered:
-            return {"p50": 0.0, "p99": 0.0, "n": 0}
-        at = [ordered[min(int(len(ordered) * q), len(ordered) - 1)] for q in (0.5, 0.99)]
-        return {"p50": round(at[0], 1), "p99": round(at[1], 1), "n": len(ordered)}
-
-
-class Trader:
-    """A seeded flow of orders: some rest, some are hit by the house, some take, some are refused or cancelled."""
-
-    def __init__(self, client: Client, sandbox: SandboxProcess, venue: str, pairs: list[str], seed: int) -> None:
-        self._client, self._sandbox, self._venue, self._pairs = client, sandbox, venue, pairs
-        self._market = client.market(venue, account=ACCOUNT)
-        self._random = random.Random(seed)
-        self.orders: list[Order] = []
-        self.was_partial: set[str] = set()
-        self.errors: list[str] = []
-
-    def wait_ready(self) -> None:
-        self._market.wait_ready()
-
-    def step(self) -> None:
-        """One thing a trader does."""
-        acts = (self._rest, self._be_hit, self._take, self._cross_post_only, self._cancel)
-        act = self._random.choices(acts, weights=(4, 4, 3, 1, 3))[0]
-        try:
-            act(self._random.choice(self._pairs))
-        except (TrochilError, TimeoutError) as error:
-            self.errors.append(f"{type(error).__name__}: {error}")
-
-    def _book(self, pair: str) -> BookView:
-        return self._client.book(self._venue, pair)
-
-    def _amount(self, pair: str) -> str:
-        return {"BTC": "0.004", "ETH": "0.08", "SOL": "1.2"}.get(pair.split("-")[0], "1")
-
-    def _price(self, price: float, pair: str) -> str:
-        return f"{price:.2f}" if pair.endswith(("USDT", "USDC", "USD")) else f"{price:.5f}"
-
-    def _rest(self, pair: str) -> None:
-        top = self._book(pair).top()
-        self.orders.append(self._market.buy(pair, self._amount(pair), self._price(top.bid * 0.98, pair), tag="demo"))
-
-    def _be_hit(self, pair: str) -> None:
-        """Rest at the best price; the house sells into it, first a part, later the rest."""
-        top, amount = self._book(pair).top(), self._amount(pair)
-        order = self._market.buy(pair, amount, self._price((top.bid + top.ask) / 2, pair), tag="demo")
-        self.orders.append(order)
-        order.wait("open", "partially_filled", "filled", timeout=10)
-        part = str(order.amount / 4)
-        self._sandbox.admin("POST", "trade", {"pair": pair, "side": "sell", "amount": part, "price": str(order.price)})
-        if order.wait("partially_filled", "filled", timeout=10).state == "partially_filled":
-            self.was_partial.add(order.client_id)
-        if self._random.random() < 0.7:
-            rest = {"pair": pair, "side": "sell", "amount": str(order.amount), "price": str(order.price)}
-            self._sandbox.admin("POST", "trade", rest)
-
-    def _take(self, pair: str) -> None:
-        self.orders.append(self._market.sell(pair, self._amount(pair), type="market", tag="demo"))
-
-    def _cross_post_only(self, pair: str) -> None:
-        price = self._price(self._book(pair).top().ask * 1.01, pair)
-        self.orders.append(self._market.buy(pair, self._amount(pair), price, post_only=True, tag="demo"))
-
-    def _cancel(self, pair: str) -> None:
-        open_orders = [order for order in self.orders[-40:] if not order.is_done]
-        if open_orders:
-            self._market.cancel(self._random.choice(open_orders))
-
-    def settle(self) -> None:
-        """Cancel what is left and wait until the venue has spoken on every order."""
-        self._market.cancel_all()
-        deadline = time.monotonic() + SETTLE_WITHIN
-        for order in self.orders:
-            try:
-                order.wait(*DONE, timeout=max(0.1, deadline - time.monotonic()))
-            except (TimeoutError, TrochilError) as error:
-                self.errors.append(str(error))
-            if order.filled and order.state == "cancelled":
-                self.was_partial.add(order.client_id)
-
-    def summary(self) -> dict[str, int]:
-        states = Counter(order.state for order in self.orders)
-        return {
-            "placed": len(self.orders),
-            "filled": states["filled"],
-            "partially_filled": len(self.was_partial),
-            "cancelled": states["cancelled"] + states["expired"],
-            "rejected": states["rejected"],
-            "open": sum(not order.is_done for order in self.orders),
-            "unknown": sum(order.unknown for order in self.orders),
-        }
-
-    def fills(self) -> int:
-        return int(self._market.fills().num_rows)
-
-    def balances_match(self) -> bool:
-        """The ledger against our view, compared in the venue's process; the last events may still be on their way."""
-        deadline = time.monotonic() + SETTLE_WITHIN
-        while True:
-            ours = {asset: [str(b.total), str(b.available)] for asset, b in self._market.balances().items()}
-            verdict = self._sandbox.admin("POST", "balances_match", {"account": ACCOUNT, "balances": ours})
-            if verdict["match"] or time.monotonic() > deadline:
-                if not verdict["match"]:
-                    self.errors.append(f"balances differ: {verdict['differences']}")
-                return bool(verdict["match"])
-            time.sleep(0.1)
+ALL = "all"
+RATE, RATE_OF_MANY = 50.0, 8.0
+"""Flow events a second and pair of a venue alone, and of one of many on this machine."""
+CPUS_OF_MANY = 0.02
+LIVE_WITHIN, LIVE_WITHIN_OF_MANY = 60.0, 240.0
+READY_WITHIN = 120.0
 
 
 def run_demo(exchange: str, seconds: float, as_json: bool, inline: bool, seed: int = 1) -> int:
-    """Run it; 0 when nothing was left unexplained."""
-    console = Console(stderr=as_json)
-    with SandboxProcess(exchange, seed=seed) as sandbox, tempfile.TemporaryDirectory(prefix="trochil-demo-") as folder:
-        config = {
-            "deployment": "demo",
-            "state_dir": folder,
-            "venues": {exchange: {"hosts": sandbox.hosts[exchange], "pairs": sandbox.pairs}},
-        }
-        started = time.monotonic()
-        client = connect(
-            exchange,
-            address="inline" if inline else None,
-            accounts={exchange: f"file:{sandbox.keys_file}#{ACCOUNT}"},
-            config=config,
-        )
-        try:
-            summary = _run(client, sandbox, exchange, seconds, console, started, as_json)
-        finally:
-            client.shutdown()
+    """Run it at one venue, or at "all"; 0 when nothing was left unexplained."""
+    console, venues = Console(stderr=as_json), names() if exchange == ALL else [exchange]
+    started = time.monotonic()
+    with _sandboxes(venues, seed) as sandboxes, _client(sandboxes, inline) as client:
+        summary = _run(client, sandboxes, seconds, console, started, as_json)
+    if exchange != ALL:
+        summary = _alone(summary, exchange)
     print(json.dumps(summary)) if as_json else console.print(_explain(summary))
     return 1 if summary["errors"] or not summary["balances_match"] or summary["orders"]["unknown"] else 0
 
 
+@contextlib.contextmanager
+def _sandboxes(venues: list[str], seed: int) -> Iterator[list[SandboxProcess]]:
+    rate = RATE if len(venues) == 1 else RATE_OF_MANY
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(SandboxProcess(name, seed=seed, rate=rate)) for name in venues]
+
+
+@contextlib.contextmanager
+def _client(sandboxes: list[SandboxProcess], inline: bool) -> Iterator[Client]:
+    with tempfile.TemporaryDirectory(prefix="trochil-demo-") as folder:
+        config: dict[str, Any] = {"deployment": "demo", "state_dir": folder}
+        config["venues"] = {s.exchange: {"hosts": s.hosts[s.exchange], "pairs": s.pairs} for s in sandboxes}
+        config |= {"actor_cpus": CPUS_OF_MANY} if len(sandboxes) > 1 else {}
+        keys = {s.exchange: f"file:{s.keys_file}#{ACCOUNT}" for s in sandboxes}
+        client = connect(*keys, address="inline" if inline else None, accounts=keys, config=config)
+        try:
+            yield client
+        finally:
+            client.shutdown()
+
+
 def _run(
-    client: Client,
-    sandbox: SandboxProcess,
-    exchange: str,
-    seconds: float,
-    console: Console,
-    started: float,
-    plain: bool,
+    client: Client, sandboxes: list[SandboxProcess], seconds: float, console: Console, started: float, plain: bool
 ) -> dict[str, Any]:
-    first = client.book(exchange, sandbox.pairs[0], timeout=60)
+    first = client.book(sandboxes[0].exchange, sandboxes[0].pairs[0], timeout=LIVE_WITHIN)
     console.print(f"first live book after {time.monotonic() - started:.1f} s: {first!r}")
-    books = [client.book(exchange, pair, timeout=60) for pair in sandbox.pairs]
-    trader = Trader(client, sandbox, exchange, sandbox.pairs, seed=7)
-    trader.wait_ready()
-    resyncs = {view.trading_pair: view.counters["resyncs"] for view in books}
-    probe = LatencyProbe(books)
+    within = LIVE_WITHIN if len(sandboxes) == 1 else LIVE_WITHIN_OF_MANY
+    books = {s.exchange: [client.book(s.exchange, pair, timeout=within) for pair in s.pairs] for s in sandboxes}
+    traders = {s.exchange: Trader(client, s, seed=7) for s in sandboxes}
+    for trader in traders.values():
+        trader.wait_ready(READY_WITHIN)
+    console.print(f"all books live and all markets ready after {time.monotonic() - started:.1f} s")
+    every = [view for views in books.values() for view in views]
+    resyncs = {view: view.counters["resyncs"] for view in every}
+    probe, before, begun = LatencyProbe(every), {view: view.sequence for view in every}, time.monotonic()
     probe.start()
-    before, begun = sum(view.sequence for view in books), time.monotonic()
+    _trade(list(traders.values()), begun + seconds, every, console, plain)
+    took, latency = time.monotonic() - begun, probe.finish()
+    updates = {view: view.sequence - before[view] for view in every}
+    settled = {name: _settle(trader, books[name], resyncs) for name, trader in traders.items()}
+    for name, found in settled.items():
+        found["updates_per_s"] = round(sum(updates[view] for view in books[name]) / took, 1)
+    return _together(settled) | {
+        "latency_us": latency,
+        "actors": {name: actor["pid"] for name, actor in client.status().actors.items()},
+    }
+
+
+def _trade(traders: list[Trader], deadline: float, books: list[BookView], console: Console, plain: bool) -> None:
+    """All traders at once, one thread each; a live ladder meanwhile, where there is a terminal."""
+    threads = [threading.Thread(target=trader.trade_until, args=(deadline,)) for trader in traders]
+    for thread in threads:
+        thread.start()
     live = Live(console=console, refresh_per_second=4) if sys.stdout.isatty() and not plain else None
     with live or contextlib.nullcontext():
-        while time.monotonic() - begun < seconds:
-            trader.step()
+        while any(thread.is_alive() for thread in threads):
             if live is not None:
-                live.update(ladder(books))
-            time.sleep(0.05)
-    updates = sum(view.sequence for view in books) - before
-    took = time.monotonic() - begun
-    latency = probe.finish()
+                live.update(ladder(books[:8]))
+            time.sleep(0.25)
+
+
+def _settle(trader: Trader, books: list[BookView], resyncs: dict[BookView, int]) -> dict[str, Any]:
+    """What became of one venue's orders and books."""
     trader.settle()
     matches = trader.balances_match()
     for view in books:
-        again = view.counters["resyncs"] - resyncs[view.trading_pair]
+        again = view.counters["resyncs"] - resyncs[view]
         if again:
-            trader.errors.append(f"{view.trading_pair}: {again} resyncs that nobody asked for")
+            trader.errors.append(f"{view.venue} {view.trading_pair}: {again} resyncs that nobody asked for")
     return {
-        "exchange": exchange,
         "pairs": {view.trading_pair: _describe(view) for view in books},
-        "updates_per_s": round(updates / took, 1),
-        "latency_us": latency,
         "orders": trader.summary(),
         "fills": trader.fills(),
         "balances_match": matches,
-        "actors": {name: actor["pid"] for name, actor in client.status().actors.items()},
         "errors": trader.errors,
     }
+
+
+def _together(settled: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The venues' figures, and their sums."""
+    found = list(settled.values())
+    return {
+        "exchange": ALL,
+        "exchanges": settled,
+        "pairs": {f"{name}/{pair}": told for name, one in settled.items() for pair, told in one["pairs"].items()},
+        "updates_per_s": round(sum(one["updates_per_s"] for one in found), 1),
+        "orders": {what: sum(one["orders"][what] for one in found) for what in found[0]["orders"]},
+        "fills": sum(one["fills"] for one in found),
+        "balances_match": all(one["balances_match"] for one in found),
+        "errors": [error for one in found for error in one["errors"]],
+    }
+
+
+def _alone(summary: dict[str, Any], exchange: str) -> dict[str, Any]:
+    """The summary of a demo at one venue: its pairs by their own names."""
+    one = summary.pop("exchanges")[exchange]
+    return summary | {"exchange": exchange, "pairs": one["pairs"]}
 
 
 def _describe(view: BookView) -> dict[str, Any]:
@@ -244,6 +150,7 @@ def _explain(summary: dict[str, Any]) -> str:
     lines = [
         f"books: {pairs}; {summary['updates_per_s']} updates/s",
         f"venue to readable in another process: {summary['latency_us']}",
+        *(f"{name}: {one['orders']}" for name, one in summary.get("exchanges", {}).items()),
         f"orders: {summary['orders']}, {summary['fills']} fills, balances match: {summary['balances_match']}",
         f"actors: {summary['actors']}",
         f"errors: {summary['errors'] or 'none'}",
