@@ -28,14 +28,18 @@ OVERLAP = 10_000_000_000
 
 
 async def read_fills(rest: Rest, entry: OrderEntry, trading_pair: str, since: FillCursor) -> list[Fill]:
-    """All parts of a pair's fills since the cursor."""
+    """All parts of a pair's fills since the cursor, span by span where the venue answers by spans."""
     found: list[Fill] = []
+    span = int(entry.fills_span * 1e9)
     while True:
         part = await rest.run(entry.fills(trading_pair, since))
         found += part.items
-        if not part.next:
+        if part.next:
+            since = replace(since, page=part.next)
+        elif span and 0 < since.time < rest.now() * 1e9 - span:
+            since = FillCursor(time=since.time + span)
+        else:
             return found
-        since = replace(since, page=part.next)
 
 
 class Reconciler:

@@ -33,6 +33,8 @@ CLOCK_REFRESH = 300.0
 """Seconds after which the venue's clock is read again."""
 DEFAULT_BAN = 10.0
 """Seconds without requests after a 429 that names no deadline."""
+LEAST_BAN = 1.0
+"""Seconds without requests where the deadline that an answer names is over already."""
 LONGEST_WAIT = 30.0
 """Seconds that a request waits for its budget before it is refused here."""
 ERRORS: dict[ErrorKind, type[VenueError]] = {
@@ -86,6 +88,10 @@ class Rest:
             # Proof that nothing was done: the same request may be sent once more with the right time.
             await self._read_clock()
             return await self._once(call, timeout)
+        except NotFound:
+            if call.otherwise is None:
+                raise
+            return await self.run(call.otherwise, timeout)
 
     async def _once(self, call: Call[T], timeout: float) -> T:
         request = call.request
@@ -152,11 +158,17 @@ class Rest:
         message = f"{self._exchange.name}: {fault.message}"
         if fault.kind is not ErrorKind.RATE:
             return ERRORS[fault.kind](message, fault.code)
-        after = answer.headers.get("retry-after", "")
-        until = self.now() + (fault.retry_after or (float(after) if after.isdigit() else DEFAULT_BAN))
+        until = self.now() + (fault.retry_after or self._ban_of(answer))
         self._budget.ban(until)
         log.warning("%s: rate limited, no request for %.1f s", self._exchange.name, until - self.now())
         return RateLimited(message, fault.code, until)
+
+    def _ban_of(self, answer: Answer) -> float:
+        """Seconds, where the headers say so."""
+        after, until = (answer.headers.get(name, "") for name in ("retry-after", self._exchange.reset_header))
+        if after.isdigit():
+            return float(after)
+        return max(int(until) / 1000 - self.now(), LEAST_BAN) if until.isdigit() else DEFAULT_BAN
 
     async def _keep_clock(self) -> None:
         read = self._clock_read

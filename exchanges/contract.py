@@ -67,6 +67,8 @@ class Call(Generic[T_co]):
 
     request: Request
     read: Callable[[Answer], T_co]
+    otherwise: "Call[T_co] | None" = None
+    """Asked next where this one finds nothing (NotFound)."""
 
 
 def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
@@ -83,10 +85,11 @@ def ask(
     urgent: bool = True,
     **cost: int,
 ) -> Call[T]:
-    """A signed request about the account; ``what``: its method, if not GET, and path. It may use the reserve, unless
-    it is not ``urgent``: an order to place."""
+    """A signed request about the account; ``what``: its method, if not GET, and path; empty parameters are left out.
+    It may use the reserve, unless it is not ``urgent``: an order to place."""
     method, _, path = what.rpartition(" ")
-    return Call(Request(method or "GET", path, params, body, signed=True, cost=cost, urgent=urgent), read)
+    given = {name: value for name, value in params.items() if value}
+    return Call(Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent), read)
 
 
 class AuthDict(TypedDict):
@@ -265,6 +268,11 @@ class BookFeed(ABC):
         """``rules`` by the venue's symbol."""
         self.rules, self.stream = rules, stream or self.streams[0]
 
+    @classmethod
+    def of_depth(cls, depth: int) -> "type[BookFeed]":
+        """The same feed with another ``depth``."""
+        return type(f"{cls.__name__}{depth}", (cls,), {"depth": depth})
+
     @abstractmethod
     def markets(self) -> Call[list[MarketSummary]]: ...
 
@@ -332,8 +340,22 @@ class UserFeed(ABC):
 class OrderEntry(ABC):
     """The wire side of placing, cancelling and asking about orders. ``rules`` by trading pair."""
 
+    asks_by: ClassVar[tuple[str, str, str]] = ("symbol", "client_id", "order_id")
+    """What the venue's questions call a symbol, our id of an order and the venue's own."""
+    fills_span: ClassVar[float] = 0.0
+    """Seconds that one question for fills covers from its start; 0: until now."""
+
     def __init__(self, rules: Mapping[str, TradingRule]) -> None:
         self.rules = rules
+
+    def pair(self, trading_pair: str | None) -> dict[str, str]:
+        """{"symbol": ...} of a pair; empty for none."""
+        return {self.asks_by[0]: self.rules[trading_pair].symbol} if trading_pair else {}
+
+    def named(self, order: InFlightOrder) -> dict[str, str]:
+        """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if it isn't ours."""
+        symbol, ours, theirs = self.asks_by
+        return {symbol: order.symbol, theirs if order.external else ours: order.name}
 
     def opening(self) -> Generator[Call[Any], Any, None]:
         """Calls to make once before all others, where a venue needs an account id first."""
@@ -428,6 +450,8 @@ class Exchange:
     server_time: Call[float] | None = None
     """Unix seconds on the venue's clock."""
     testnet: Hosts | None = None
+    reset_header: str = ""
+    """Header of an answer that is refused by a limit: until when (unix ms), where the venue says so."""
     decode: Callable[[bytes], bytes] | None = None
     """What every frame goes through first (gunzip); None: nothing."""
     ping: str | None = None

@@ -8,11 +8,23 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from exchanges.contract import Answer, ErrorKind, Fault
-from exchanges.orders import Balance, Fee, Fill, MarketSummary, OrderState, OrderType, OrderUpdate, TradingRule
-from orderbook.messages import BookSnapshot, Side
+from exchanges.orders import (
+    ZERO,
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    TradingRule,
+)
+from orderbook.errors import NotFound
+from orderbook.messages import BookSnapshot, Side, Trade
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -43,7 +55,8 @@ def iso_ns(stamp: str) -> int:
 
 
 def one(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], T]:
-    """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``."""
+    """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``. Raises NotFound where
+    that is the first of an empty list."""
     return lambda answer: read(_inside(answer, path))
 
 
@@ -55,6 +68,8 @@ def each(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], list[
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     found = answer.json()
     for step in path:
+        if step == 0 and found == []:
+            raise NotFound("the venue lists none")
         found = found[step]
     return found
 
@@ -62,6 +77,17 @@ def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """``items`` in order, at most ``size`` at a time."""
     return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def number(text: str | None) -> Decimal:
+    """0 for none, which many venues write as an empty text."""
+    return Decimal(text) if text else ZERO
+
+
+def accepted(order: InFlightOrder, *path: str | int) -> Callable[[Answer], OrderUpdate]:
+    """Reads the answer to a placed order where it says no more than the venue's own id, under ``path``."""
+    known = OrderUpdate(symbol=order.symbol, state=OrderState.OPEN, client_order_id=order.client_order_id)
+    return lambda answer: structs.replace(known, exchange_order_id=str(_inside(answer, path)))
 
 
 def reason_of(text: str) -> str:
@@ -97,6 +123,12 @@ def _time(stamp: Any) -> int:
     return epoch_ns(int(stamp)) if stamp else 0
 
 
+def read_trade(row: Row, names: str, side: str, *, time: int) -> Trade:
+    """A public trade. ``names``: its row's columns for symbol, trade id, price and size; ``side``: the taker's."""
+    symbol, trade_id, price, size = (row[name] for name in names.split())
+    return Trade(symbol, str(trade_id), Side(side.lower()), float(price), float(size), time)
+
+
 def read_update(
     row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str = "", time: int = 0, reason: str = ""
 ) -> OrderUpdate:
@@ -110,13 +142,13 @@ def read_update(
         state=states[state],
         client_order_id=client_id,
         exchange_order_id=str(order_id),
-        filled=Decimal(filled),
-        quote_filled=Decimal(quote),
+        filled=number(filled),
+        quote_filled=number(quote),
         time=time,
         reason=reason,
         side=Side(side.lower()),
-        amount=Decimal(amount),
-        price=Decimal(price) or None,
+        amount=number(amount),
+        price=number(price) or None,
         type=OrderType.MARKET if "MARKET" in kind.upper() else OrderType.LIMIT,
     )
 
@@ -137,7 +169,7 @@ def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id:
         side=Side(side.lower()) if side else None,
         price=Decimal(price),
         amount=Decimal(amount),
-        fee=Decimal(fee),
+        fee=number(fee),
         fee_asset=asset or "",
         is_maker=maker,
         time=time,
@@ -238,6 +270,20 @@ class ErrorTable:
         except msgspec.DecodeError:
             said = {}
         return self.of(str(said.get("code", "")), str(said.get(message, "")), answer.status)
+
+    def coded(self, answer: Answer, code: str = "code", message: str = "msg", ok: str = "0") -> Fault | None:
+        """A refusal by {``code``: ..., ``message``: ...}, also where the HTTP status is 200.
+
+        What is no JSON object, or lacks the code, came from something that stands before the venue.
+        """
+        try:
+            said = answer.json(Row)
+        except msgspec.DecodeError:
+            return self.of("", answer.body[:200].decode(errors="replace"), answer.status)
+        found = str(said.get(code, ""))
+        if found == ok and answer.status < 400:
+            return None
+        return self.of(found, str(said.get(message, "")), answer.status)
 
     def of(self, code: str, message: str, status: int = 200, retry_after: float = 0.0) -> Fault:
         """The fault of a code and a message, where the HTTP status (418, 429, 5xx) doesn't decide."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ from aiohttp import web
 from actors.limits import Budget
 from actors.rest import Rest
 from exchanges.binance import BINANCE
-from exchanges.contract import Answer, Call, Hosts, RateLimit, Request
+from exchanges.contract import Answer, Call, Exchange, Hosts, RateLimit, Request
 from orderbook.errors import (
     AuthenticationError,
     Disconnected,
@@ -29,7 +30,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KEYS = {"api_key": "K", "api_secret": "very-secret"}
 
 
-def at_server(handler: Handler, work: Callable[[Rest, list[str]], Awaitable[None]], skew: float = 0.0) -> None:
+def at_server(
+    handler: Handler, work: Callable[[Rest, list[str]], Awaitable[None]], skew: float = 0.0, venue: Exchange = BINANCE
+) -> None:
     """Run ``work`` with a driver whose venue answers by ``handler``; the list holds what arrived."""
     arrived: list[str] = []
 
@@ -47,7 +50,7 @@ def at_server(handler: Handler, work: Callable[[Rest, list[str]], Awaitable[None
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as session:
-            await work(Rest(BINANCE, session, Hosts(base, "", ""), BINANCE.auth(KEYS)), arrived)
+            await work(Rest(venue, session, Hosts(base, "", ""), venue.auth(KEYS)), arrived)
         await runner.cleanup()
 
     asyncio.run(main())
@@ -134,6 +137,35 @@ def test_a_ban_stops_every_request_until_its_end() -> None:
         assert len(arrived) == 1
         await asyncio.sleep(1.05)
         assert await rest.run(call("GET")) == {}
+
+    at_server(handler, work)
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(3, 2.5, 3.1), (-3, 0.9, 1.1)])
+def test_a_ban_ends_when_the_venues_own_header_says_or_a_moment_later(ahead: int, least: float, most: float) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        headers = {"X-Reset": str(int((time.time() + ahead) * 1000))}
+        return web.json_response({"code": -1003, "msg": "slow down"}, status=429, headers=headers)
+
+    async def work(rest: Rest, arrived: list[str]) -> None:
+        with pytest.raises(RateLimited) as caught:
+            await rest.run(call("GET"))
+        assert least < caught.value.retry_at - time.time() <= most
+
+    at_server(handler, work, venue=replace(BINANCE, reset_header="x-reset"))
+
+
+def test_what_one_list_does_not_find_is_asked_of_the_next() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/v3/order":
+            return web.json_response({"code": -2013, "msg": "Order does not exist."}, status=400)
+        return web.json_response({"from": request.path})
+
+    async def work(rest: Rest, arrived: list[str]) -> None:
+        with pytest.raises(NotFound):
+            await rest.run(call("GET"))
+        older = Call(Request("GET", "/api/v3/older"), lambda answer: answer.json())
+        assert await rest.run(replace(call("GET"), otherwise=older)) == {"from": "/api/v3/older"}
 
     at_server(handler, work)
 

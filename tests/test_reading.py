@@ -1,0 +1,98 @@
+"""What reading has in common for all venues: answers by paths, refusals by codes, questions by spans of time."""
+
+import asyncio
+import json
+from decimal import Decimal as D
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from actors.reconciling import read_fills
+from exchanges import contract as c, reading as r
+from exchanges.orders import Fill, InFlightOrder, OrderState
+from orderbook.errors import NotFound
+from orderbook.messages import Side, Trade
+
+DAY = 86_400 * 10**9
+
+
+def answer(body: Any, status: int = 200) -> c.Answer:
+    return c.Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def test_the_first_of_an_empty_list_is_not_found() -> None:
+    read = r.one(lambda row: row["a"], "list", 0)
+    assert read(answer({"list": [{"a": 1}]})) == 1
+    with pytest.raises(NotFound):
+        read(answer({"list": []}))
+    with pytest.raises(TypeError):
+        read(answer({"list": None}))
+
+
+def test_an_empty_text_is_no_number() -> None:
+    assert (r.number(""), r.number(None), r.number("1.50")) == (0, 0, D("1.50"))
+
+
+def test_an_accepted_order_has_the_venues_id() -> None:
+    order = InFlightOrder(client_order_id="mine", trading_pair="A-B", symbol="AB", side=Side.BUY, amount=D(1))
+    update = r.accepted(order, "result", "id")(answer({"result": {"id": 28}}))
+    assert (update.state, update.client_order_id, update.exchange_order_id) == (OrderState.OPEN, "mine", "28")
+
+
+def test_a_trade_is_read_by_its_columns() -> None:
+    row = {"s": "AB", "i": 7, "p": "0.5", "v": "2"}
+    assert r.read_trade(row, "s i p v", "Sell", time=9) == Trade("AB", "7", Side.SELL, 0.5, 2.0, 9)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"code": 0}, 200, None),
+        ({"code": "0", "msg": "OK"}, 200, None),
+        ({"code": 7, "msg": "no"}, 200, c.ErrorKind.REFUSED),
+        ({"code": 8, "msg": "?"}, 200, c.ErrorKind.UNKNOWN),
+        ({"code": 0}, 404, c.ErrorKind.UNKNOWN),
+        ({"code": 7}, 503, c.ErrorKind.UNKNOWN),
+        ({"code": 7}, 429, c.ErrorKind.RATE),
+        ({}, 200, c.ErrorKind.UNKNOWN),
+        (b"<html>too often</html>", 403, c.ErrorKind.RATE),
+        (b"[]", 200, c.ErrorKind.UNKNOWN),
+    ],
+)
+def test_refusals_by_code_are_told_from_answers(body: Any, status: int, kind: c.ErrorKind | None) -> None:
+    table = r.errors(refused="7", words={c.ErrorKind.RATE: "too often"})
+    fault = table.coded(answer(body, status))
+    assert (fault.kind if fault else None) is kind
+
+
+def test_empty_parameters_of_a_question_are_left_out() -> None:
+    request = c.ask("/fills", answer, {"symbol": "AB", "cursor": ""}, query=1).request
+    assert (request.method, request.params, request.urgent) == ("GET", {"symbol": "AB"}, True)
+    assert c.ask("POST /order", answer, body={"a": ""}, urgent=False).request.body == {"a": ""}
+
+
+def test_a_feed_of_another_depth_is_the_same_otherwise() -> None:
+    deeper = c.BookFeed.of_depth(1000)
+    assert (deeper.depth, c.BookFeed.depth, deeper.__name__) == (1000, 0, "BookFeed1000")
+
+
+def test_fills_are_asked_for_span_by_span_and_page_by_page() -> None:
+    asked: list[tuple[int, str]] = []
+
+    class Entry:
+        fills_span = 86_400.0
+
+        def fills(self, trading_pair: str, after: c.FillCursor) -> Any:
+            asked.append((after.time, after.page))
+            return c.Page([cast(Fill, len(asked))], "2" if len(asked) == 1 else "")
+
+    async def run(call: Any) -> Any:
+        return call
+
+    rest = SimpleNamespace(run=run, now=lambda: 2.5 * 86_400)
+    found = asyncio.run(read_fills(cast(Any, rest), cast(Any, Entry()), "A-B", c.FillCursor(time=1)))
+    assert asked == [(1, ""), (1, "2"), (DAY + 1, ""), (2 * DAY + 1, "")]
+    assert found == [1, 2, 3, 4]
+    asked.clear()
+    assert len(asyncio.run(read_fills(cast(Any, rest), cast(Any, Entry()), "A-B", c.FillCursor()))) == 2
