@@ -125,7 +125,8 @@ class UserStreamTrackerDataSource:
                 match message:
                     case Ready():
                         limit.reschedule(None)
-                        self._say(True, "open")
+                        if not self._connected:  # else a login was renewed
+                            self._say(True, "open")
                     case Send(answer):
                         await socket.send(answer)
                     case LoginAgain():

@@ -209,7 +209,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The private stream is open: login and subscriptions are confirmed."""
+    """The private stream is open: login and subscriptions are confirmed. Again after a renewed login: nothing new."""
 
 
 @dataclass(frozen=True, slots=True)

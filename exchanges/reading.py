@@ -1,7 +1,7 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -54,6 +54,11 @@ def iso_ns(stamp: str) -> int:
     return whole * 10**9 + int((fraction + "000000000")[:9])
 
 
+def iso(ns: int) -> str:
+    """2024-01-01T00:00:00.123Z; empty for no time."""
+    return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 10**6 % 1000:03}Z" if ns > 0 else ""
+
+
 def one(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], T]:
     """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``. Raises NotFound where
     that is the first of an empty list."""
@@ -63,6 +68,18 @@ def one(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], T]:
 def each(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], list[T]]:
     """Reads an answer that is a list of rows, or has it under ``path``: ``each(order_of, "data")``."""
     return lambda answer: [read(row) for row in _inside(answer, path)]
+
+
+def found(read: Callable[[Row], T], column: str, value: str) -> Callable[[Answer], T]:
+    """Reads the row of a list that has ``value`` in a column. Raises NotFound where none has."""
+
+    def search(answer: Answer) -> T:
+        for row in answer.json():
+            if row.get(column) == value:
+                return read(row)
+        raise NotFound(f"no row with {column} {value}")
+
+    return search
 
 
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
@@ -120,7 +137,9 @@ def _first(row: Row, names: list[str]) -> Any:
 
 
 def _time(stamp: Any) -> int:
-    return epoch_ns(int(stamp)) if stamp else 0
+    if not stamp:
+        return 0
+    return iso_ns(stamp) if "T" in str(stamp) else epoch_ns(int(stamp))
 
 
 def read_trade(row: Row, names: str, side: str, *, time: int) -> Trade:
@@ -134,7 +153,7 @@ def read_update(
 ) -> OrderUpdate:
     """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
     (cumulative), side, amount, price and type, in this order; then, where they aren't given apart, for client id and
-    time (ms or us). Raises KeyError for what is missing."""
+    time (ms, us or ISO). Raises KeyError for what is missing."""
     symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names)
     client_id, time = (more[0], _time(more[1])) if more else (client_id, time)
     return OrderUpdate(
@@ -156,7 +175,7 @@ def read_update(
 def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id: str = "") -> Fill:
     """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
     fee asset and whether we were the maker, in this order; then, where they aren't given apart, for side (or whether
-    we bought), time (ms or us) and client id (may be left out). Without a side it is the order's."""
+    we bought), time (ms, us or ISO) and client id (may be left out). Without a side it is the order's."""
     symbol, trade_id, order_id, price, amount, fee, asset, maker, *more = pick(row, names)
     if more:
         side, time = {True: "buy", False: "sell"}.get(more[0], more[0]), _time(more[1])
