@@ -6,8 +6,13 @@ from typing import Any
 
 import aiohttp
 
+from actors.ccxt_client import CcxtClient
+from actors.ccxt_connection import CcxtConnection
+from actors.ccxt_rest import CcxtRest
+from actors.ccxt_user_stream import CcxtUserStream
 from actors.clock import SYSTEM
 from actors.component import Component, Peers
+from actors.connection import FeedConnection
 from actors.data_source import OrderBookTrackerDataSource
 from actors.journal import Journal
 from actors.keys import load_keys
@@ -25,6 +30,7 @@ from orderbook.reader import BookReader
 from orderbook.shared import book_path
 
 Checkpoint = Callable[[str], None]
+UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
 
 
 def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
@@ -48,16 +54,32 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
     )
 
 
+def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) -> Rest:
+    """What runs a venue's calls; close it. Raises ConfigError."""
+    if exchange.bridged:
+        return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM)
+    if venue.ccxt:
+        raise ConfigError(f"{exchange.name}: the setting ccxt goes with venues named ccxt:<id>")
+    return Rest(exchange, aiohttp.ClientSession(), hosts_of(exchange, venue), auth, SYSTEM)
+
+
+def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:
+    """Which way an account's events come: our socket, ccxt's, or polling."""
+    if venue.user_stream == "polling" or (exchange.bridged and "watchOrders" not in exchange.bridged):
+        return PollingUserStreamTrackerDataSource
+    return CcxtUserStream if exchange.bridged else UserStreamTrackerDataSource
+
+
 class Workshop:
-    """Builds the components of one process; they share its HTTP session."""
+    """Builds the components of one process."""
 
     def __init__(self, settings: Settings, run_dir: str, peers: Peers, checkpoint: Checkpoint) -> None:
         self.settings, self.run_dir, self.peers, self.checkpoint = settings, run_dir, peers, checkpoint
-        self._sessions: list[aiohttp.ClientSession] = []
+        self._rests: list[Rest] = []
 
     async def close(self) -> None:
-        for session in self._sessions:
-            await session.close()
+        for rest in self._rests:
+            await rest.close()
 
     def build(self, spec: ActorSpec) -> Component:
         """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
@@ -75,17 +97,16 @@ class Workshop:
     def _place(self, spec: ActorSpec) -> dict[str, Any]:
         return {"run_dir": self.run_dir, "name": spec.name}
 
-    def _rest(self, exchange: Exchange, hosts: Hosts, auth: Auth | None) -> Rest:
-        session = aiohttp.ClientSession()
-        self._sessions.append(session)
-        return Rest(exchange, session, hosts, auth, SYSTEM)
+    def _rest(self, exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> Rest:
+        self._rests.append(rest_of(exchange, venue, auth))
+        return self._rests[-1]
 
     def _auth(self, spec: ActorSpec, exchange: Exchange) -> Auth | None:
         return exchange.auth(load_keys(spec.key_reference)) if spec.key_reference else None
 
     def _data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
         hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
-        rest = self._rest(exchange, hosts, auth)
+        rest = self._rest(exchange, venue, auth)
         return OrderBookTrackerDataSource(
             exchange,
             hosts=hosts,
@@ -93,6 +114,7 @@ class Workshop:
             rest=rest,
             auth=auth,
             rules_refresh=self.settings.rules_refresh,
+            connection=CcxtConnection if exchange.bridged else FeedConnection,
             **self._place(spec),
         )
 
@@ -109,9 +131,8 @@ class Workshop:
 
     def _user_stream_data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
         hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
-        rest = self._rest(exchange, hosts, auth)
-        polling = venue.user_stream == "polling"
-        kind = PollingUserStreamTrackerDataSource if polling else UserStreamTrackerDataSource
+        rest = self._rest(exchange, venue, auth)
+        kind = user_stream_of(exchange, venue)
         return kind(exchange, hosts=hosts, rest=rest, auth=auth, clock=SYSTEM, **self._place(spec))
 
     def _user_stream_tracker(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
@@ -119,11 +140,11 @@ class Workshop:
         return UserStreamTracker(exchange, peers=self.peers, data_source=source, **self._place(spec))
 
     def _market(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
-        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        auth = self._auth(spec, exchange)
         return Market(
             exchange,
             account=spec.key,
-            rest=self._rest(exchange, hosts, auth),
+            rest=self._rest(exchange, venue, auth),
             peers=self.peers,
             user_stream_tracker=spec.sibling("user_stream_tracker"),
             journal=Journal(self.settings.journal_address, venue=spec.venue, account=spec.key),

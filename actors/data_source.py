@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from actors.ccxt_connection import CcxtConnection
 from actors.channel import Endpoint, Publisher
 from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
@@ -54,8 +55,9 @@ class OrderBookTrackerDataSource:
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         rules_refresh: float = 300.0,
+        connection: type[FeedConnection | CcxtConnection] = FeedConnection,
     ) -> None:
-        """``rules_refresh``: seconds between two looks at what the venue lists."""
+        """``rules_refresh``: seconds between two looks at what the venue lists. ``connection``: whose sockets."""
         self._exchange, self._rest, self._clock, self._rules_refresh = exchange, rest, clock, rules_refresh
         self._wanted = list(dict.fromkeys(pairs))
         self._rules: dict[str, TradingRule] = {}  # by trading pair
@@ -74,7 +76,7 @@ class OrderBookTrackerDataSource:
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
         self._connections = [
-            FeedConnection(exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock)
+            connection(exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock)
             for stream in exchange.book.streams
         ]
 

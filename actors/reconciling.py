@@ -10,7 +10,7 @@ from actors.ledger import Ledger
 from actors.rest import Rest
 from exchanges.contract import Exchange, FillCursor, OrderEntry
 from exchanges.orders import ZERO, Fill, InFlightOrder, OrderState, OrderUpdate
-from orderbook.errors import Disconnected, NotFound, VenueError
+from orderbook.errors import Disconnected, NotFound, NotListed, VenueError
 from orderbook.messages import Side
 
 log = logging.getLogger(__name__)
@@ -83,12 +83,12 @@ class Reconciler:
             await ledger.take_fill(fill)
         self.cycles += 1
 
-    async def _status(self, order: InFlightOrder) -> OrderUpdate | None:
-        """None: the venue knows no such order."""
+    async def _status(self, order: InFlightOrder) -> OrderUpdate | NotFound:
+        """What the venue says of an order, also that it knows no such order."""
         try:
             return await self._rest.run(self._entry().status(order))
-        except NotFound:
-            return None
+        except NotFound as denial:
+            return denial
 
     async def _fills(self, symbols: Iterable[str]) -> list[Fill]:
         found: list[Fill] = []
@@ -102,12 +102,15 @@ class Reconciler:
             found += await read_fills(self._rest, self._entry(), rule.trading_pair, cursor)
         return found
 
-    async def _take_answer(self, order: InFlightOrder, answer: OrderUpdate | None) -> None:
-        if answer is not None:
-            self._denied.pop(order.client_order_id, None)
-            await self._ledger.take_update(answer)
-            return
-        await self._denial(order)
+    async def _take_answer(self, order: InFlightOrder, answer: OrderUpdate | NotFound) -> None:
+        match answer:
+            case OrderUpdate():
+                self._denied.pop(order.client_order_id, None)
+                await self._ledger.take_update(answer)
+            case NotListed():
+                await self._ledger.mark_unknown(order, str(answer))
+            case _:
+                await self._denial(order)
 
     async def _denial(self, order: InFlightOrder) -> None:
         """No proof by itself: the request may still be on its way, or the venue's readers behind its engine."""
@@ -224,5 +227,5 @@ class Reconciler:
                 answer = await self._status(unknown)
             except (Disconnected, VenueError):
                 return
-            if answer is not None:
+            if isinstance(answer, OrderUpdate):
                 await self._ledger.take_update(answer)

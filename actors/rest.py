@@ -55,13 +55,16 @@ class Rest:
     def __init__(
         self,
         exchange: Exchange,
-        session: aiohttp.ClientSession,
+        session: aiohttp.ClientSession | None,
         hosts: Hosts,
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_sent`` is called once the bytes of a changing request are on their way."""
+        """``on_sent`` is called once the bytes of a changing request are on their way.
+
+        ``session`` None: a subclass sends by means of its own.
+        """
         self._exchange, self._session, self._auth, self._clock = exchange, session, auth, clock
         self._hosts = hosts
         self._budget = Budget(exchange.limits)
@@ -76,6 +79,11 @@ class Rest:
 
     def status(self) -> dict[str, Any]:
         return {"requests": self.requests, "clock_offset": round(self._offset, 4)} | self._budget.status(self.now())
+
+    async def close(self) -> None:
+        """End what requests are sent over."""
+        if self._session is not None:
+            await self._session.close()
 
     async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT) -> T:
         """The call's answer, read. A changing request whose fate isn't known raises UnknownOutcome."""
@@ -105,7 +113,7 @@ class Rest:
             return call.read(answer)
         except MALFORMED as error:
             what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
-            raise (UnknownOutcome if _changes(request) else Disconnected)(what) from None
+            raise (UnknownOutcome if changes(request) else Disconnected)(what) from None
 
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):
@@ -117,9 +125,10 @@ class Rest:
         self._budget.take(request.cost, self.now())
 
     async def _send(self, request: Request, timeout: float) -> Answer:
+        assert self._session is not None
         ready = self._prepare(request)
         self.requests += 1
-        changing = _changes(request)
+        changing = changes(request)
         if changing:
             self._on_sent_soon()
         try:
@@ -195,5 +204,6 @@ def http(host: str) -> str:
     return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")
 
 
-def _changes(request: Request) -> bool:
+def changes(request: Request) -> bool:
+    """Whether asking twice could do something twice."""
     return request.method != "GET" and not request.asks

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
+from exchanges.ccxt_venue import FIELDS
 from orderbook.errors import ConfigError
 
 T = TypeVar("T")
@@ -24,6 +25,13 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     capacity: int = 8192
     """Levels that a side of a book can hold."""
     user_stream: Literal["socket", "polling"] = "socket"
+    ccxt: dict[str, Any] = {}
+    """Of a venue "ccxt:<id>": merged into what ccxt is made with (urls, options, proxies); never a key."""
+
+    def __post_init__(self) -> None:
+        keys = sorted(FIELDS.keys() & self.ccxt.keys())
+        if keys:
+            raise ValueError(f"{', '.join(keys)} must not stand in settings: name a key reference in accounts")
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

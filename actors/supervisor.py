@@ -215,10 +215,11 @@ class Supervisor:
         if known is not venue:
             known.pairs = list(dict.fromkeys([*known.pairs, *venue.pairs]))
             known.accounts |= venue.accounts
-            if venue.hosts and venue.hosts != known.hosts:
-                raise ConfigError(
-                    f"{name} runs with hosts {known.hosts or 'of its own'}; other hosts need another deployment"
-                )
+            for what in ("hosts", "ccxt"):
+                ours, theirs = getattr(known, what), getattr(venue, what)
+                if theirs and theirs != ours:
+                    why = f"other {what} need another deployment"
+                    raise ConfigError(f"{name} runs with {what} {ours or 'of its own'}; {why}")
 
     def _desired(self) -> dict[str, ActorSpec]:
         return specs_of(self.settings, self._shards)

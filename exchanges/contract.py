@@ -471,6 +471,8 @@ class Exchange:
     """Where a market order needs a price (``order.price`` of a market order): the part of our book's best beyond it."""
     closed: str = ""
     """When and how the venue ended, if it did."""
+    bridged: frozenset[str] = frozenset()
+    """Of a venue that ccxt connects to: what it can do, in ccxt's words. Empty: the sockets are ours."""
     about: About
 
     def with_feed(self, name: str) -> "Exchange":

@@ -1,4 +1,4 @@
-"""Every exchange by name: ours, one line each, and those that other packages bring by an entry point."""
+"""Every exchange by name: ours, one line each, those that other packages bring, and "ccxt:<id>" for any of ccxt."""
 
 from functools import cache
 from importlib import import_module
@@ -12,6 +12,7 @@ BUILT_IN = {
 }
 """Name -> module:object; read when first asked for."""
 GROUP = "trochil.exchanges"
+BRIDGE = "ccxt:"
 
 
 @cache
@@ -32,10 +33,15 @@ def names() -> list[str]:
 @cache
 def get(name: str) -> Exchange:
     """The exchange of that name. Raises ConfigError that lists the known ones."""
+    if name.startswith(BRIDGE):
+        bridged: Exchange = import_module("exchanges.ccxt_venue").bridge(name)
+        return bridged
     if name in _outside():
         return _outside()[name]
     if name not in BUILT_IN:
-        raise ConfigError(f"unknown exchange {name!r}; known are {', '.join(names())}")
+        raise ConfigError(
+            f"unknown exchange {name!r}; known are {', '.join(names())}, and {BRIDGE}<id> for any of ccxt"
+        )
     module, _, attribute = BUILT_IN[name].partition(":")
     exchange: Exchange = getattr(import_module(module), attribute)
     return exchange

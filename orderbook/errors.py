@@ -13,6 +13,7 @@ TrochilError
     ├── RateLimited            until ``retry_at`` (unix seconds)
     ├── ClockSkew              the venue finds our clock wrong
     ├── NotFound               the venue knows no such order (no proof that it never will)
+    │   └── NotListed          asked in a way that doesn't find every order: no proof however often
     ├── DuplicateOrder         the client order id is already there: the first try did arrive
     ├── UnknownOutcome         it may or may not have happened
     └── Refused                proof that it did not happen
@@ -90,6 +91,10 @@ class ClockSkew(VenueError):
 
 class NotFound(VenueError):
     """The venue knows no such order. No proof that it never will."""
+
+
+class NotListed(NotFound):
+    """Asked in a way that doesn't find every order: no proof, however often it is repeated."""
 
 
 class DuplicateOrder(VenueError):

@@ -157,21 +157,19 @@ def doctor(file: str | None) -> None:
 
 
 async def _skews(settings: Any) -> dict[str, float]:
-    import aiohttp
-
-    from actors.build import hosts_of
-    from actors.rest import Rest
+    from actors.build import rest_of
     from exchanges.registry import get
 
     found = {}
-    async with aiohttp.ClientSession() as session:
-        for name, venue in settings.venues.items():
-            rest = Rest(get(name), session, hosts_of(get(name), venue))
-            call = get(name).server_time
-            if call is not None:
-                before = time.time()
+    for name, venue in settings.venues.items():
+        call = get(name).server_time
+        if call is not None:
+            rest, before = rest_of(get(name), venue), time.time()
+            try:
                 theirs = await rest.run(call)
-                found[name] = (before + time.time()) / 2 - theirs
+            finally:
+                await rest.close()
+            found[name] = (before + time.time()) / 2 - theirs
     return found
 
 
