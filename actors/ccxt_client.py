@@ -128,7 +128,7 @@ class CcxtClient:
         except Exception as error:
             if "OrderNotFound" in names_of(error):
                 return None, error
-            if is_no_answer(error):
+            if is_no_answer(error) or "AuthenticationError" in names_of(error):
                 raise
             return None, None  # it can't be asked so
         # Venues that don't know the parameter answer with something else.

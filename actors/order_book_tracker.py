@@ -125,6 +125,8 @@ class OrderBookTracker:
     def _describe(self, track: Track) -> dict[str, Any]:
         meta = track.book.meta()
         state = {"state": track.book.state.name, "why": track.why}
+        if self._exchange.bridged:
+            state["note"] = self._exchange.about.gaps
         return state | {name: meta[name] for name in COUNTERS}
 
     # From the channel to the books.

@@ -31,7 +31,9 @@ class Status(msgspec.Struct, frozen=True):
         columns = ("state", "epoch", "update_id", "applied", "gaps", "resyncs", "rejected")
         books = Table("book", *columns)
         for name, book in self.books.items():
-            books.add_row(name, *(str(book[column]) for column in columns))
+            # A bridge's book is only as true as its library: no gap was looked for.
+            shown = book | {"gaps": "unchecked"} if "note" in book else book
+            books.add_row(name, *(str(shown[column]) for column in columns))
         return [actors, books]
 
     def __repr__(self) -> str:
