@@ -253,6 +253,7 @@ def test_fills_while_the_user_stream_is_cut_are_found(sandbox: SandboxProcess, t
         await at.admin("POST", "disconnect", {"which": "private"})
         await at.hit("100", "60000.00")
         await at.state(order, "filled", within=20)
+        await at.market.wait_ready(20)
         assert at.market.reconciler.cycles >= 2
 
     at_bridge(sandbox, tmp_path, work)
