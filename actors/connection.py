@@ -179,7 +179,7 @@ class FeedConnection:
             raise Disconnected("a symbol stays silent though it was subscribed twice")
         if silent:
             log.warning("%s: nothing came for %s, subscribing again", self._exchange.name, ", ".join(silent[:5]))
-            await self._send_all(self._feed.refresh(silent))
+            await self._send_all(self._feed.refresh(silent, self._subscribing(silent)))
 
     async def _read(self, socket: ExchangeSocket) -> None:
         parse, time_ns, bad = self._feed.parse, self._clock.time_ns, 0
@@ -264,8 +264,11 @@ class FeedConnection:
         if fresh and self._socket is not None:
             self._subscribed.update(fresh)
             self._silence.subscribed(fresh, self._clock.monotonic())
-            feed, auth = self._feed, self._auth
-            await self._send_all(feed.subscribe(fresh) if auth is None else feed.login(fresh, auth, self._rest.now()))
+            await self._send_all(self._subscribing(fresh))
+
+    def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
+        feed, auth = self._feed, self._auth
+        return feed.subscribe(symbols) if auth is None else feed.login(symbols, auth, self._rest.now())
 
     async def unsubscribe(self, symbols: list[str]) -> None:
         gone = [symbol for symbol in symbols if symbol in self._subscribed]
@@ -277,7 +280,7 @@ class FeedConnection:
     async def refresh(self, symbol: str) -> None:
         """Make the stream send its snapshot again, where it isn't on its way already."""
         if symbol in self._subscribed and symbol not in self._silence.waiting:
-            await self._send_all(self._feed.refresh([symbol]))
+            await self._send_all(self._feed.refresh([symbol], self._subscribing([symbol])))
 
     async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:

@@ -158,8 +158,8 @@ class Auth(ABC):
     def sign(self, ask: Unsigned, now: float) -> AuthDict:
         """The request signed at ``now`` (unix seconds on the venue's clock)."""
 
-    def login(self, now: float) -> Frame:
-        """The frame that logs a socket in, where one does."""
+    def login(self, now: float) -> Any:
+        """The frame that logs a socket in, or the fields that a subscription needs for it."""
         raise NotImplementedError
 
     def generate_auth_dict(
@@ -251,6 +251,12 @@ def page(items: list[Fill], full: int) -> Page[Fill]:
     return Page(items, items[-1].trade_id if len(items) >= full else "")
 
 
+def older(items: list[Fill], after: FillCursor) -> Page[Fill]:
+    """Of a venue that gives its newest fills first, each part named by the last trade id of the one before: parts go
+    back until one begins before the cursor."""
+    return Page(items, items[-1].trade_id if items and items[-1].time >= after.time else "")
+
+
 class BookFeed(ABC):
     """The public half of a venue. One object a connection, made with the trading rules."""
 
@@ -292,10 +298,11 @@ class BookFeed(ABC):
         """``subscribe`` where there is a key: for venues whose public feed may need a login."""
         return self.subscribe(symbols)
 
-    def refresh(self, symbols: list[str]) -> Iterable[Frame]:
-        """Frames that make the stream send snapshots again, where snapshots come by stream."""
+    def refresh(self, symbols: list[str], again: Iterable[Frame] | None = None) -> Iterable[Frame]:
+        """Frames that make the stream send snapshots again, where snapshots come by stream. ``again``: those that
+        subscribe, where it takes more than ``subscribe``."""
         yield from self.subscribe(symbols, on=False)
-        yield from self.subscribe(symbols)
+        yield from self.subscribe(symbols) if again is None else again
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:

@@ -24,7 +24,7 @@ from exchanges.orders import (
     TradingRule,
 )
 from orderbook.errors import NotFound
-from orderbook.messages import BookSnapshot, Side, Trade
+from orderbook.messages import BookSnapshot, OrdersSnapshot, RestingOrder, Side, Trade
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -116,9 +116,10 @@ def reason_of(text: str) -> str:
 
 
 def read_market(row: Row, names: str) -> MarketSummary:
-    """``names``: the columns for the symbol, its last price, and its volumes in base and in quote."""
-    symbol, *numbers = (row[name] for name in names.split())
-    return MarketSummary(symbol, *map(Decimal, numbers))
+    """``names``: the columns for the symbol, its last price, and its volumes in base and, where it says that, quote."""
+    symbol, last, volume, *more = (row[name] for name in names.split())
+    value = Decimal(more[0]) if more else Decimal(last) * Decimal(volume)
+    return MarketSummary(symbol, Decimal(last), Decimal(volume), value)
 
 
 def read_fee(row: Row, names: str) -> Fee:
@@ -215,6 +216,18 @@ def image(symbol: str, names: str, *path: str | int) -> Callable[[Answer], BookS
         row = msgspec.json.decode(raw, type=dict[str, Raw])
         bids, asks, number = (bytes(row[name]) for name in names.split())
         return BookSnapshot(symbol, bids, asks, int(number.strip(b'"')))
+
+    return read
+
+
+def orders(symbol: str, names: str) -> Callable[[Answer], OrdersSnapshot]:
+    """Reads a whole book order by order. ``names``: the columns for bids and asks, both rows of price, size and order
+    id, and for the update id."""
+
+    def read(answer: Answer) -> OrdersSnapshot:
+        *sides, number = pick(answer.json(), names)
+        bids, asks = ([RestingOrder(row[2], float(row[0]), float(row[1])) for row in side] for side in sides)
+        return OrdersSnapshot(symbol, bids, asks, int(number))
 
     return read
 

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from orderbook.errors import AuthenticationError, ConfigError
 
@@ -17,6 +18,14 @@ def hmac_hex(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256
 
 def hmac_base64(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256") -> str:
     return base64.b64encode(hmac.new(_bytes(secret), _bytes(payload), algorithm).digest()).decode()
+
+
+def base64_key(secret: str) -> bytes:
+    """A secret that venues give as base64. Raises AuthenticationError, without its value, where it is none."""
+    try:
+        return base64.b64decode(secret, validate=True)
+    except ValueError:
+        raise AuthenticationError("api_secret is not base64: copy it whole") from None
 
 
 def sha512_hex(payload: str | bytes) -> str:
@@ -65,6 +74,11 @@ def base36(number: int) -> str:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
     return digits or "0"
+
+
+def uuid_of(number: int) -> str:
+    """A number of 80 bits in the form of a random UUID."""
+    return str(UUID(int=number >> 62 << 80 | number & (1 << 62) - 1, version=4))
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -1,0 +1,249 @@
+"""Coinbase Exchange (successor of Coinbase Pro), as its REST and websocket feed documentation describes it."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from exchanges import contract as c, orders as o, reading as r
+from exchanges.contract import ErrorKind as Kind
+from exchanges.signing import base64_key, hmac_base64, uuid_of
+from orderbook import messages as m
+
+STATES = r.states(open="received pending active open", filled="filled", cancelled="canceled", rejected="rejected")
+ORDER = "product_id done_reason|status id filled_size executed_value side size price type client_oid done_at|created_at"
+ABSENT = {"client_oid": "", "size": "0", "price": "0", "filled_size": "0", "executed_value": "0"}
+FILL = "product_id trade_id order_id price size fee quote maker side created_at|time"
+REPEATED = ("heartbeat", "ticker", "last_match")  # their sequence is another frame's: they don't count
+OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
+
+
+class CoinbaseAuth(c.Auth):
+    fields = ("api_key", "api_secret", "passphrase")
+
+    def _fields(self, payload: str, now: float) -> dict[str, str]:
+        secret, passphrase = self._secrets
+        signature = hmac_base64(base64_key(secret), f"{int(now)}{payload}")
+        return {"key": self.api_key, "sign": signature, "timestamp": str(int(now)), "passphrase": passphrase}
+
+    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+        fields = self._fields(ask.method + ask.target + ask.data, now)
+        return ask.signed({f"CB-ACCESS-{name.upper()}": value for name, value in fields.items()})
+
+    def login(self, now: float) -> r.Row:
+        """What a subscription has besides."""
+        fields = self._fields("GET/users/self/verify", now)
+        return {**fields, "signature": fields["sign"]}
+
+
+class CoinbaseBook(c.BookFeed):
+    """Order by order: the ``full`` channel on top of a level 3 snapshot; every message counts in one sequence."""
+
+    channels: tuple[str, ...] = ("full", "heartbeat")
+
+    def markets(self) -> c.Call[list[o.MarketSummary]]:
+        return c.get("/products/stats", read_markets, public=1)
+
+    def trading_rules(self) -> c.Call[list[o.TradingRule]]:
+        return c.get("/products", r.each(rule_of), public=1)
+
+    def snapshot(self, symbol: str) -> c.Call[Any] | None:
+        return c.get(f"/products/{symbol}/book", r.orders(symbol, "bids asks sequence"), {"level": "3"}, public=1)
+
+    def subscribe(self, symbols: list[str], on: bool = True) -> list[c.Frame]:
+        return [{"type": "subscribe" if on else "unsubscribe", "product_ids": symbols, "channels": self.channels}]
+
+    def login(self, symbols: list[str], auth: c.Auth, now: float) -> list[c.Frame]:
+        return [{"type": "subscribe", "product_ids": symbols, "channels": self.channels, **auth.login(now)}]
+
+    def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
+        row = msgspec.json.decode(frame)
+        match row["type"]:
+            case "open":
+                yield event(row, m.OrderAction.OPEN, row["price"], row["remaining_size"])
+            case "match":
+                yield event(row, m.OrderAction.MATCH, size=row["size"])
+                # Its side is the maker's.
+                what = row["product_id"], str(row["trade_id"]), OTHER[row["side"]]
+                yield m.Trade(*what, float(row["price"]), float(row["size"]), r.iso_ns(row["time"]))
+            case "change" if row.get("new_size"):
+                yield event(row, m.OrderAction.CHANGE, row.get("new_price") or "nan", row["new_size"])
+            case "done":
+                yield event(row, m.OrderAction.DONE)
+            case "error":
+                yield ERRORS.of("", f"{row['message']}: {r.reason_of(row.get('reason', ''))}")
+            case kind if "sequence" in row and kind not in REPEATED:
+                yield event(row, m.OrderAction.NOTHING)  # received, and whatever the venue adds
+
+
+class Levels(msgspec.Struct, gc=False):
+    type: str
+    product_id: str = ""
+    time: str = ""
+    changes: msgspec.Raw = msgspec.Raw()
+    bids: msgspec.Raw = msgspec.Raw()
+    asks: msgspec.Raw = msgspec.Raw()
+
+
+class CoinbaseLevel2(CoinbaseBook):
+    """Levels: a snapshot by stream, then every change; no sequence, so only a lost connection shows."""
+
+    channels = ("level2", "matches", "heartbeat")
+
+    def snapshot(self, symbol: str) -> None:
+        return None
+
+    def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
+        said = msgspec.json.decode(frame, type=Levels)
+        if said.type == "l2update":
+            time = r.iso_ns(said.time)
+            return [m.BookDiff(said.product_id, bytes(said.changes), b"", time=time, layout=m.Layout.SIDED)]
+        if said.type == "snapshot":
+            return [m.BookSnapshot(said.product_id, bytes(said.bids), bytes(said.asks))]
+        return [word for word in super().parse(frame) if not isinstance(word, m.OrderEvent)]
+
+
+class CoinbaseLevel2Batch(CoinbaseLevel2):
+    """The same every 50 ms; the only book that needs no login."""
+
+    channels = ("level2_batch", "matches", "heartbeat")
+
+
+def event(row: r.Row, action: m.OrderAction, price: str = "0", size: str = "0") -> m.OrderEvent:
+    order, number, time = row.get("maker_order_id") or row.get("order_id", ""), row["sequence"], r.iso_ns(row["time"])
+    what = (row["product_id"], action, order, row.get("side", ""))
+    return m.OrderEvent(*what, float(price), float(size), number, number, time)
+
+
+def read_markets(answer: c.Answer) -> list[o.MarketSummary]:
+    rows = [row["stats_24hour"] | {"symbol": symbol} for symbol, row in answer.json().items() if "stats_24hour" in row]
+    return [r.read_market(row, "symbol last volume") for row in rows if row.get("last")]
+
+
+def rule_of(row: r.Row) -> o.TradingRule:
+    steps = {"tick": row["quote_increment"], "step": row["base_increment"], "least": row["base_increment"]}
+    active = row["status"] == "online" and not row["trading_disabled"]
+    return r.read_rule(row, "id base_currency quote_currency", worth=row["min_market_funds"], active=active, **steps)
+
+
+class CoinbaseUser(c.UserFeed):
+    """The ``user`` channel. Loss on it can't be seen: the market asks from time to time."""
+
+    def opening(self) -> c.Opening:
+        self._cut: dict[str, Decimal] = {}  # what orders lost without a trade: so the venue prevents those with oneself
+        return (yield from super().opening())
+
+    def login(self, now: float) -> list[c.Frame]:
+        products = [rule.symbol for rule in self.rules.values() if rule.active]
+        return [{"type": "subscribe", "product_ids": products, "channels": ["user"], **self.auth.login(now)}]
+
+    def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
+        match msgspec.json.decode(frame):
+            case {"type": "subscriptions", "channels": [*_, "user" | {"name": "user"}]}:
+                yield c.Ready()
+            case {"type": "match"} as row:
+                yield from (fill_of(row, role) for role in ("taker", "maker") if f"{role}_user_id" in row)
+            case {"type": "change", "order_id": order_id, "old_size": old, "new_size": new}:
+                self._cut[order_id] = self._cut.get(order_id, o.ZERO) + Decimal(old) - Decimal(new)
+            case {"type": "received" | "open" | "done", "order_id": order_id} as row:
+                yield update_of(row, self._cut.get(order_id, o.ZERO))
+            case {"type": "error"} as row:
+                yield ERRORS.of("", f"{row['message']}: {r.reason_of(row.get('reason', ''))}")
+
+
+def update_of(row: r.Row, cut: Decimal) -> o.OrderUpdate:
+    """What the ``user`` channel says of an order; our own id is in the first message only."""
+    left = Decimal(row["remaining_size"]) + cut if row.get("remaining_size") else None
+    ids = {"client_order_id": row.get("client_oid") or "", "exchange_order_id": row["order_id"]}
+    what = {"symbol": row["product_id"], "time": r.iso_ns(row["time"]), "reason": row.get("cancel_reason", "")}
+    return o.OrderUpdate(state=STATES[row.get("reason") or row["type"]], left=left, **ids, **what)
+
+
+def fill_of(row: r.Row, role: str = "") -> o.Fill:
+    """A trade of ours; out of a match, whose side is the maker's, with our ``role`` in it."""
+    if role:
+        fee = Decimal(row["price"]) * Decimal(row["size"]) * Decimal(row[f"{role}_fee_rate"])
+        side = row["side"] if role == "maker" else OTHER[row["side"]]
+        row = {**row, "side": side, "fee": fee, "order_id": row[f"{role}_order_id"], "liquidity": role[0].upper()}
+    quote = row["product_id"].rpartition("-")[2]
+    return r.read_fill(row | {"quote": quote, "maker": row["liquidity"] == "M"}, FILL)
+
+
+class CoinbaseOrders(c.OrderEntry):
+    def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
+        body: dict[str, Any] = {"product_id": order.symbol, "side": order.side.value, "type": order.type.value}
+        body |= {"size": f"{order.amount:f}", "client_oid": order.client_order_id}
+        if order.price is not None:
+            body |= {"price": f"{order.price:f}", "time_in_force": order.tif.value}
+        body |= {"post_only": True} if order.post_only else {}
+        return c.ask("POST /orders", r.one(order_of), body=body, urgent=False, private=1)
+
+    def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
+        return c.ask(f"DELETE /orders/{named(order)}", lambda answer: None, {"product_id": order.symbol}, private=1)
+
+    def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
+        return c.ask(f"/orders/{named(order)}", r.one(order_of), private=1)
+
+    def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
+        query = {"product_id": self.rules[trading_pair].symbol} if trading_pair else {}
+        return c.ask("/orders", r.each(order_of), query, private=1)
+
+    def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
+        query = {"product_id": self.rules[trading_pair].symbol} | ({"after": after.page} if after.page else {})
+        return c.ask("/fills", lambda answer: c.older(r.each(fill_of)(answer), after), query, fills=1)
+
+    def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
+        return c.ask("/fills", r.each(fill_of), {"order_id": order.exchange_order_id}, fills=1)
+
+    def balances(self) -> c.Call[list[o.Balance]]:
+        return c.ask("/accounts", r.each(partial(r.read_holding, names="currency available hold")), private=1)
+
+    def fees(self, trading_pair: str) -> c.Call[o.Fee]:
+        return c.ask("/fees", r.one(partial(r.read_fee, names="maker_fee_rate taker_fee_rate")), private=1)
+
+
+def named(order: o.InFlightOrder) -> str:
+    return order.exchange_order_id or f"client:{order.client_order_id}"
+
+
+def order_of(row: r.Row) -> o.OrderUpdate:
+    return r.read_update(ABSENT | row, ORDER, STATES, reason=row.get("reject_reason", ""))
+
+
+WORDS = {
+    Kind.FUNDS: "nsufficient funds",
+    Kind.AUTH: "API Key|CB-ACCESS|invalid signature|Passphrase|authentication|Forbidden",
+    Kind.CLOCK: "timestamp",
+    Kind.DUPLICATE: "duplicate",
+    Kind.REFUSED: "too small|too large|too precise|Invalid|is required|roduct not found|not available|only",
+    Kind.NOT_FOUND: "already done|ot found|NotFound",
+}
+ERRORS = r.errors(WORDS)
+FEED, TEST_FEED = "wss://ws-feed.exchange.coinbase.com", "wss://ws-feed-public.sandbox.exchange.coinbase.com"
+COINBASE = c.Exchange(
+    name="coinbase",
+    hosts=c.Hosts("https://api.exchange.coinbase.com", FEED, FEED),
+    testnet=c.Hosts("https://api-public.sandbox.exchange.coinbase.com", TEST_FEED, TEST_FEED),
+    limits=(c.RateLimit("public", 10, 1.0), c.RateLimit("private", 15, 1.0), c.RateLimit("fills", 10, 1.0)),
+    auth=CoinbaseAuth,
+    book=CoinbaseBook,
+    feeds={"level2": CoinbaseLevel2, "level2_batch": CoinbaseLevel2Batch},
+    user=CoinbaseUser,
+    orders=CoinbaseOrders,
+    error=lambda answer: ERRORS.fault(answer, "message"),
+    client_id=uuid_of,
+    server_time=c.get("/time", lambda answer: float(answer.json()["epoch"])),
+    streams_balances=False,
+    forgets_cancelled=True,
+    has=frozenset({"post_only", "ioc", "fok", "market"}),
+    about=c.About(
+        title="Coinbase Exchange (successor of Coinbase Pro)",
+        books="orders (full); by setting: level2, level2_batch",
+        gaps="one sequence a product, every message counts (full); none (level2)",
+        checked="recorded level2 frames of ten pairs; ccxt and ccxt.pro (level2, orders, user channel)",
+        unchecked="the full channel order by order",
+        not_applicable={"checksum_mismatch": "The feed's messages carry a sequence number; no checksum is among them."},
+    ),
+)
