@@ -66,8 +66,8 @@ class CoinbaseBook(c.BookFeed):
             case "match":
                 yield event(row, m.OrderAction.MATCH, size=row["size"])
                 # Its side is the maker's.
-                what = row["product_id"], str(row["trade_id"]), OTHER[row["side"]]
-                yield m.Trade(*what, float(row["price"]), float(row["size"]), r.iso_ns(row["time"]))
+                side, time = OTHER[row["side"]], r.iso_ns(row["time"])
+                yield r.read_trade(row, "product_id trade_id price size", side, time=time)
             case "change" if row.get("new_size"):
                 yield event(row, m.OrderAction.CHANGE, row.get("new_price") or "nan", row["new_size"])
             case "done":
@@ -172,6 +172,8 @@ def fill_of(row: r.Row, role: str = "") -> o.Fill:
 
 
 class CoinbaseOrders(c.OrderEntry):
+    asks_by = ("product_id", "client_oid", "id")
+
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         body: dict[str, Any] = {"product_id": order.symbol, "side": order.side.value, "type": order.type.value}
         body |= {"size": f"{order.amount:f}", "client_oid": order.client_order_id}
@@ -187,11 +189,10 @@ class CoinbaseOrders(c.OrderEntry):
         return c.ask(f"/orders/{named(order)}", r.one(order_of), private=1)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        query = {"product_id": self.rules[trading_pair].symbol} if trading_pair else {}
-        return c.ask("/orders", r.each(order_of), query, private=1)
+        return c.ask("/orders", r.each(order_of), self.pair(trading_pair), private=1)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        query = {"product_id": self.rules[trading_pair].symbol} | ({"after": after.page} if after.page else {})
+        query = self.pair(trading_pair) | {"after": after.page}
         return c.ask("/fills", lambda answer: c.older(r.each(fill_of)(answer), after), query, fills=1)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
