@@ -277,7 +277,10 @@ class Wire(Records):
         return serve
 
     def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
-        """Subscribe a connection to a topic, or end that."""
+        """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""
+        replay = self.server.replay
+        if on and replay is not None and topic == self.book_topic.format(self.symbol(replay.pair)):
+            replay.listened()
         (connection.topics.add if on else connection.topics.discard)(topic)
 
     def tell(self, connection: Connection, frame: Any) -> None:

@@ -24,6 +24,7 @@ TIMES = (
     "server_shutdown",
     "maintenance",
     "bad_checksum",
+    "sequence_reset",
 )
 SECONDS = ("delay_frame", "delay_request", "delay_response", "delayed_visibility", "clock_skew")
 

@@ -94,7 +94,11 @@ class Records:
         raise Rejected("unknown_symbol", symbol)
 
     def whole(self, pair: str) -> "Window":
-        """The book channel's window as of its last frame."""
+        """The book channel's window as of its last frame; of a replay, the recorded snapshot and what followed it."""
+        if self.server.replay is not None:
+            last, *sides = self.server.replay.snapshot()
+            bids, asks = ([(Decimal(price), Decimal(size)) for price, size in side] for side in sides)
+            return Window(pair, bids, asks, 0, last)
         last = self._last.setdefault(pair, self.server.book(pair).update_id)
         return Window(pair, *self.image(pair), 0, last)
 

@@ -8,11 +8,11 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from trochil.sandbox.venue import Symbol
 
@@ -37,10 +37,18 @@ class Record:
     data: dict[str, Any]
 
 
-class Recordings(Protocol):
-    """How a dialect reads its venue's recorded payloads."""
+class Image(NamedTuple):
+    """A whole book; levels as the venue wrote their numbers, best first."""
 
-    def record(self, time: float, text: str, url: str) -> Record | None: ...
+    last_id: int
+    bids: list[list[str]]
+    asks: list[list[str]]
+
+
+class Recordings(Protocol):
+    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``."""
+
+    def records(self, time: float, text: str, url: str) -> Iterable[Record]: ...
     def symbol(self, pair: str) -> str: ...
     def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]: ...
     def last_id(self, record: Record) -> int: ...
@@ -72,7 +80,7 @@ def _captured(path: Path) -> Iterator[tuple[float, str, str]]:
         if " -> " in line[:400]:
             url, _, rest = line.partition(" -> ")
             stamp, _, body = rest.partition(": ")
-            yield float(stamp), body.partition(" header: ")[0], url
+            yield float(stamp), body, url
         elif re.match(r"\d+\.\d+: ", line):
             stamp, _, body = line.partition(": ")
             yield float(stamp), body, ""
@@ -97,10 +105,10 @@ class OwnBook:
                     side.pop(price, None)
         self.last_id = recordings.last_id(record)
 
-    def image(self) -> dict[str, Any]:
+    def image(self) -> "Image":
         bids = sorted(self.bids.items(), key=lambda level: -Decimal(level[0]))
         asks = sorted(self.asks.items(), key=lambda level: Decimal(level[0]))
-        return {"lastUpdateId": self.last_id, "bids": [list(b) for b in bids], "asks": [list(a) for a in asks]}
+        return Image(self.last_id, [list(b) for b in bids], [list(a) for a in asks])
 
 
 class Replay:
@@ -111,8 +119,8 @@ class Replay:
         self._speed = 0.0 if speed == "max" else self._positive(speed)
         self._first, self._last = self._range(drop)
         symbol = recordings.symbol(pair)
-        read = (recordings.record(*line) for line in read_lines(Path(file)))
-        self._records = [record for record in read if record is not None and record.symbol in ("", symbol)]
+        read = (record for line in read_lines(Path(file)) for record in recordings.records(*line))
+        self._records = [record for record in read if record.symbol in ("", symbol)]
         if not any(record.kind == "snapshot" for record in self._records):
             raise ReplayError(f"{file} has no snapshot of {pair or 'any pair'}: nothing to begin a book with")
         self._diffs = sum(record.kind == "diff" for record in self._records)
@@ -154,11 +162,11 @@ class Replay:
         places = max(len(level[column].rstrip("0").partition(".")[2]) for side in levels for level in side[:200])
         return Decimal(1).scaleb(-places)
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> Image:
         """The recorded snapshot on the first request, the server's own book afterwards."""
         if not self._fetched.is_set():
             self._fetched.set()
-            return self._snapshot.data
+            return Image(self._recordings.last_id(self._snapshot), *self._recordings.levels(self._snapshot))
         return self._own.image()
 
     def listened(self) -> None:
@@ -224,8 +232,9 @@ class Replay:
 
 
 def parse_json(text: str) -> dict[str, Any] | None:
+    """The object that a payload begins with; None where it doesn't."""
     try:
-        found = json.loads(text)
+        found, _ = json.JSONDecoder().raw_decode(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -1,5 +1,6 @@
 """Recorded payloads of this venue, for replays."""
 
+from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from trochil.sandbox.replay import Record, parse_json
@@ -11,15 +12,13 @@ class Recorded:
     def symbol(self, pair: str) -> str:
         return pair.replace("-", "")
 
-    def record(self, time: float, text: str, url: str) -> Record | None:
-        data = parse_json(text)
-        if data is None:
-            return None
-        if "lastUpdateId" in data:
-            return Record(time, "snapshot", dict(parse_qsl(url.partition("?")[2])).get("symbol", ""), text, data)
+    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
+        data = parse_json(text) or {}
         inner = data.get("data", {})
-        kind = {"depthUpdate": "diff", "trade": "trade"}.get(inner.get("e"))
-        return Record(time, kind, inner["s"], text, data) if kind else None
+        if "lastUpdateId" in data:
+            yield Record(time, "snapshot", dict(parse_qsl(url.partition("?")[2])).get("symbol", ""), text, data)
+        elif kind := {"depthUpdate": "diff", "trade": "trade"}.get(inner.get("e")):
+            yield Record(time, kind, inner["s"], text, data)
 
     def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
         if record.kind == "snapshot":

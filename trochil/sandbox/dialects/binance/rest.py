@@ -143,7 +143,8 @@ class Rest:
     def get_depth(self, params: dict[str, str]) -> Any:
         pair, limit = self.pair(params["symbol"]), int(params.get("limit", 100))
         if self.server.replay is not None:
-            return self.server.replay.snapshot()
+            last, bids, asks = self.server.replay.snapshot()
+            return {"lastUpdateId": last, "bids": bids, "asks": asks}
         fresh = rows.depth(self.server.book(pair), limit)
         if self.server.faults.hits("stale_snapshot") and pair in self._stale:
             return self._stale[pair]
