@@ -6,7 +6,7 @@ ask price, size, update id, meta. Each side is a sorted window (best first) some
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -335,6 +335,29 @@ def read_top(f, m):
     return np.int64(TORN), meta[STATE], monotonic_ns() - meta[HEARTBEAT], np.nan, np.nan, np.nan, np.nan
 
 
+@intrinsic
+def _pointer(typing_context, address):
+    """An address as a pointer. Whoever gives it keeps the memory mapped."""
+
+    def code(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), code
+
+
+@njit(cache=True)
+def read_tops(addresses, capacities, states, numbers):
+    """``read_top`` of many books by address: state (or TORN), heartbeat age; bid, its size, ask, its size, age (s)."""
+    now = wall_ns()
+    for i in range(len(addresses)):
+        f = carray(_pointer(addresses[i]), (META + 1, capacities[i]), np.float64)
+        m = carray(_pointer(addresses[i]), (META + 1, capacities[i]), np.int64)
+        version, state, age, bid, bid_size, ask, ask_size = read_top(f, m)
+        states[i, 0], states[i, 1] = (state if version >= 0 else TORN), age
+        numbers[i, 0], numbers[i, 1], numbers[i, 2], numbers[i, 3] = bid, bid_size, ask, ask_size
+        numbers[i, 4] = (now - m[META, PUBLISH_TIME]) / 1e9
+
+
 @njit(cache=True)
 def read_levels(f, m, depth, bids, asks, seen):
     """Copy up to ``depth`` best (price, size) of each side, and the meta slots: (n bids, n asks), or TORN twice."""
@@ -359,36 +382,11 @@ def read_levels(f, m, depth, bids, asks, seen):
     return np.int64(TORN), np.int64(TORN)
 
 
-@njit(cache=True)
-def spend(levels, n, volume, by_quote):
-    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they don't reach."""
-    base = quote = 0.0
-    for i in range(n):
-        price, size = levels[i, 0], levels[i, 1]
-        left = (volume - quote) / price if by_quote else volume - base
-        take = min(size, left)
-        base += take
-        quote += take * price
-        if take >= left:
-            return base, quote, price
-    return np.nan, np.nan, np.nan
-
-
-@njit(cache=True)
-def volume_to(levels, n, price, sign):
-    """Base volume of the levels up to and including ``price``; sign 1 for asks, -1 for bids."""
-    total = 0.0
-    for i in range(n):
-        if levels[i, 0] * sign > price * sign:
-            break
-        total += levels[i, 1]
-    return total
-
-
 def warm() -> None:
     """Compile every kernel, or load it from the cache; once a node, before actors start."""
     from orderbook.book import OrderBook
     from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
+    from orderbook.tops import Tops
 
     book = OrderBook(64)
     book.apply_snapshot(BookSnapshot("A", b'[["1","1"]]', b'[["2","1"]]', 1))
@@ -396,7 +394,7 @@ def warm() -> None:
     book.apply_diff(BookDiff("A", np.ones((1, 2)).tobytes(), b"", 3, 3, 0, Layout.PACKED))
     book.set_state(BookState.LIVE)
     book.beat()
-    book.top()
-    _ = book.bids
+    _ = book.top(), book.bids
     book.get_price_for_volume(True, 1.0)
     book.get_volume_for_price(True, 2.0)
+    Tops([]).read()

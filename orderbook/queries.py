@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from orderbook import kernels as k
+from numba import njit
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,9 +66,35 @@ class BookQueries:
     def get_volume_for_price(self, is_buy: bool, price: float) -> float:
         """Base volume up to and including ``price``."""
         levels = self._levels(is_buy)
-        return float(k.volume_to(levels, len(levels), float(price), 1.0 if is_buy else -1.0))
+        return float(volume_to(levels, len(levels), float(price), 1.0 if is_buy else -1.0))
 
     def _spend(self, is_buy: bool, volume: float) -> tuple[float, float, float]:
         levels = self._levels(is_buy)
-        base, quote, price = k.spend(levels, len(levels), float(volume), False)
+        base, quote, price = spend(levels, len(levels), float(volume), False)
         return float(base), float(quote), float(price)
+
+
+@njit(cache=True)
+def spend(levels: Floats, n: int, volume: float, by_quote: bool) -> tuple[float, float, float]:
+    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they don't reach."""
+    base = quote = 0.0
+    for i in range(n):
+        price, size = levels[i, 0], levels[i, 1]
+        left = (volume - quote) / price if by_quote else volume - base
+        take = min(size, left)
+        base += take
+        quote += take * price
+        if take >= left:
+            return base, quote, price
+    return np.nan, np.nan, np.nan
+
+
+@njit(cache=True)
+def volume_to(levels: Floats, n: int, price: float, sign: float) -> float:
+    """Base volume of the levels up to and including ``price``; sign 1 for asks, -1 for bids."""
+    total = 0.0
+    for i in range(n):
+        if levels[i, 0] * sign > price * sign:
+            break
+        total += levels[i, 1]
+    return total

@@ -75,6 +75,11 @@ class BookReader(BookQueries):
         self._bids, self._asks = np.empty((capacity, 2)), np.empty((capacity, 2))
         self._seen = np.zeros(len(k.SLOTS), np.int64)
 
+    @property
+    def block(self) -> Floats:
+        """The file's columns, (7, capacity), uncopied: another array once another writer took over."""
+        return self._f
+
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)

@@ -240,15 +240,8 @@ class AsyncClient:
 
     async def changes(self, *books: BookView) -> AsyncIterator[BookView]:
         """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
-        watched = list(books) or await self.books()
-        seen = {view: view._reader.version for view in watched}
-        while True:
-            changed = [view for view in watched if view._reader.version != seen[view]]
-            for view in changed:
-                seen[view] = view._reader.version
-                yield view
-            if not changed:
-                await self._changes.next_change()
+        async for view in self._changes.watch(books or await self.books()):
+            yield view
 
     async def trades(self, venue: str, pair: str) -> AsyncIterator[Trade]:
         """Every trade from now on. Raises Lagged(n) when this reader fell behind."""

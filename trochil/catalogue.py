@@ -8,10 +8,13 @@ import pyarrow as pa
 
 from exchanges.rules import parse_pair
 from orderbook.errors import NotReady, StaleBook, TrochilError
+from orderbook.messages import BookState
+from orderbook.tops import Tops
 from trochil.views import Best, BookView
 
 REFRESH_EVERY = 1.0
 """Seconds after which a book that somebody else began to track is found."""
+STATES = pa.array([state.name for state in BookState])
 COLUMNS = ("venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age")
 
 
@@ -23,6 +26,7 @@ class Catalogue:
         self._look = look
         self._views: list[BookView] = []
         self._by_pair: dict[str, list[BookView]] = {}
+        self._names, self._tops = [pa.array([], pa.string())] * 2, Tops([])
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -46,6 +50,11 @@ class Catalogue:
         by_pair: dict[str, list[BookView]] = {}
         for view in views:
             by_pair.setdefault(view.trading_pair, []).append(view)
+        if views != self._views:
+            self._names = [
+                pa.array([getattr(v, name) for v in views], pa.string()) for name in ("venue", "trading_pair")
+            ]
+            self._tops = Tops([view.reader for view in views])
         self._views, self._by_pair = views, by_pair
 
     async def _refresh_forever(self) -> None:
@@ -73,12 +82,9 @@ class Catalogue:
 
     def tops(self) -> pa.Table:
         """One row a book."""
-        rows = []
-        for view in self._views:
-            with contextlib.suppress(NotReady, StaleBook):
-                top = view.top(stale_ok=True)
-                middle = (top.bid + top.ask) / 2
-                rows.append((view.venue, view.trading_pair, view.state.name, *top[:4], middle, view.age))
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
-        kinds = [pa.string()] * 3 + [pa.float64()] * 6
-        return pa.table([pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)], names=list(COLUMNS))
+        tops = self._tops
+        tops.read()
+        bid, bid_size, ask, ask_size, age = tops.numbers.T
+        numbers = (bid, bid_size, ask, ask_size, (bid + ask) / 2, age)
+        states = pa.DictionaryArray.from_arrays(pa.array(tops.states), STATES)
+        return pa.table([*self._names, states, *(pa.array(column) for column in numbers)], names=list(COLUMNS))

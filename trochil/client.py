@@ -140,7 +140,7 @@ class Client:
 
     def changes(self, *books: BookView) -> Iterator[BookView]:
         """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
-        return self._thread.iterate(self._async.changes(*books))
+        return iter(self._async._changes.watch(books or self.books()))
 
     def trades(self, venue: str, pair: str) -> Iterator[Trade]:
         """Every trade from now on. Raises Lagged(n) when this reader fell behind."""

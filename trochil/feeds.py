@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from actors.channel import Reset, Subscriber
@@ -11,7 +12,50 @@ from actors.component import Peers
 from orderbook.active_orders import sides_of
 from orderbook.errors import Lagged
 from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Trade
-from trochil.views import Diff, EpochChange
+from trochil.views import BookView, Diff, EpochChange
+
+
+class Watch:
+    """What changed since it was last asked, for one reader: names merge, nothing waits in a queue. Any thread."""
+
+    def __init__(self, views: Iterable[BookView]) -> None:
+        self._views = {(view.venue, view.trading_pair): view for view in views}
+        self._seen = {view: view.reader.version for view in self._views.values()}
+        self._named: dict[tuple[str, str], None] = dict.fromkeys(self._views)  # look at all of them once
+        self._condition = threading.Condition()
+        self._waiting: asyncio.Future[None] | None = None
+
+    def tell(self, names: Iterable[tuple[str, str]] | None) -> None:
+        """These may have changed; None: any. On the client's loop."""
+        with self._condition:
+            self._named.update(dict.fromkeys(self._views if names is None else names))
+            self._condition.notify_all()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _changed(self) -> list[BookView]:
+        with self._condition:
+            named, self._named = self._named, {}
+        found = [view for name in named if (view := self._views.get(name)) is not None]
+        changed = [view for view in found if view.reader.version != self._seen[view]]
+        self._seen.update({view: view.reader.version for view in changed})
+        return changed
+
+    def __iter__(self) -> Iterator[BookView]:
+        """Each book whenever it changed; blocks this thread in between."""
+        while True:
+            yield from self._changed()
+            with self._condition:
+                self._condition.wait_for(lambda: bool(self._named))
+
+    async def __aiter__(self) -> AsyncIterator[BookView]:
+        """The same on the client's loop."""
+        while True:
+            for view in self._changed():
+                yield view
+            if not self._named:
+                self._waiting = asyncio.get_running_loop().create_future()
+                await self._waiting
 
 
 class Changes:
@@ -21,23 +65,28 @@ class Changes:
         self._peers = peers
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._condition = threading.Condition()
-        self._events: set[asyncio.Event] = set()
-        self.changed: dict[tuple[str, str], None] = {}
+        self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
 
     def follow(self, venue: str, tracker: str) -> None:
         """Begin to listen to a tracker, once. On the client's loop."""
         if tracker not in self._followed:
             self._followed[tracker] = asyncio.create_task(self._listen(venue, tracker), name=f"changes {tracker}")
 
+    def watch(self, views: Iterable[BookView]) -> Watch:
+        """An iterable over what changes among ``views`` from now on, in any thread."""
+        watch = Watch(views)
+        self._watches.add(watch)
+        return watch
+
     async def _listen(self, venue: str, tracker: str) -> None:
         subscriber = Subscriber(lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes")
         async for batch in subscriber.batches():
-            pairs = [] if isinstance(batch[0], Reset) else [pair for names in batch for pair in names]
+            any_of_them = isinstance(batch[0], Reset)
+            names = None if any_of_them else [(venue, pair) for pairs in batch for pair in pairs]
+            for watch in list(self._watches):
+                watch.tell(names)
             with self._condition:
-                self.changed.update(dict.fromkeys((venue, pair) for pair in pairs))
                 self._condition.notify_all()
-            for event in self._events:
-                event.set()
 
     def wait_until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
         """Block this thread until ``condition`` holds; False on timeout."""
@@ -52,15 +101,6 @@ class Changes:
                 # A wake-up between the look and the wait can't be lost: both happen under the condition.
                 self._condition.wait(0.5 if left is None else min(left, 0.5))
         return True
-
-    async def next_change(self) -> None:
-        """Until anything that is followed changed."""
-        event = asyncio.Event()
-        self._events.add(event)
-        try:
-            await event.wait()
-        finally:
-            self._events.discard(event)
 
     async def close(self) -> None:
         for task in self._followed.values():

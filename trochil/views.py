@@ -110,6 +110,8 @@ class BookView:
         iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]]",
     ) -> None:
         self.venue, self.trading_pair = venue, trading_pair
+        self.reader = reader
+        """The shared file in place: the fast forms of what this object does."""
         self._reader, self._changes, self._diffs, self._iterate = reader, changes, diffs, iterate
         setattr(self, "top", reader.top)  # noqa: B010 - bound at once: a call less on the hottest path
         self.get_price, self.get_mid_price = reader.get_price, reader.get_mid_price
