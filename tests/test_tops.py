@@ -21,6 +21,7 @@ def book(folder: Path, name: str, bid: float = 1.0) -> SharedBook:
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[list[SharedBook]]:
+    kernels.warm()  # compiling takes longer than a writer may be silent
     made = [book(tmp_path, f"B{number}", 1.0 + number) for number in range(3)]
     yield made
     for one in made:
