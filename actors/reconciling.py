@@ -28,7 +28,7 @@ OVERLAP = 10_000_000_000
 
 
 async def read_fills(rest: Rest, entry: OrderEntry, trading_pair: str, since: FillCursor) -> list[Fill]:
-    """All parts of a pair's fills since the cursor, span by span where the venue answers by spans."""
+    """All parts of a pair's fills since the cursor, oldest first; span by span where the venue does."""
     found: list[Fill] = []
     span = int(entry.fills_span * 1e9)
     while True:
@@ -39,7 +39,7 @@ async def read_fills(rest: Rest, entry: OrderEntry, trading_pair: str, since: Fi
         elif span and 0 < since.time < rest.now() * 1e9 - span:
             since = FillCursor(time=since.time + span)
         else:
-            return found
+            return sorted(found, key=lambda fill: fill.time)
 
 
 class Reconciler:

@@ -8,7 +8,7 @@ import numpy as np
 from exchanges.contract import BookFeed
 from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, OrderEvent, OrdersSnapshot, Side
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, Lost, OrderEvent, OrdersSnapshot, Side
 from orderbook.sequencing import Sequencer, Verdict
 from orderbook.shared import SharedBook
 
@@ -29,7 +29,7 @@ class Track:
         self.book, self._feed, self._ask, self._emit, self._checkpoint = book, feed, ask, emit, checkpoint
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
         self._orders = ActiveOrderTracker(feed.depth)
-        self._twin = OrderBook(book.capacity, feed.depth) if has_checksum(type(feed)) else None
+        self._checks, self._twin = has_checksum(type(feed)), None  # type: bool, OrderBook | None
         self._crossed_since: float | None = None
         self._was_live = False
         self._beside: BookSnapshot | None = None
@@ -161,11 +161,12 @@ class Track:
     def _is_right(self, message: BookSnapshot | BookDiff) -> bool:
         """Whether the venue's checksum holds, where it sends one and our reading of it is possible.
 
-        It is made of a private twin of the book: no reader may see levels that turn out wrong.
+        It is made of a private twin of the book: no reader may see levels that turn out wrong. The twin begins with the
+        first message that carries a checksum: a venue that sends none any more costs nothing.
         """
-        twin = self._twin
-        if twin is None:
+        if not self._checks or (self._twin is None and message.checksum < 0):
             return True
+        twin = self._twin = self._twin or self._copy()
         if type(message) is BookSnapshot:
             twin.apply_snapshot(message)
         else:
@@ -178,6 +179,12 @@ class Track:
         self.lose(f"checksum {ours} instead of {message.checksum}")
         self.book.count("gaps")
         return False
+
+    def _copy(self) -> OrderBook:
+        """What stands in the book, in private memory."""
+        copy, bids, asks = OrderBook(self.book.capacity, self._feed.depth), self.book.bids, self.book.asks
+        copy.apply_snapshot(BookSnapshot("", bids.tobytes(), asks.tobytes(), layout=Layout.PACKED))
+        return copy
 
     def _checksum(self, symbol: str, book: OrderBook) -> int:
         bids, asks = (side[:CHECKED_LEVELS] for side in (book.bids, book.asks))

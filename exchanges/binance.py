@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, json
 
 from exchanges import contract as c, orders as o, reading as r
 from exchanges.signing import encode_query, hmac_hex
@@ -24,7 +23,8 @@ ORDER = """symbol status orderId executedQty cummulativeQuoteQty side origQty pr
     origClientOrderId|clientOrderId updateTime|transactTime"""
 REPORT = "s X i z Z S q p o C|c T"  # on a cancel "c" is the cancel's own id
 FILL = "symbol id orderId price qty commission commissionAsset isMaker isBuyer time"
-EXECUTION = "s t i L l n N m S T C|c"
+MARKET, RULE = "symbol lastPrice volume quoteVolume", "symbol baseAsset quoteAsset tickSize| stepSize| minQty| maxQty|"
+FILTERS = {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL"}
 
 
 class BinanceAuth(c.Auth):
@@ -62,15 +62,13 @@ class Shutdown(Struct, tag_field="e", tag="serverShutdown"):
     pass
 
 
-class Frame(r.Said, gc=False):
-    """A combined-stream frame, an acknowledgement, or a refusal."""
-
+class Frame(r.Said, gc=False):  # of a combined stream, an acknowledgement, or a refusal
     data: Depth | Traded | Shutdown | None = None
     id: int | str | None = None
     error: r.Said | None = None
 
 
-_frame = msgspec.json.Decoder(Frame)
+_frame = json.Decoder(Frame)
 
 
 class BinanceBook(c.BookFeed):
@@ -79,8 +77,7 @@ class BinanceBook(c.BookFeed):
     streams = ("/stream?timeUnit=MICROSECOND",)
 
     def markets(self) -> c.Call[list[o.MarketSummary]]:
-        read = partial(r.read_market, names="symbol lastPrice volume quoteVolume")
-        return c.get(f"{API}/ticker/24hr", r.each(read), weight=80)
+        return c.get(f"{API}/ticker/24hr", r.each(partial(r.read_market, names=MARKET)), weight=80)
 
     def trading_rules(self) -> c.Call[list[o.TradingRule]]:
         return c.get(f"{API}/exchangeInfo", r.each(rule_of, "symbols"), {"showPermissionSets": "false"}, weight=20)
@@ -113,12 +110,9 @@ class BinanceBook(c.BookFeed):
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
-    filters = {entry["filterType"]: entry for entry in row["filters"]}
-    filters.setdefault("NOTIONAL", filters.get("MIN_NOTIONAL", {}))
-    lot, price, notional = (filters.get(name, {}) for name in ("LOT_SIZE", "PRICE_FILTER", "NOTIONAL"))
-    sizes = {"step": lot.get("stepSize", "0"), "least": lot.get("minQty", "0"), "most": lot.get("maxQty")}
-    values = {"tick": price.get("tickSize", "0"), "worth": notional.get("minNotional", "0")}
-    return r.read_rule(row, "symbol baseAsset quoteAsset", active=row["status"] == "TRADING", **sizes, **values)
+    limits = [entry for entry in row["filters"] if entry["filterType"] in FILTERS]
+    flat = row | {name: value for entry in limits for name, value in entry.items()}
+    return r.read_rule(flat, RULE, worth=flat.get("minNotional", ""), active=row["status"] == "TRADING")
 
 
 class BinanceUser(c.UserFeed):
@@ -127,11 +121,11 @@ class BinanceUser(c.UserFeed):
     path = "/ws-api/v3?timeUnit=MICROSECOND"
 
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match msgspec.json.decode(frame):
+        match json.decode(frame):
             case {"event": {"e": "executionReport"} as event}:
                 yield r.read_update(event, REPORT, STATES, reason=event["r"].replace("NONE", ""))
                 if event["x"] == "TRADE":
-                    yield r.read_fill(event, EXECUTION)
+                    yield r.read_fill(event, "s t i L l n N m S T C|c")
             case {"event": {"e": "outboundAccountPosition", "B": rows, "E": stamp}}:
                 yield from (r.read_holding(row, "a f l", r.epoch_ns(stamp)) for row in rows)
             case {"event": {"e": "eventStreamTerminated" | "serverShutdown" as what}}:
@@ -147,35 +141,33 @@ class BinanceUser(c.UserFeed):
 
 
 class BinanceOrders(c.OrderEntry):
+    asks_by = ("symbol", "origClientOrderId", "orderId")
+
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         kind = "MARKET" if order.type is o.OrderType.MARKET else "LIMIT_MAKER" if order.post_only else "LIMIT"
         params = {"symbol": order.symbol, "side": order.side.name, "type": kind, "quantity": f"{order.amount:f}"}
         params |= {"newClientOrderId": order.client_order_id, "newOrderRespType": "RESULT"}
         if order.price is not None:
             params |= {"price": f"{order.price:f}"} | ({"timeInForce": order.tif.name} if kind == "LIMIT" else {})
-        return c.ask(f"POST {API}/order", read_order, params, urgent=False, weight=1, orders=1)
+        return c.ask(f"POST {API}/order", r.one(order_of), params, urgent=False, weight=1, orders=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"DELETE {API}/order", read_order, named(order), weight=1)
+        return c.ask(f"DELETE {API}/order", r.one(order_of), self.named(order), weight=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"{API}/order", read_order, named(order), weight=4)
+        return c.ask(f"{API}/order", r.one(order_of), self.named(order), weight=4)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        params = {"symbol": self.rules[trading_pair].symbol} if trading_pair else {}
-        return c.ask(f"{API}/openOrders", r.each(order_of), params, weight=6 if params else 80)
+        return c.ask(f"{API}/openOrders", r.each(order_of), self.pair(trading_pair), weight=6 if trading_pair else 80)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        params = {"symbol": self.rules[trading_pair].symbol, "limit": str(FILLS_A_PAGE)}
-        if known := after.page or after.trade_id:
-            params["fromId"] = str(int(known) + 1)
-        elif after.time:
-            params["startTime"] = str(after.time // 1_000_000)
-        return c.ask(f"{API}/myTrades", lambda answer: c.page(read_fills(answer), FILLS_A_PAGE), params, weight=20)
+        query, known = self.pair(trading_pair) | {"limit": str(FILLS_A_PAGE)}, after.page or after.trade_id
+        query |= {"fromId": str(int(known) + 1)} if known else {"startTime": str(after.time // 10**6 or "")}
+        return c.ask(f"{API}/myTrades", r.pages(fill_of, FILLS_A_PAGE, "id"), query, weight=20)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
         query = {"symbol": order.symbol, "orderId": order.exchange_order_id}
-        return c.ask(f"{API}/myTrades", read_fills, query, weight=5)
+        return c.ask(f"{API}/myTrades", r.each(fill_of), query, weight=5)
 
     def balances(self) -> c.Call[list[o.Balance]]:
         read = r.each(partial(r.read_holding, names="asset free locked"), "balances")
@@ -186,12 +178,8 @@ class BinanceOrders(c.OrderEntry):
         return c.ask(f"{API}/account", read, {"omitZeroBalances": "true"}, weight=20)
 
 
-def named(order: o.InFlightOrder) -> dict[str, str]:
-    return {"symbol": order.symbol, "orderId" if order.external else "origClientOrderId": order.name}
-
-
 order_of = partial(r.read_update, names=ORDER, states=STATES)
-read_order, read_fills = r.one(order_of), r.each(partial(r.read_fill, names=FILL))
+fill_of = partial(r.read_fill, names=FILL)
 ERRORS = r.errors(
     {c.ErrorKind.DUPLICATE: "-2010:uplicate", c.ErrorKind.FUNDS: "-2010:insufficient balance"},
     refused="-1013 -11[0-3]? -2010 -2021 -2022 -2039",

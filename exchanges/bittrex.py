@@ -196,8 +196,7 @@ class BittrexOrders(c.OrderEntry):
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         """Newest first; what follows a page's last is older."""
         params = {"pageSize": str(PAGE), "startDate": r.iso(after.time), "nextPageToken": after.page}
-        read = r.each(fill_of)
-        return c.ask("/v3/executions", lambda a: c.page(read(a), PAGE), self.pair(trading_pair) | params, calls=1)
+        return c.ask("/v3/executions", r.pages(fill_of, PAGE, "id"), self.pair(trading_pair) | params, calls=1)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]] | None:
         name = order.exchange_order_id

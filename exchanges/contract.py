@@ -246,11 +246,6 @@ class FillCursor:
     page: str = ""
 
 
-def page(items: list[Fill], full: int) -> Page[Fill]:
-    """Of a venue that gives ``full`` fills at a time, each part named by the last trade id of the one before."""
-    return Page(items, items[-1].trade_id if len(items) >= full else "")
-
-
 def older(items: list[Fill], after: FillCursor) -> Page[Fill]:
     """Of a venue that gives its newest fills first, each part named by the last trade id of the one before: parts go
     back until one begins before the cursor."""

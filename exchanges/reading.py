@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, structs
 
-from exchanges.contract import Answer, ErrorKind, Fault
+from exchanges.contract import Answer, ErrorKind, Fault, Page
 from exchanges.orders import (
     ZERO,
     Balance,
@@ -27,6 +27,8 @@ from orderbook.errors import NotFound
 from orderbook.messages import BookSnapshot, OrdersSnapshot, RestingOrder, Side, Trade
 
 T = TypeVar("T")
+MAKER = {"m", "maker"}
+"""What venues call the maker's role."""
 Row = dict[str, Any]
 
 
@@ -91,6 +93,17 @@ def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     return found
 
 
+def pages(read: Callable[[Row], T], full: int, by: str, *path: str | int) -> Callable[[Answer], Page[T]]:
+    """Reads a part of a list of which the venue gives ``full`` rows at a time; the next is named by the last row's
+    column ``by``."""
+
+    def read_page(answer: Answer) -> Page[T]:
+        rows = _inside(answer, path)
+        return Page([read(row) for row in rows], str(rows[-1][by]) if len(rows) >= full else "")
+
+    return read_page
+
+
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """``items`` in order, at most ``size`` at a time."""
     return (items[first : first + size] for first in range(0, len(items), size))
@@ -117,24 +130,27 @@ def reason_of(text: str) -> str:
 
 def read_market(row: Row, names: str) -> MarketSummary:
     """``names``: the columns for the symbol, its last price, and its volumes in base and, where it says that, quote."""
-    symbol, last, volume, *more = (row[name] for name in names.split())
-    value = Decimal(more[0]) if more else Decimal(last) * Decimal(volume)
-    return MarketSummary(symbol, Decimal(last), Decimal(volume), value)
+    symbol, *columns = pick(row, names)
+    last, volume, *value = map(number, columns)
+    return MarketSummary(symbol, last, volume, value[0] if value else last * volume)
 
 
 def read_fee(row: Row, names: str) -> Fee:
     """``names``: the columns for the maker's and the taker's rate."""
-    maker, taker = (Decimal(row[name]) for name in names.split())
+    maker, taker = map(Decimal, pick(row, names))
     return Fee(maker, taker)
 
 
 def pick(row: Row, names: str) -> list[Any]:
-    """The named columns in order; of "a|b" the first that has something. Raises KeyError for what is missing."""
+    """The named columns in order. Of "a|b" the first that has something ("a|": else an empty text), of "-a" the number
+    with the other sign. Raises KeyError for what is missing."""
     return [_first(row, name.split("|")) for name in names.split()]
 
 
 def _first(row: Row, names: list[str]) -> Any:
-    return next((row[name] for name in names[:-1] if row.get(name)), None) or row[names[-1]]
+    if names[0].startswith("-"):
+        return -number(row[names[0][1:]])
+    return next((row[name] for name in names[:-1] if row.get(name)), None) or (row[names[-1]] if names[-1] else "")
 
 
 def _time(stamp: Any) -> int:
@@ -143,9 +159,11 @@ def _time(stamp: Any) -> int:
     return iso_ns(stamp) if "T" in str(stamp) else epoch_ns(int(stamp))
 
 
-def read_trade(row: Row, names: str, side: str, *, time: int) -> Trade:
-    """A public trade. ``names``: its row's columns for symbol, trade id, price and size; ``side``: the taker's."""
-    symbol, trade_id, price, size = (row[name] for name in names.split())
+def read_trade(row: Row, names: str, side: str = "", *, time: int = 0) -> Trade:
+    """A public trade. ``names``: its row's columns for symbol, trade id, price and size; then, where they aren't given
+    apart, for the taker's side and time (ms, us or ISO)."""
+    symbol, trade_id, price, size, *more = pick(row, names)
+    side, time = (more[0], _time(more[1])) if more else (side, time)
     return Trade(symbol, str(trade_id), Side(side.lower()), float(price), float(size), time)
 
 
@@ -153,17 +171,18 @@ def read_update(
     row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str = "", time: int = 0, reason: str = ""
 ) -> OrderUpdate:
     """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
-    (cumulative), side, amount, price and type, in this order; then, where they aren't given apart, for client id and
-    time (ms, us or ISO). Raises KeyError for what is missing."""
-    symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names)
-    client_id, time = (more[0], _time(more[1])) if more else (client_id, time)
+    (cumulative; or with a *, as in "*avg", the average price), side, amount, price and type, in this order; then, where
+    they aren't given apart, for client id, time (ms, us or ISO) and reason. Raises KeyError for what is missing."""
+    symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names.replace(" *", " "))
+    if more:
+        client_id, time, reason = more[0], _time(more[1]), (more[2] if len(more) > 2 else reason)
     return OrderUpdate(
         symbol=symbol,
         state=states[state],
         client_order_id=client_id,
         exchange_order_id=str(order_id),
         filled=number(filled),
-        quote_filled=number(quote),
+        quote_filled=number(quote) * (number(filled) if " *" in names else 1),
         time=time,
         reason=reason,
         side=Side(side.lower()),
@@ -175,8 +194,8 @@ def read_update(
 
 def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id: str = "") -> Fill:
     """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
-    fee asset and whether we were the maker, in this order; then, where they aren't given apart, for side (or whether
-    we bought), time (ms, us or ISO) and client id (may be left out). Without a side it is the order's."""
+    fee asset and whether we were the maker (or in which role), in this order; then, where they aren't given apart, for
+    side (or whether we bought), time (ms, us or ISO) and client id (may be left out). Without a side: the order's."""
     symbol, trade_id, order_id, price, amount, fee, asset, maker, *more = pick(row, names)
     if more:
         side, time = {True: "buy", False: "sell"}.get(more[0], more[0]), _time(more[1])
@@ -191,7 +210,7 @@ def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id:
         amount=Decimal(amount),
         fee=number(fee),
         fee_asset=asset or "",
-        is_maker=maker,
+        is_maker=maker if isinstance(maker, bool) else maker.lower() in MAKER,
         time=time,
     )
 
@@ -204,6 +223,13 @@ def read_holding(row: Row, names: str, time: int = 0) -> Balance:
     """One asset's balance out of a row. ``names``: its columns for the asset, what is available and what is held."""
     asset, available, held = pick(row, names)
     return read_balance(asset, available, held, time)
+
+
+def read_total(row: Row, names: str) -> Balance:
+    """One asset's balance out of a row. ``names``: its columns for the asset, what there is in all, what is available
+    of it, and time (ms, us or ISO)."""
+    asset, total, available, stamp = pick(row, names)
+    return Balance(asset, number(total), number(available), _time(stamp))
 
 
 def image(symbol: str, names: str, *path: str | int) -> Callable[[Answer], BookSnapshot]:
@@ -240,27 +266,29 @@ def read_rule(
     row: Row,
     names: str,
     *,
-    tick: str,
-    step: str,
-    least: str = "0",
+    tick: str = "",
+    step: str = "",
+    least: str = "",
     most: str | None = None,
-    worth: str = "0",
+    worth: str = "",
     digits: int = 0,
     active: bool,
 ) -> TradingRule:
-    """A pair's rules. ``names``: the row's columns for symbol, base and quote; steps and limits as text; ``digits``:
-    the most significant ones of a price."""
-    symbol, base, quote = (str(row[name]) for name in names.split())
+    """A pair's rules. ``names``: the row's columns for symbol, base and quote; then, where they aren't given apart, for
+    the steps of price and size and the least and the largest size. Steps and limits as text, empty for none;
+    ``digits``: the most significant ones of a price."""
+    symbol, base, quote, *sizes = map(str, pick(row, names))
+    tick, step, least, most = sizes or (tick, step, least, most)
     return TradingRule(
         trading_pair=f"{base}-{quote}".upper(),
         symbol=symbol,
         base=base,
         quote=quote,
-        price_tick=Decimal(tick),
-        size_step=Decimal(step),
-        min_size=Decimal(least),
-        max_size=None if most is None else Decimal(most),
-        min_notional=Decimal(worth),
+        price_tick=number(tick),
+        size_step=number(step),
+        min_size=number(least),
+        max_size=Decimal(most) if most else None,
+        min_notional=number(worth),
         significant_digits=digits,
         active=active,
     )
@@ -303,19 +331,25 @@ class ErrorTable:
             said = {}
         return self.of(str(said.get("code", "")), str(said.get(message, "")), answer.status)
 
-    def coded(self, answer: Answer, code: str = "code", message: str = "msg", ok: str = "0") -> Fault | None:
+    def coded(
+        self, answer: Answer, code: str = "code", message: str = "msg", ok: str = "0", inside: str = ""
+    ) -> Fault | None:
         """A refusal by {``code``: ..., ``message``: ...}, also where the HTTP status is 200.
 
-        What is no JSON object, or lacks the code, came from something that stands before the venue.
+        What is no JSON object, or lacks the code, came from something that stands before the venue. ``ok``: the codes
+        that are none. "a|b": the first that is there; ``inside``: also in the first row under that name.
         """
         try:
             said = answer.json(Row)
         except msgspec.DecodeError:
             return self.of("", answer.body[:200].decode(errors="replace"), answer.status)
-        found = str(said.get(code, ""))
-        if found == ok and answer.status < 400:
+        match said.get(inside):
+            case [{**row}, *_]:
+                said = row | said
+        found, why = (next((str(said[n]) for n in names.split("|") if n in said), "") for names in (code, message))
+        if found in ok.split() and answer.status < 400:
             return None
-        return self.of(found, str(said.get(message, "")), answer.status)
+        return self.of(found, why, answer.status)
 
     def of(self, code: str, message: str, status: int = 200, retry_after: float = 0.0) -> Fault:
         """The fault of a code and a message, where the HTTP status (418, 429, 5xx) doesn't decide."""

@@ -221,6 +221,23 @@ def test_a_checksum_that_does_not_match_is_not_believed(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_checksum_after_messages_without_one_is_of_all_that_they_said(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path, scripted(ChecksumBook)) as (source, tracker):
+            source.say(BookSnapshot("AUSD", levels((10, 1), (9, 5)), EMPTY, 0))
+            source.say(diff(0, 0, levels((10, 0))))
+            source.say(diff(0, 0, levels((8, 1)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
+            book = await until_live(tracker)
+            await until(lambda: book.meta()["applied"] == 2)
+            assert book.state is BookState.LIVE
+            source.asked.clear()
+            source.say(diff(0, 0, levels((10, 3)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
+            await until(lambda: source.asked == [PAIR])
+            assert "checksum" in tracker.status()["books"][PAIR]["why"]
+
+    run(main)
+
+
 def test_a_book_that_stays_crossed_is_not_believed_but_a_locked_one_is(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):

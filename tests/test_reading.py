@@ -85,7 +85,7 @@ def test_fills_are_asked_for_span_by_span_and_page_by_page() -> None:
 
         def fills(self, trading_pair: str, after: c.FillCursor) -> Any:
             asked.append((after.time, after.page))
-            return c.Page([cast(Fill, len(asked))], "2" if len(asked) == 1 else "")
+            return c.Page([cast(Fill, SimpleNamespace(time=-len(asked)))], "2" if len(asked) == 1 else "")
 
     async def run(call: Any) -> Any:
         return call
@@ -93,6 +93,6 @@ def test_fills_are_asked_for_span_by_span_and_page_by_page() -> None:
     rest = SimpleNamespace(run=run, now=lambda: 2.5 * 86_400)
     found = asyncio.run(read_fills(cast(Any, rest), cast(Any, Entry()), "A-B", c.FillCursor(time=1)))
     assert asked == [(1, ""), (1, "2"), (DAY + 1, ""), (2 * DAY + 1, "")]
-    assert found == [1, 2, 3, 4]
+    assert [fill.time for fill in found] == [-4, -3, -2, -1]  # oldest first, in whatever order they came
     asked.clear()
     assert len(asyncio.run(read_fills(cast(Any, rest), cast(Any, Entry()), "A-B", c.FillCursor()))) == 2
