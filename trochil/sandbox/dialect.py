@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from trochil.sandbox.accounts import Account
+from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.facts import facts_of, text, times
 from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, under
 from trochil.sandbox.matching import Match, Order
@@ -308,6 +308,15 @@ class Wire(Records):
     ) -> Order:
         """``side`` buy or sell; ``type`` limit, market or post_only; ``terms``: tif, client_id, quote_amount."""
         return self.venue.place(account, pair, side, type, amount, price, self.server.now_ns(), **terms)
+
+    def take(
+        self, account: Account, pair: str, side: str, size: Decimal, price: Decimal | None, *, tif: str, **terms: Any
+    ) -> Order:
+        """An order as clients word it. ``tif`` also market or post_only; ``terms``: client_id, in_quote (the size)."""
+        type = tif if tif in ("market", "post_only") else "limit"
+        base, quote = (ZERO, size) if terms.pop("in_quote", False) else (size, None)
+        tif = "GTC" if type != "limit" else tif
+        return self.place(account, pair, side, type, base, price, tif=tif, quote_amount=quote, **terms)
 
     def cancel(self, order: Order) -> None:
         self.venue.cancel(order, self.server.now_ns())

@@ -1,6 +1,7 @@
 """The venue's own records, looked up: markets, trades, orders, fills, and windows of books."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
@@ -34,8 +35,9 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
 
     ``what``: venue (one row), markets (rules), tickers, ticker (one), trades (public, newest first; oldest first:
     trades_up), order (one), orders, open_orders, closed_orders, fills (oldest first), fills_down, holdings.
-    ``asked``: what the venue calls the parameters pair, id, client, order (of fills), after (a trade id), since
-    and until (ms), limit. ``wrap`` makes the answer of the row or rows.
+    ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
+    closed, if there is such), order (of fills), after and before (trade ids), since and until (ms), limit. ``wrap``
+    makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -73,11 +75,14 @@ class Records:
     tells_leaving: ClassVar[bool] = True
     """Whether a level that leaves the window is sent with size 0."""
 
+    counts_frames: ClassVar[bool] = False
+    """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
+
     def __init__(self, server: Server) -> None:
         self.server, self.venue = server, server.venue
         self.recent: dict[str, list[Match]] = {}
-        self._images: dict[str, tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
-        self._last: dict[str, int] = {}
+        self._images: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
+        self._last: dict[tuple[str, int], int] = {}
 
     def symbol(self, pair: str) -> str:
         """The venue's name of a pair."""
@@ -93,35 +98,41 @@ class Records:
                 return pair
         raise Rejected("unknown_symbol", symbol)
 
-    def whole(self, pair: str) -> "Window":
-        """The book channel's window as of its last frame; of a replay, the recorded snapshot and what followed it."""
+    def whole(self, pair: str, depth: int = 0) -> "Window":
+        """The book channel's window (or that of the channel with another ``depth``) as of its last frame; of a replay,
+        the recorded snapshot and what followed it."""
         if self.server.replay is not None:
             last, *sides = self.server.replay.snapshot()
             bids, asks = ([(Decimal(price), Decimal(size)) for price, size in side] for side in sides)
             return Window(pair, bids, asks, 0, last)
-        last = self._last.setdefault(pair, self.server.book(pair).update_id)
-        return Window(pair, *self.image(pair), 0, last)
+        last = self._last.setdefault((pair, depth), self.server.book(pair).update_id)
+        return Window(pair, *self.image(pair, depth), 0, last)
 
-    def change(self, pair: str, last: int) -> "Window":
+    def change(self, pair: str, last: int, depth: int = 0) -> "Window":
         """What has changed in it since, up to the book's change ``last``."""
-        before, self._last[pair] = self._last.get(pair, 0), last
-        return Window(pair, *self.window_changes(pair), before, last)
+        before = self._last.get((pair, depth), 0)
+        self._last[pair, depth] = last = before + 1 if self.counts_frames and before else last
+        return Window(pair, *self.window_changes(pair, depth), before, last)
 
-    def image(self, pair: str) -> tuple[Levels, Levels]:
+    def forget(self, pair: str, depth: int = 0) -> None:
+        """Nobody follows that channel: its next window is the book of then."""
+        self._images.pop((pair, depth), None)
+
+    def image(self, pair: str, depth: int = 0) -> tuple[Levels, Levels]:
         """(bids, asks) of the book channel's window, best first, as of its last frame."""
-        if pair not in self._images:
-            self._images[pair] = self._window(pair)
-        bids, asks = self._images[pair]
+        if (pair, depth) not in self._images:
+            self._images[pair, depth] = self._window(pair, depth)
+        bids, asks = self._images[pair, depth]
         return list(bids.items()), list(asks.items())
 
-    def _window(self, pair: str) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
-        book, most = self.server.book(pair), self.window or None
+    def _window(self, pair: str, depth: int) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
+        book, most = self.server.book(pair), depth or self.window or None
         return dict(book.levels("buy")[:most]), dict(book.levels("sell")[:most])
 
-    def window_changes(self, pair: str) -> tuple[Levels, Levels]:
+    def window_changes(self, pair: str, depth: int = 0) -> tuple[Levels, Levels]:
         """What turns the last image of the window into the one of now."""
-        before, now = self._images.get(pair) or ({}, {}), self._window(pair)
-        self._images[pair] = now
+        before, now = self._images.get((pair, depth)) or ({}, {}), self._window(pair, depth)
+        self._images[pair, depth] = now
         book = self.server.book(pair)
         found = []
         for side, old, new in zip(("buy", "sell"), before, now, strict=True):
@@ -192,22 +203,26 @@ class Records:
         return self.find(account, order_id=given.get("id"), client_id=given.get("client"))
 
     def find_orders(self, account: Account, given: Given) -> list[Order]:
-        return self.orders_of(account, self._pair_of(given))
+        if not _is_named(given):
+            return self.orders_of(account, self._pair_of(given))
+        with suppress(Rejected):
+            return [self.find_order(account, given)]
+        return []
 
     def find_open_orders(self, account: Account, given: Given) -> list[Order]:
-        return [order for order in self.find_orders(account, given) if order.is_open]
+        return [order for order in self.find_orders(account, given) if order.is_open or _is_named(given)]
 
     def find_closed_orders(self, account: Account, given: Given) -> list[Order]:
-        return [order for order in self.find_orders(account, given) if not order.is_open]
+        return [order for order in self.find_orders(account, given) if not order.is_open or _is_named(given)]
 
     def find_fills(self, account: Account, given: Given) -> list[Fill]:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
-        after, since, until = (int(given.get(name) or 0) for name in ("after", "since", "until"))
+        after, before, since, until = (int(given.get(name) or 0) for name in ("after", "before", "since", "until"))
         found = [
             fill
             for fill in self.fills_of(account, self._pair_of(given), order)
-            if fill.trade_id > after and since <= fill.time // 10**6 <= (until or 10**15)
+            if after < fill.trade_id < (before or 10**15) and since <= fill.time // 10**6 <= (until or 10**15)
         ]
         limit = int(given.get("limit") or RECENT)
         return found[:limit] if after else found[-limit:]
@@ -217,3 +232,7 @@ class Records:
 
     def find_holdings(self, account: Account, given: Given) -> list[Held]:
         return holdings(account)
+
+
+def _is_named(given: Given) -> bool:
+    return bool(given.get("id") or given.get("client"))
