@@ -13,6 +13,8 @@ BUILT_IN = {
     "coinbase": "exchanges.coinbase:COINBASE",
 }
 """Name -> module:object; read when first asked for."""
+FIRST = "binance"
+"""The venue of the demo, where no other is named."""
 GROUP = "trochil.exchanges"
 BRIDGE = "ccxt:"
 

@@ -1,6 +1,6 @@
 """Trochil: exchange connectors as Ray actors, order books as Arrow files in shared memory.
 
-``trochil.connect("binance", pairs=["BTC-USDT"])`` is where to begin.
+``trochil.connect("venue", pairs=["BTC-USDT"])`` is where to begin.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from exchanges.registry import FIRST
 from orderbook.errors import TrochilError
 
 FAILED = 2
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--exchange", default="binance", show_default=True, help="A venue, or all of them at once.")
+@click.option("--exchange", default=FIRST, show_default=True, help="A venue, or all of them at once.")
 @click.option("--seconds", default=20.0, show_default=True, help="Counted from all books LIVE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--inline", is_flag=True, help="In this process, without Ray.")

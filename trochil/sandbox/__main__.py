@@ -32,7 +32,7 @@ def symbol_of(pair: str) -> Symbol:
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="trochil sandbox", description="A local venue to trade on.")
-    parser.add_argument("exchange", nargs="*", default=["binance"], help="venue to play")
+    parser.add_argument("exchange", nargs="*", default=[dialects.FIRST], help="venue to play")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=50.0, help="flow events a second and pair")

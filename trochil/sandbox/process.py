@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from trochil.sandbox.dialects import FIRST
+
 READY_WITHIN = 30.0
 
 
@@ -19,12 +21,12 @@ class SandboxError(RuntimeError):
 
 
 class SandboxProcess:
-    """``with SandboxProcess("binance", pairs=[...], seed=1) as sandbox``: a venue on a free port of this machine.
+    """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of this machine.
 
     Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop, port.
     """
 
-    def __init__(self, exchange: str = "binance", **options: Any) -> None:
+    def __init__(self, exchange: str = FIRST, **options: Any) -> None:
         self.exchange, self._options = exchange, options
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -5,6 +5,8 @@ import pkgutil
 from importlib.metadata import entry_points
 from typing import Any
 
+FIRST = "binance"
+"""The venue that is played where no other is named."""
 GROUP = "trochil.sandbox"
 """Entry points by which other packages bring the dialects of their venues."""
 
