@@ -103,6 +103,14 @@ class FeedConnection:
     def is_open(self) -> bool:
         return self._socket is not None
 
+    @property
+    def carries_books(self) -> bool:
+        return self._feed.stream not in self._feed.trade_streams
+
+    def _broke(self, symbols: Iterable[str], reason: str) -> None:
+        if self.carries_books:
+            self._owner.broke(symbols, reason)
+
     def status(self) -> dict[str, Any]:
         return {
             "open": self.is_open,
@@ -151,14 +159,14 @@ class FeedConnection:
         self._draining = False
         self._subscribed.clear()
         self._silence.connected(self._clock.monotonic())
-        self._owner.broke(self._owner.symbols, "a new connection")
+        self._broke(self._owner.symbols, "a new connection")
 
     def _ended(self, reason: str) -> None:
         """Told once: tries to connect that fail break nothing more."""
         if self._socket is not None:
             self._socket, self.epoch = None, self.epoch + 1
             self._opened.clear()
-            self._owner.broke(self._owner.symbols, reason)
+            self._broke(self._owner.symbols, reason)
 
     async def _subscribe_and_watch(self) -> None:
         await self.subscribe(list(self._owner.symbols))
@@ -166,7 +174,7 @@ class FeedConnection:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             now = self._clock.monotonic()
-            if self.messages != seen or self._draining or not self._subscribed:
+            if self.messages != seen or self._draining or not self._subscribed or not self.carries_books:
                 seen, seen_at = self.messages, now
             elif now - seen_at > self._exchange.stale_after:
                 # Heartbeats and pongs are frames, but no sign that the feed lives.
@@ -227,7 +235,7 @@ class FeedConnection:
         self.bad_frames.append(frame[:4096])
         log.warning("%s: frame rejected: %s: %s", self._exchange.name, type(error).__name__, str(error)[:200])
         named = [symbol for symbol in self._owner.symbols if symbol.encode() in frame]
-        self._owner.broke(named, f"a frame that can't be read: {type(error).__name__}")
+        self._broke(named, f"a frame that can't be read: {type(error).__name__}")
         if in_a_row >= BAD_IN_A_ROW:
             raise Disconnected(f"{in_a_row} frames in a row can't be read: {error}")
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from itertools import compress
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -79,6 +80,8 @@ class OrderBookTrackerDataSource:
             connection(exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock)
             for stream in exchange.book.streams
         ]
+        of_books = (stream not in exchange.book.trade_streams for stream in exchange.book.streams)
+        self._of_books = list(compress(self._connections, of_books))
 
     def _maker(self, stream: str) -> Callable[[], BookFeed]:
         return lambda: self._exchange.book(self._by_symbol, stream)
@@ -222,19 +225,19 @@ class OrderBookTrackerDataSource:
         return pair in self._serving
 
     async def _ready_for_snapshot(self, pair: str) -> None:
-        for connection in self._connections:
+        for connection in self._of_books:
             await connection.hears(self._rules[pair].symbol)
 
     async def _serve_snapshot(self, pair: str) -> None:
         symbol = self._rules[pair].symbol
         call = self._feed.snapshot(symbol)
         if call is None:
-            for connection in self._connections:
+            for connection in self._of_books:
                 await connection.refresh(symbol)
             return
-        epochs = [connection.epoch for connection in self._connections]
+        epochs = [connection.epoch for connection in self._of_books]
         snapshot = await self._rest.run(call)
-        if epochs != [connection.epoch for connection in self._connections]:
+        if epochs != [connection.epoch for connection in self._of_books]:
             raise Disconnected("the connection is another one now: a snapshot asked for before it proves nothing")
         self.said(snapshot, self._clock.time_ns())
 

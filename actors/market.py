@@ -22,7 +22,7 @@ from actors.placing import Placer
 from actors.reconciling import Reconciler
 from actors.rest import Rest
 from actors.socket import Backoff
-from exchanges.contract import Exchange
+from exchanges.contract import Exchange, OrderEntry
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderUpdate, TradingRule, UserMessage, UserStreamState
 from orderbook.errors import Disconnected, Halted, NotReady, TrochilError, VenueError
 from orderbook.messages import Side
@@ -134,10 +134,14 @@ class Market(TutorialFunctions):
     async def _read_rules(self) -> None:
         rules = await self._rest.run(self.exchange.book({}, "").trading_rules())
         by_pair: dict[str, TradingRule] = {rule.trading_pair: rule for rule in rules}
-        entry = self.exchange.orders(by_pair)
-        await run_opening(entry.opening(), self._rest)
+        entry = await self._open_entry(by_pair)
         self.ledger.rules_by_symbol = {rule.symbol: rule for rule in rules}
         self.placer.rules, self.placer.entry, self.reconciler.entry = by_pair, entry, entry
+
+    async def _open_entry(self, by_pair: dict[str, TradingRule]) -> OrderEntry:
+        entry = self.exchange.orders(by_pair)
+        await run_opening(entry.opening(), self._rest)
+        return entry
 
     async def _follow_user_stream(self) -> None:
         async for batch in self._subscriber.batches():
@@ -285,7 +289,7 @@ class Market(TutorialFunctions):
 
     async def check_keys(self) -> dict[str, tuple[str, str]]:
         """One harmless signed request: the balances. Raises AuthenticationError when the venue refuses the key."""
-        entry = self.placer.entry or self.exchange.orders({})
+        entry = self.placer.entry or await self._open_entry({})
         balances = await self._rest.run(entry.balances())
         return {balance.asset: (str(balance.total), str(balance.available)) for balance in balances}
 

@@ -87,7 +87,7 @@ class Track:
         if self.synced and self._feed.images:
             self._image(message, received)
             return
-        if self.synced and self._feed.snapshot(message.symbol) is not None:
+        if self.synced and (self._feed.answers or self._feed.snapshot(message.symbol) is not None):
             self.book.count("ignored")  # fetched for somebody else, at a moment that the stream may have left behind
             return
         fresh = self._sequencer.snapshot(message.update_id)

@@ -259,6 +259,11 @@ class BookFeed(ABC):
     """One connection each, where a venue speaks over several; the paths on the public host, by default."""
     depth: ClassVar[int] = 0
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
+    trade_streams: ClassVar[tuple[str, ...]] = ()
+    """Those of ``streams`` that carry no books: they may be silent for long, and no book breaks with them."""
+    answers: ClassVar[bool] = False
+    """Snapshots answer ``refresh`` and may be older than what the stream said before them: a book that is in step
+    takes none."""
     images: ClassVar[bool] = False
     """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises nothing."""
     compared: ClassVar[int] = 0

@@ -1,5 +1,6 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -61,7 +62,7 @@ def iso(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 10**6 % 1000:03}Z" if ns > 0 else ""
 
 
-def one(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], T]:
+def one(read: Callable[[Any], T], *path: str | int) -> Callable[[Answer], T]:
     """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``. Raises NotFound where
     that is the first of an empty list."""
     return lambda answer: read(_inside(answer, path))
@@ -109,9 +110,9 @@ def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[first : first + size] for first in range(0, len(items), size))
 
 
-def number(text: str | None) -> Decimal:
-    """0 for none, which many venues write as an empty text."""
-    return Decimal(text) if text else ZERO
+def number(value: str | float | None) -> Decimal:
+    """A text or JSON number as it was written; 0 for none, which many venues write as an empty text."""
+    return Decimal(str(value)) if value else ZERO
 
 
 def accepted(order: InFlightOrder, *path: str | int) -> Callable[[Answer], OrderUpdate]:
@@ -153,6 +154,10 @@ def _first(row: Row, names: list[str]) -> Any:
     return next((row[name] for name in names[:-1] if row.get(name)), None) or (row[names[-1]] if names[-1] else "")
 
 
+def _side(word: str) -> Side:
+    return Side(word.lower().partition("-")[0])
+
+
 def _time(stamp: Any) -> int:
     if not stamp:
         return 0
@@ -171,8 +176,9 @@ def read_update(
     row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str = "", time: int = 0, reason: str = ""
 ) -> OrderUpdate:
     """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
-    (cumulative; or with a *, as in "*avg", the average price), side, amount, price and type, in this order; then, where
-    they aren't given apart, for client id, time (ms, us or ISO) and reason. Raises KeyError for what is missing."""
+    (cumulative; or with a *, as in "*avg", the average price), side (or what begins with it: buy-limit), amount, price
+    and type, in this order; then, where they aren't given apart, for client id, time (ms, us or ISO) and reason. Raises
+    KeyError for what is missing."""
     symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names.replace(" *", " "))
     if more:
         client_id, time, reason = more[0], _time(more[1]), (more[2] if len(more) > 2 else reason)
@@ -185,7 +191,7 @@ def read_update(
         quote_filled=number(quote) * (number(filled) if " *" in names else 1),
         time=time,
         reason=reason,
-        side=Side(side.lower()),
+        side=_side(side),
         amount=number(amount),
         price=number(price) or None,
         type=OrderType.MARKET if "MARKET" in kind.upper() else OrderType.LIMIT,
@@ -195,7 +201,8 @@ def read_update(
 def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id: str = "") -> Fill:
     """A trade of ours out of a row. ``names``: its columns for symbol, trade id, order id, price, amount, fee,
     fee asset and whether we were the maker (or in which role), in this order; then, where they aren't given apart, for
-    side (or whether we bought), time (ms, us or ISO) and client id (may be left out). Without a side: the order's."""
+    side (or what begins with it, or whether we bought), time (ms, us or ISO) and client id (may be left out). Without a
+    side: the order's."""
     symbol, trade_id, order_id, price, amount, fee, asset, maker, *more = pick(row, names)
     if more:
         side, time = {True: "buy", False: "sell"}.get(more[0], more[0]), _time(more[1])
@@ -205,7 +212,7 @@ def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id:
         trade_id=str(trade_id),
         exchange_order_id=str(order_id),
         client_order_id=client_id,
-        side=Side(side.lower()) if side else None,
+        side=_side(side) if side else None,
         price=Decimal(price),
         amount=Decimal(amount),
         fee=number(fee),
@@ -292,6 +299,14 @@ def read_rule(
         significant_digits=digits,
         active=active,
     )
+
+
+def gunzip(frame: bytes) -> bytes:
+    """For ``Exchange.decode``. What isn't gzipped stays as it is, for ``parse`` to judge."""
+    try:
+        return zlib.decompress(frame, wbits=31)
+    except zlib.error:
+        return frame
 
 
 class Said(msgspec.Struct):

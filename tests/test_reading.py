@@ -1,6 +1,7 @@
 """What reading has in common for all venues: answers by paths, refusals by codes, questions by spans of time."""
 
 import asyncio
+import gzip
 import json
 from decimal import Decimal as D
 from types import SimpleNamespace
@@ -96,3 +97,58 @@ def test_fills_are_asked_for_span_by_span_and_page_by_page() -> None:
     assert [fill.time for fill in found] == [-4, -3, -2, -1]  # oldest first, in whatever order they came
     asked.clear()
     assert len(asyncio.run(read_fills(cast(Any, rest), cast(Any, Entry()), "A-B", c.FillCursor()))) == 2
+
+
+def test_a_column_may_be_missing_where_the_table_says_so() -> None:
+    assert r.pick({"a": "1", "b": ""}, "a b| c| b|a") == ["1", "", "", "1"]
+    with pytest.raises(KeyError):
+        r.pick({"a": "1"}, "b")
+
+
+def test_the_side_may_be_what_a_type_begins_with_and_the_maker_a_word() -> None:
+    row = {
+        "s": "AB",
+        "i": 7,
+        "o": 8,
+        "p": "2",
+        "q": "3",
+        "f": "",
+        "a": "B",
+        "role": "maker",
+        "type": "sell-limit",
+        "t": 1,
+    }
+    fill = r.read_fill(row, "s i o p q f a role type t")
+    assert (fill.side, fill.is_maker, fill.fee) == (Side.SELL, True, 0)
+    row |= {"state": "new", "left": "1"}
+    update = r.read_update(row, "s state o q left| type q p type c| t", r.states(open="new"))
+    assert (update.side, update.client_order_id, update.time) == (Side.SELL, "", 1_000_000)
+
+
+def test_a_trade_may_name_its_side_and_time_in_columns() -> None:
+    row = {"s": "AB", "i": 7, "p": 0.5, "v": 2, "d": "buy", "t": 1}
+    assert r.read_trade(row, "s i p v d t") == Trade("AB", "7", Side.BUY, 0.5, 2.0, 1_000_000)
+
+
+def test_volumes_may_be_numbers() -> None:
+    assert r.read_market({"s": "AB", "c": 0.1, "b": 1e-7, "q": 5}, "s c b q").base_volume == D("1e-7")
+
+
+def test_codes_may_have_several_names_and_several_of_success() -> None:
+    table = r.errors(refused="no 7")
+
+    def fault(body: Any) -> c.Fault | None:
+        return table.coded(answer(body), "err|code|status", "text|message", "ok 200")
+
+    assert fault({"status": "ok"}) is None
+    assert fault({"code": 200}) is None
+    for body in ({"status": "error", "err": "no", "text": "why"}, {"code": 7, "message": "why"}):
+        found = fault(body)
+        assert found is not None
+        assert (found.kind, found.message) == (c.ErrorKind.REFUSED, "why")
+    assert cast(c.Fault, fault({})).kind is c.ErrorKind.UNKNOWN
+
+
+def test_frames_are_unzipped_where_they_are_zipped() -> None:
+    assert r.gunzip(gzip.compress(b'{"a":1}')) == b'{"a":1}'
+    assert r.gunzip(b'{"a":1}') == b'{"a":1}'
