@@ -50,16 +50,17 @@ def demo(exchange: str, seconds: float, as_json: bool, inline: bool) -> None:
 @click.option("--pair", required=True)
 @click.option("--speed", default="max", show_default=True, help="max, or a multiple of the recorded pace.")
 @click.option("--drop", default="", metavar="A-B", help="Diff frames to withhold, counted from 1.")
+@click.option("--feed", default="", help="Another book that the venue offers than its usual one.")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--inline", is_flag=True, help="In this process, without Ray.")
-def replay(file: str, exchange: str, pair: str, speed: str, drop: str, as_json: bool, inline: bool) -> None:
+def replay(file: str, exchange: str, pair: str, speed: str, drop: str, feed: str, as_json: bool, inline: bool) -> None:
     """Serve recorded frames over a real websocket, through the real actors."""
     from exchanges.registry import get
     from exchanges.rules import parse_pair
     from trochil.replay import run_replay
 
-    get(exchange)
-    found = run_replay(file, exchange, parse_pair(pair), speed, drop, inline)
+    get(exchange).with_feed(feed)
+    found = run_replay(file, exchange, parse_pair(pair), speed, drop, inline, feed)
     click.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

@@ -6,6 +6,8 @@ import tempfile
 import time
 from typing import Any
 
+from exchanges.contract import BookFeed
+from exchanges.registry import get
 from orderbook.errors import ConfigError, NotReady
 from orderbook.messages import BookState
 from trochil.client import Client, connect
@@ -17,8 +19,12 @@ QUIET_FOR = 60.0
 """Seconds without progress after which a replay is given up."""
 
 
-def run_replay(file: str, exchange: str, pair: str, speed: str, drop: str, inline: bool) -> dict[str, Any]:
-    """Replay and describe. Raises ConfigError for a recording that can't be served, NotReady when it gets stuck."""
+def run_replay(
+    file: str, exchange: str, pair: str, speed: str, drop: str, inline: bool, feed: str = ""
+) -> dict[str, Any]:
+    """Replay and describe. ``feed``: another book of the venue than its usual one.
+
+    Raises ConfigError for a recording that can't be served, NotReady when it gets stuck."""
     options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None}
     with contextlib.ExitStack() as stack:
         try:
@@ -26,14 +32,20 @@ def run_replay(file: str, exchange: str, pair: str, speed: str, drop: str, inlin
         except SandboxError as error:
             raise ConfigError(str(error)) from None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="trochil-replay-"))
-        hosts = {"hosts": sandbox.hosts[exchange], "capacity": 16384}
-        config = {"deployment": "replay", "state_dir": folder, "venues": {exchange: hosts}}
+        venue = {"hosts": sandbox.hosts[exchange], "capacity": 16384, "feed": feed}
+        config = {"deployment": "replay", "state_dir": folder, "venues": {exchange: venue}}
+        accounts = {exchange: f"file:{sandbox.keys_file}#default"} if wants_login(exchange, feed) else None
         address = "inline" if inline else None
-        client = connect(exchange, pairs=[pair], address=address, config=config)
+        client = connect(exchange, pairs=[pair], address=address, accounts=accounts, config=config)
         try:
             return _follow(client, sandbox, exchange, pair)
         finally:
             client.shutdown()
+
+
+def wants_login(exchange: str, feed: str) -> bool:
+    """Whether a venue's public feed is opened with a key."""
+    return get(exchange).with_feed(feed).book.login is not BookFeed.login
 
 
 def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -> dict[str, Any]:
@@ -41,7 +53,7 @@ def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -
     progress, since = -1, time.monotonic()
     while True:
         served = sandbox.admin("GET", "status")
-        if served["finished"] and view.state is BookState.LIVE and view.update_id == served["last_update_id"]:
+        if served["finished"] and view.state is BookState.LIVE and _is_done(view, served):
             return describe(view)
         now = view.sequence + served["diffs_sent"] + served["withheld"]
         if now != progress:
@@ -51,6 +63,15 @@ def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -
                 f"the replay got stuck: book {view.state.name} at {view.update_id}, server {json.dumps(served)}"
             )
         time.sleep(LOOK_EVERY)
+
+
+def _is_done(view: BookView, served: dict[str, Any]) -> bool:
+    """The book stands at the last number; where the venue numbers nothing, every frame that was sent has come."""
+    if served["last_update_id"]:
+        return bool(view.update_id == served["last_update_id"])
+    counted = view.counters
+    came = counted["applied"] + counted["ignored"] + counted["dropped_before_snapshot"]
+    return bool(came >= served["diffs_sent"])
 
 
 def describe(view: BookView) -> dict[str, Any]:

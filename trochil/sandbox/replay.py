@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from trochil.sandbox.venue import Symbol
 
 if TYPE_CHECKING:
-    from trochil.sandbox.server import Connection, Server
+    from trochil.sandbox.server import Server
 
-SNAPSHOT_PATIENCE = 30.0
+WHOLE = ("snapshot", "image")
+"""Kinds of records that are a book by themselves."""
+CHANGES = ("diff", "image")
+"""Kinds that a book follows; they are counted."""
 
 
 class ReplayError(Exception):
@@ -28,7 +31,10 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that was received: ``kind`` is diff, snapshot or trade; ``text`` as it came."""
+    """One thing that was received, ``text`` as it came.
+
+    ``kind``: snapshot (asked for, or sent on subscribing), diff, image (a whole book among the others) or trade.
+    """
 
     time: float
     kind: str
@@ -46,7 +52,10 @@ class Image(NamedTuple):
 
 
 class Recordings(Protocol):
-    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``."""
+    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``.
+
+    ``last_id``: 0 where the venue numbers nothing.
+    """
 
     def records(self, time: float, text: str, url: str) -> Iterable[Record]: ...
     def symbol(self, pair: str) -> str: ...
@@ -90,20 +99,21 @@ def _captured(path: Path) -> Iterator[tuple[float, str, str]]:
 class OwnBook:
     """The server's own book of the recording: what a snapshot asked for later is made of."""
 
+    begun: bool = False
     last_id: int = 0
     bids: dict[str, str] = field(default_factory=dict)
     asks: dict[str, str] = field(default_factory=dict)
 
     def take(self, record: Record, recordings: Recordings) -> None:
         for levels, side in zip(recordings.levels(record), (self.bids, self.asks), strict=True):
-            if record.kind == "snapshot":
+            if record.kind in WHOLE:
                 side.clear()
             for price, size in levels:
                 if Decimal(size):
                     side[price] = size
                 else:
                     side.pop(price, None)
-        self.last_id = recordings.last_id(record)
+        self.begun, self.last_id = True, recordings.last_id(record)
 
     def image(self) -> "Image":
         bids = sorted(self.bids.items(), key=lambda level: -Decimal(level[0]))
@@ -112,7 +122,7 @@ class OwnBook:
 
 
 class Replay:
-    """One pair of a recording. Frames after the recorded snapshot wait until that was fetched."""
+    """One pair of a recording. Frames after the recorded snapshot wait until that was asked for."""
 
     def __init__(self, file: str, pair: str, speed: str, drop: str, recordings: Recordings) -> None:
         self.pair, self._recordings = pair, recordings
@@ -121,10 +131,10 @@ class Replay:
         symbol = recordings.symbol(pair)
         read = (record for line in read_lines(Path(file)) for record in recordings.records(*line))
         self._records = [record for record in read if record.symbol in ("", symbol)]
-        if not any(record.kind == "snapshot" for record in self._records):
+        if not any(record.kind in WHOLE for record in self._records):
             raise ReplayError(f"{file} has no snapshot of {pair or 'any pair'}: nothing to begin a book with")
-        self._diffs = sum(record.kind == "diff" for record in self._records)
-        self._snapshot = next(record for record in self._records if record.kind == "snapshot")
+        self._diffs = sum(record.kind in CHANGES for record in self._records)
+        self._snapshot = next(record for record in self._records if record.kind in WHOLE)
         self._fetched = asyncio.Event()
         self._listened = asyncio.Event()
         self._own = OwnBook()
@@ -170,7 +180,7 @@ class Replay:
         return self._own.image()
 
     def listened(self) -> None:
-        """Somebody subscribed to the diffs."""
+        """Somebody subscribed to the book."""
         self._listened.set()
 
     def status(self) -> dict[str, Any]:
@@ -195,7 +205,7 @@ class Replay:
             if self._speed:
                 begun, first = begun or loop.time(), first or record.time
                 await asyncio.sleep(max(0.0, begun + (record.time - first) / self._speed - loop.time()))
-            if record.kind == "diff":
+            if record.kind in CHANGES:
                 number += 1
                 self._advance(record)
                 if self._first <= number <= self._last:
@@ -209,12 +219,14 @@ class Replay:
         """The server's own book: the snapshot, and the diffs recorded before it that are newer than it."""
         self._own.take(snapshot, self._recordings)
         for record in self._early:
-            self._advance(record)
+            if self._own.last_id:
+                self._advance(record)
 
     def _advance(self, record: Record) -> None:
-        if not self._own.last_id:
+        number = self._recordings.last_id(record)
+        if record.kind == "diff" and not self._own.begun:
             self._early.append(record)
-        elif self._recordings.last_id(record) > self._own.last_id:
+        elif number > self._own.last_id or not number:
             self._own.take(record, self._recordings)
 
     async def _send(self, server: "Server", record: Record) -> None:
@@ -222,13 +234,8 @@ class Replay:
         for connection in list(server.connections):
             text = server.dialect.replayed(connection, record)
             if text is not None:
-                await self._write(connection, text)
-
-    async def _write(self, connection: "Connection", text: str) -> None:
-        try:
-            await connection.ws.send_str(text)
-        except ConnectionError:
-            connection.muted = True
+                await connection.queue.join()  # a snapshot that was asked for goes first
+                await connection.send(text)
 
 
 def parse_json(text: str) -> dict[str, Any] | None:

@@ -52,13 +52,23 @@ class Connection:
     async def send_forever(self) -> None:
         while True:
             build = await self.queue.get()
-            if self.muted:
-                continue
-            text = build(self, time.time_ns())
-            if text is None:
-                continue
-            with contextlib.suppress(ConnectionError):
-                await (self.ws.send_str(text) if isinstance(text, str) else self.ws.send_bytes(text))
+            try:
+                text = None if self.muted else build(self, time.time_ns())
+                if text is not None:
+                    await self.send(text)
+            finally:
+                self.queue.task_done()
+
+    def forget(self) -> None:
+        """Nothing waits to leave any more."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+            self.queue.task_done()
+
+    async def send(self, text: str | bytes) -> None:
+        """At once, past the queue."""
+        with contextlib.suppress(ConnectionError):
+            await (self.ws.send_str(text) if isinstance(text, str) else self.ws.send_bytes(text))
 
 
 class Server:
@@ -204,6 +214,7 @@ class Server:
         finally:
             sender.cancel()
             self.connections.discard(connection)
+            connection.forget()
         return ws
 
     def public(self) -> list[Connection]:
