@@ -237,6 +237,7 @@ BITTREX = c.Exchange(
     server_time=c.get("/v3/ping", lambda answer: int(answer.json()["serverTime"]) / 1000, calls=1),
     has=frozenset({"post_only", "ioc", "fok", "market"}),
     forgets_cancelled=True,
+    visibility=5.0,
     closed="Bittrex Global stopped trading on 4 December 2023; Bittrex Inc. (US) had on 30 April 2023.",
     about=c.About(
         title="Bittrex (closed in December 2023)",

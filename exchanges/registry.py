@@ -10,6 +10,7 @@ from orderbook.errors import ConfigError
 BUILT_IN = {
     "binance": "exchanges.binance:BINANCE",
     "bybit": "exchanges.bybit:BYBIT",
+    "bittrex": "exchanges.bittrex:BITTREX",
     "coinbase": "exchanges.coinbase:COINBASE",
 }
 """Name -> module:object; read when first asked for."""
