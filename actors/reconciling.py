@@ -160,6 +160,11 @@ class Reconciler:
             if update is not None:
                 await self._ledger.take_update(update)
 
+    def _balances_due(self) -> bool:
+        venue, asked = self._exchange, self._balances_asked
+        is_time = self._clock.monotonic() - asked >= venue.balances_every
+        return not venue.streams_balances and self._ledger.changed >= asked and is_time
+
     async def _read_balances(self) -> None:
         """For venues whose private stream doesn't tell them. A failed reading is tried again at the next look."""
         asked_at = self._clock.monotonic()
@@ -178,7 +183,7 @@ class Reconciler:
                 await self.ask(order)
             for order in self._cancels_due():
                 await self.cancel(order)
-            if not self._exchange.streams_balances and self._ledger.changed >= self._balances_asked:
+            if self._balances_due():
                 await self._read_balances()
             await self._adopt_orphans()
             await self._ledger.write_again()

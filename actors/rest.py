@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -70,6 +71,7 @@ class Rest:
         self._budget = Budget(exchange.limits)
         self._offset = 0.0
         self._clock_read: float | None = None
+        self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
         self.on_sent = on_sent
         self.requests = 0
 
@@ -104,7 +106,8 @@ class Rest:
     async def _once(self, call: Call[T], timeout: float) -> T:
         request = call.request
         await self._wait_for_budget(request)
-        answer = await self._send(request, timeout)
+        async with self._turn if request.signed else nullcontext():
+            answer = await self._send(request, timeout)
         self._budget.note_headers(answer.headers, self.now())
         fault = self._exchange.error(answer)
         if fault is not None:

@@ -70,6 +70,9 @@ class Call(Generic[T_co]):
     otherwise: "Call[T_co] | None" = None
     """Asked next where this one finds nothing (NotFound)."""
 
+    def or_else(self, otherwise: "Call[T_co]") -> "Call[T_co]":
+        return replace(self, otherwise=otherwise)
+
 
 def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
     """A public GET; ``cost`` by the name of the limit."""
@@ -83,13 +86,16 @@ def ask(
     body: Body = None,
     *,
     urgent: bool = True,
+    changes: bool = True,
     **cost: int,
 ) -> Call[T]:
     """A signed request about the account; ``what``: its method, if not GET, and path; empty parameters are left out.
-    It may use the reserve, unless it is not ``urgent``: an order to place."""
+    It may use the reserve, unless it is not ``urgent``: an order to place. ``changes``: whether a method other than
+    GET does."""
     method, _, path = what.rpartition(" ")
     given = {name: value for name, value in params.items() if value}
-    return Call(Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent), read)
+    request = Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent, asks=not changes)
+    return Call(request, read)
 
 
 class AuthDict(TypedDict):
@@ -257,6 +263,8 @@ class BookFeed(ABC):
 
     streams: ClassVar[tuple[str, ...]] = ("",)
     """One connection each, where a venue speaks over several; the paths on the public host, by default."""
+    host: ClassVar[str] = ""
+    """The public host of this feed, where it is another than the venue's."""
     depth: ClassVar[int] = 0
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
     trade_streams: ClassVar[tuple[str, ...]] = ()
@@ -298,11 +306,15 @@ class BookFeed(ABC):
         """``subscribe`` where there is a key: for venues whose public feed may need a login."""
         return self.subscribe(symbols)
 
+    def subscribe_books(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        """``subscribe`` without what needs no refresh, like trades."""
+        return self.subscribe(symbols, on)
+
     def refresh(self, symbols: list[str], again: Iterable[Frame] | None = None) -> Iterable[Frame]:
         """Frames that make the stream send snapshots again, where snapshots come by stream. ``again``: those that
-        subscribe, where it takes more than ``subscribe``."""
-        yield from self.subscribe(symbols, on=False)
-        yield from self.subscribe(symbols) if again is None else again
+        subscribe, where it takes more than ``subscribe_books``."""
+        yield from self.subscribe_books(symbols, on=False)
+        yield from self.subscribe_books(symbols) if again is None else again
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
@@ -356,8 +368,11 @@ class OrderEntry(ABC):
         self.rules = rules
 
     def pair(self, trading_pair: str | None) -> dict[str, str]:
-        """{"symbol": ...} of a pair; empty for none."""
-        return {self.asks_by[0]: self.rules[trading_pair].symbol} if trading_pair else {}
+        """{"symbol": ...} of a pair, by its first alias where it has one; empty for none."""
+        if not trading_pair:
+            return {}
+        rule = self.rules[trading_pair]
+        return {self.asks_by[0]: rule.aliases[0] if rule.aliases else rule.symbol}
 
     def named(self, order: InFlightOrder) -> dict[str, str]:
         """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if it isn't ours."""
@@ -474,8 +489,12 @@ class Exchange:
     """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
     streams_balances: bool = True
     """The private stream tells balances; where it doesn't, they are read after every change of an order."""
+    balances_every: float = 0.0
+    """Least seconds between two such readings, where the venue counts them."""
     slippage: Decimal | None = None
     """Where a market order needs a price (``order.price`` of a market order): the part of our book's best beyond it."""
+    in_turn: bool = False
+    """Each signed request waits for the answer of the one before: their nonces must arrive in order."""
     closed: str = ""
     """When and how the venue ended, if it did."""
     bridged: frozenset[str] = frozenset()
@@ -488,4 +507,5 @@ class Exchange:
             return self
         if name not in self.feeds:
             raise ConfigError(f"{self.name} has no feed {name!r}; it has {', '.join(sorted(self.feeds)) or 'one only'}")
-        return replace(self, book=self.feeds[name])
+        book = self.feeds[name]
+        return replace(self, book=book, hosts=replace(self.hosts, public=book.host or self.hosts.public))

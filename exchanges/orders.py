@@ -1,5 +1,6 @@
 """Orders as we speak of them: what is asked for, what a venue reports, and one record of an order's life."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 
@@ -71,6 +72,12 @@ class TradingRule(msgspec.Struct, frozen=True, kw_only=True):
     significant_digits: int = 0
     """The most significant digits of a price that is not an integer; 0 does not bind."""
     active: bool = True
+    aliases: tuple[str, ...] = ()
+    """What else the venue calls the symbol; the first is what its REST side takes."""
+
+
+def symbols_by_alias(rules: Iterable[TradingRule]) -> dict[str, str]:
+    return {alias: rule.symbol for rule in rules for alias in rule.aliases}
 
 
 class MarketSummary(msgspec.Struct, frozen=True):

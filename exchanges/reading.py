@@ -39,8 +39,8 @@ def table(words: Mapping[T, str]) -> dict[str, T]:
 
 
 def states(**words: str) -> dict[str, OrderState]:
-    """states(open="NEW", filled="DONE"): a venue's words for our states."""
-    return table({OrderState(name): text for name, text in words.items()})
+    """states(open="NEW", filled="DONE"): a venue's words for our states, beside our own."""
+    return {str(state): state for state in OrderState} | table({OrderState(n): text for n, text in words.items()})
 
 
 def epoch_ns(stamp: int) -> int:
@@ -85,12 +85,20 @@ def found(read: Callable[[Row], T], column: str, value: str) -> Callable[[Answer
     return search
 
 
+def keyed(read: Callable[[str, Row], T], *path: str | int) -> Callable[[Answer], list[T]]:
+    """Reads an answer that is rows by their keys, or has them under ``path``; ``read`` takes key and row."""
+    return lambda answer: [read(key, row) for key, row in _inside(answer, path).items()]
+
+
+def first(read: Callable[[Answer], Sequence[T]]) -> Callable[[Answer], T]:
+    """Reads the one thing that was asked for out of a list. Raises NotFound where that is empty."""
+    return lambda answer: only(read(answer))
+
+
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     found = answer.json()
     for step in path:
-        if step == 0 and found == []:
-            raise NotFound("the venue lists none")
-        found = found[step]
+        found = only(found) if step == 0 else found[step]
     return found
 
 
@@ -119,6 +127,13 @@ def accepted(order: InFlightOrder, *path: str | int) -> Callable[[Answer], Order
     """Reads the answer to a placed order where it says no more than the venue's own id, under ``path``."""
     known = OrderUpdate(symbol=order.symbol, state=OrderState.OPEN, client_order_id=order.client_order_id)
     return lambda answer: structs.replace(known, exchange_order_id=str(_inside(answer, path)))
+
+
+def only(found: Sequence[T]) -> T:
+    """The one that was asked for. Raises NotFound where there is none."""
+    if len(found) == 0:
+        raise NotFound("the venue lists none")
+    return found[0]
 
 
 def reason_of(text: str) -> str:
@@ -159,9 +174,11 @@ def _side(word: str) -> Side:
 
 
 def _time(stamp: Any) -> int:
-    if not stamp:
-        return 0
-    return iso_ns(stamp) if "T" in str(stamp) else epoch_ns(int(stamp))
+    """Nanoseconds out of 2024-01-01T00:00:00Z, seconds with a point, milli- or microseconds; 0 for none."""
+    text = str(stamp or 0)
+    if "T" in text:
+        return iso_ns(text)
+    return int(Decimal(text) * 10**9) if "." in text else epoch_ns(int(text))
 
 
 def read_trade(row: Row, names: str, side: str = "", *, time: int = 0) -> Trade:
@@ -280,6 +297,7 @@ def read_rule(
     worth: str = "",
     digits: int = 0,
     active: bool,
+    aliases: tuple[str, ...] = (),
 ) -> TradingRule:
     """A pair's rules. ``names``: the row's columns for symbol, base and quote; then, where they aren't given apart, for
     the steps of price and size and the least and the largest size. Steps and limits as text, empty for none;
@@ -298,6 +316,7 @@ def read_rule(
         min_notional=number(worth),
         significant_digits=digits,
         active=active,
+        aliases=aliases,
     )
 
 
@@ -307,6 +326,22 @@ def gunzip(frame: bytes) -> bytes:
         return zlib.decompress(frame, wbits=31)
     except zlib.error:
         return frame
+
+
+class Latest:
+    """What is known of each thing, for venues whose news leave out what they don't change."""
+
+    def __init__(self, before: Row, keep: int = 10_000) -> None:
+        """``before``: what holds of a thing until it is told; ``keep``: things, those told last."""
+        self._before, self._keep = before, keep
+        self._rows: dict[str, Row] = {}
+
+    def take(self, name: str, news: Row) -> Row:
+        """The whole row."""
+        row = self._rows[name] = self._rows.pop(name, self._before) | news
+        if len(self._rows) > self._keep:
+            del self._rows[next(iter(self._rows))]
+        return row
 
 
 class Said(msgspec.Struct):
@@ -366,6 +401,19 @@ class ErrorTable:
             return None
         return self.of(found, why, answer.status)
 
+    def of_text(self, text: str, status: int = 200) -> Fault:
+        """The fault of "code:message"."""
+        code, _, message = text.partition(":")
+        return self.of(code, message, status)
+
+    def listed(self, answer: Answer, name: str = "error") -> Fault | None:
+        """A refusal by a list under ``name``: the first text that begins with E is "code:message", others only warn."""
+        try:
+            said = [text for text in answer.json(dict[str, Any]).get(name, ()) if text.startswith("E")]
+        except msgspec.DecodeError:
+            said = [f":{answer.body[:200].decode(errors='replace')}"]
+        return self.of_text((said or [""])[0], answer.status) if said or answer.status >= 400 else None
+
     def of(self, code: str, message: str, status: int = 200, retry_after: float = 0.0) -> Fault:
         """The fault of a code and a message, where the HTTP status (418, 429, 5xx) doesn't decide."""
         kind = self.kind(code, message)
@@ -374,6 +422,11 @@ class ErrorTable:
         elif status >= 500:
             kind = ErrorKind.UNKNOWN
         return Fault(kind, code, message or f"HTTP {status}", retry_after=retry_after)
+
+
+def worded(**words: str) -> ErrorTable:
+    """worded(funds="EOrder:Insufficient", auth="key|signature"): an ErrorTable by words alone."""
+    return ErrorTable({}, {ErrorKind(name): text for name, text in words.items()})
 
 
 def errors(words: Mapping[ErrorKind, str] = MappingProxyType({}), **codes: str) -> ErrorTable:

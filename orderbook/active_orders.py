@@ -44,12 +44,13 @@ class ActiveOrderTracker:
         self._depth = depth
         self._where: dict[str, tuple[Side, float]] = {}
         self._texts: dict[str, str] = {}
+        self._touched: list[tuple[Side, float]] = []
 
     # Order-by-order feeds.
 
     def snapshot(self, message: OrdersSnapshot) -> BookSnapshot:
         """Start again from every resting order; the levels they make."""
-        self.active_bids, self.active_asks, self._where, self._texts = {}, {}, {}, {}
+        self.active_bids, self.active_asks, self._where, self._texts, self._touched = {}, {}, {}, {}, []
         for side, orders in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
             for order in orders:
                 self._put(side, order)
@@ -58,12 +59,14 @@ class ActiveOrderTracker:
         return BookSnapshot(message.symbol, bids, asks, *ids)
 
     def event(self, message: OrderEvent) -> BookDiff | None:
-        """The levels that one event changes; None when it changes none (an order that never rested)."""
-        touched = self._touch(message)
+        """The levels that one event changes, or several that belong together after the last of them; None when that
+        is still to come, or nothing changes (an order that never rested)."""
+        self._touched += self._touch(message)
         if message.text and message.order_id in self._where:
             self._texts[message.order_id] = message.text
-        if not touched and message.checksum < 0:
+        if message.more or (not self._touched and message.checksum < 0):
             return None
+        touched, self._touched = self._touched, []
         touched += self._truncate() if self._depth else []
         bids = self._packed(Side.BUY, [price for side, price in touched if side is Side.BUY])
         asks = self._packed(Side.SELL, [price for side, price in touched if side is Side.SELL])

@@ -106,6 +106,7 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind",
     """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known.
 
     ``text``: what the venue's checksum is made of for this order. ``checksum``: of the book after this event.
+    ``more``: the next event belongs to the same change; the book is the venue's after the last of them only.
     """
 
     symbol: str
@@ -119,6 +120,7 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind",
     time: int = 0
     text: str = ""
     checksum: int = -1
+    more: bool = False
 
 
 class RestingOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):

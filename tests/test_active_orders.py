@@ -273,3 +273,19 @@ def test_a_conversion_reads_levels_as_the_book_does(levels: list[tuple[int, int]
     tracker.convert_diff_message_to_order_book_row(message)
     found = [[price, orders[LEVEL]] for price, orders in sorted(tracker.active_bids.items(), reverse=True)]
     assert found == book.bids.tolist()
+
+
+def test_events_that_belong_together_change_the_book_at_once_and_truncate_after_the_last() -> None:
+    tracker = ActiveOrderTracker(depth=2)
+    resting = [RestingOrder(str(price), float(price), 1.0) for price in (10, 9)]
+    tracker.snapshot(OrdersSnapshot("A-B", resting, []))
+    better = OrderEvent("A-B", OrderAction.OPEN, "new", "buy", 11.0, 2.0, more=True)
+    assert tracker.event(better) is None
+    gone = tracker.event(OrderEvent("A-B", OrderAction.DONE, "10", checksum=7))
+    assert gone is not None
+    assert gone.checksum == 7
+    assert np.frombuffer(gone.bids).reshape(-1, 2).tolist() == [[11.0, 2.0], [10.0, 0.0]]
+    assert sorted(tracker.active_bids) == [9.0, 11.0]
+    tracker.event(better)
+    whole = tracker.snapshot(OrdersSnapshot("A-B", resting, []))
+    assert np.frombuffer(whole.bids).reshape(-1, 2).tolist() == [[10.0, 1.0], [9.0, 1.0]]

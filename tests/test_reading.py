@@ -152,3 +152,30 @@ def test_codes_may_have_several_names_and_several_of_success() -> None:
 def test_frames_are_unzipped_where_they_are_zipped() -> None:
     assert r.gunzip(gzip.compress(b'{"a":1}')) == b'{"a":1}'
     assert r.gunzip(b'{"a":1}') == b'{"a":1}'
+
+
+def test_rows_by_their_keys_and_the_first_of_them() -> None:
+    read = r.keyed(lambda key, row: f"{key}{row['n']}", "rows")
+    assert read(c.Answer(200, {}, b'{"rows":{"a":{"n":1},"b":{"n":2}}}')) == ["a1", "b2"]
+    with pytest.raises(NotFound):
+        r.first(read)(c.Answer(200, {}, b'{"rows":{}}'))
+
+
+def test_what_news_leave_out_stays_as_it_was() -> None:
+    latest = r.Latest({"fee": 0}, keep=2)
+    assert latest.take("a", {"x": 1}) == {"fee": 0, "x": 1}
+    assert latest.take("a", {"fee": 2}) == {"fee": 2, "x": 1}
+    latest.take("b", {})
+    latest.take("c", {})
+    assert latest.take("a", {}) == {"fee": 0}
+
+
+def test_refusals_that_come_as_a_list_of_texts() -> None:
+    table = r.worded(funds="E1:poor")
+    assert table.listed(c.Answer(200, {}, b'{"error":["W1:poor"]}')) is None
+    fault = table.listed(c.Answer(200, {}, b'{"error":["W1:x","E1:too poor"]}'))
+    assert fault == c.Fault(c.ErrorKind.FUNDS, "E1", "too poor")
+    for answered in (c.Answer(200, {}, b"<html>"), c.Answer(503, {}, b"{}")):
+        fault = table.listed(answered)
+        assert fault is not None
+        assert fault.kind is c.ErrorKind.UNKNOWN

@@ -170,6 +170,25 @@ def test_what_one_list_does_not_find_is_asked_of_the_next() -> None:
     at_server(handler, work)
 
 
+@pytest.mark.parametrize(("in_turn", "most"), [(True, 1), (False, 3)])
+def test_signed_requests_wait_for_each_other_where_nonces_must_arrive_in_order(in_turn: bool, most: int) -> None:
+    inside: list[int] = [0, 0]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        inside[0] += 1
+        inside[1] = max(inside)
+        await asyncio.sleep(0.05)
+        inside[0] -= 1
+        return web.json_response({})
+
+    async def work(rest: Rest, arrived: list[str]) -> None:
+        await rest.run(call("GET"))
+        await asyncio.gather(*(rest.run(call("GET", signed=True)) for _ in range(3)))
+
+    at_server(handler, work, venue=replace(BINANCE, in_turn=in_turn))
+    assert inside[1] == most
+
+
 def test_a_wrong_clock_is_read_again_and_the_request_signed_anew() -> None:
     stamps: list[int] = []
 
