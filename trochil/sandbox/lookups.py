@@ -200,7 +200,10 @@ class Records:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
     def find_order(self, account: Account, given: Given) -> Order:
-        return self.find(account, order_id=given.get("id"), client_id=given.get("client"))
+        try:
+            return self.find(account, order_id=given.get("id"), client_id=given.get("client"))
+        except Rejected as refusal:
+            raise Rejected("no_such_order", refusal.detail) from None
 
     def find_orders(self, account: Account, given: Given) -> list[Order]:
         if not _is_named(given):

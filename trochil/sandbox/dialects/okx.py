@@ -43,6 +43,7 @@ class Dialect(Wire):
         insufficient_balance 200 51008 Order failed. Insufficient balance
         duplicate_client_id 200 51016 Client order ID already exists
         unknown_order 200 51400 Cancellation failed as the order does not exist
+        no_such_order 200 51603 Order does not exist
         illegal 200 51000 Parameter {} error
         bad_key 401 50111 Invalid OK-ACCESS-KEY
         bad_signature 401 50113 Invalid Sign
@@ -109,8 +110,10 @@ class Dialect(Wire):
         depth = int(ask.get("sz") or 1)
         return [{"bids": wide(bids[:depth]), "asks": wide(asks[:depth]), "seqId": last} | self.row("ts=now_ms")]
 
-    @route("POST /api/v5/trade/order", kind="place")
+    @route("POST /api/v5/trade/order", "POST /api/v5/trade/batch-orders", kind="place")
     def take_order(self, ask: Ask, account: Account) -> Any:
+        if isinstance(ask.body, list):
+            ask.params = ask.body[0]
         kind, side, size = ask["ordType"], ask["side"], ask.number("sz")
         unit = ask.get("tgtCcy") or ("quote_ccy" if side == "buy" else "base_ccy")
         in_quote = kind == "market" and unit == "quote_ccy"
