@@ -60,6 +60,13 @@ class Answer:
         """The decoded body; with ``type``, checked against it. Raises msgspec.DecodeError."""
         return msgspec.json.decode(self.body, type=type)
 
+    def said(self) -> Any:
+        """The decoded body; None where it is no JSON: it came from something that stands before the venue."""
+        try:
+            return self.json()
+        except msgspec.DecodeError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):

@@ -63,8 +63,8 @@ def iso(ns: int) -> str:
 
 
 def one(read: Callable[[Any], T], *path: str | int) -> Callable[[Answer], T]:
-    """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``. Raises NotFound where
-    that is the first of an empty list."""
+    """Reads an answer that is one row, or has it under ``path``: ``one(order_of, "data", 0)``; of "a|b" the first that
+    has something. Raises NotFound where that is the first of an empty list."""
     return lambda answer: read(_inside(answer, path))
 
 
@@ -98,7 +98,10 @@ def first(read: Callable[[Answer], Sequence[T]]) -> Callable[[Answer], T]:
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     found = answer.json()
     for step in path:
-        found = only(found) if step == 0 else found[step]
+        if isinstance(step, str):
+            found = _first(found, step.split("|"))
+        else:
+            found = found[step] if step else only(found)
     return found
 
 
@@ -116,6 +119,11 @@ def pages(read: Callable[[Row], T], full: int, by: str, *path: str | int) -> Cal
 def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """``items`` in order, at most ``size`` at a time."""
     return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def plain(number: Decimal) -> str:
+    """Plain digits without zeros at the end."""
+    return f"{number.normalize():f}"
 
 
 def number(value: str | float | None) -> Decimal:
@@ -378,7 +386,7 @@ class ErrorTable:
         try:
             said = answer.json(Row)
         except msgspec.DecodeError:
-            said = {}
+            said = {message: answer.body[:200].decode(errors="replace")}
         return self.of(str(said.get("code", "")), str(said.get(message, "")), answer.status)
 
     def coded(

@@ -12,6 +12,7 @@ BUILT_IN = {
     "bybit": "exchanges.bybit:BYBIT",
     "bittrex": "exchanges.bittrex:BITTREX",
     "coinbase": "exchanges.coinbase:COINBASE",
+    "hyperliquid": "exchanges.hyperliquid:HYPERLIQUID",
 }
 """Name -> module:object; read when first asked for."""
 FIRST = "binance"

@@ -37,7 +37,8 @@ def eip712(
 ) -> Callable[[Mapping[str, Any], bytes], dict[str, Any]]:
     """Signs typed data of Ethereum, (message, payload) -> r, s, v, whose field ``hashed`` is the payload's Keccak hash.
 
-    Raises ConfigError when eth-account isn't installed: it is slow to import, and only traders need it.
+    Raises AuthenticationError for what is no key, ConfigError when eth-account isn't installed: it is slow to import,
+    and only traders need it.
     """
     try:
         from eth_account import Account
@@ -45,7 +46,10 @@ def eip712(
         from eth_utils.crypto import keccak
     except ImportError:
         raise ConfigError("signing for this venue needs one package more: pip install eth-account") from None
-    wallet = Account.from_key(secret)
+    try:
+        wallet = Account.from_key(secret)
+    except ValueError:
+        raise AuthenticationError("the secret is no private key: 0x and 64 hexadecimal digits") from None
 
     def sign(message: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
         typed = encode_typed_data(dict(domain), dict(types), {**message, hashed: keccak(payload)})

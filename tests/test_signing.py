@@ -1,12 +1,13 @@
 """Signatures against the vectors that the venues publish (and, where named, ccxt's output for the same input)."""
 
+import sys
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from exchanges.binance import BINANCE
-from exchanges.signing import base36, encode_query, hmac_base64, hmac_hex, key_fields, sha512_hex
-from orderbook.errors import AuthenticationError
+from exchanges.signing import base36, eip712, encode_query, hmac_base64, hmac_hex, key_fields, sha512_hex
+from orderbook.errors import AuthenticationError, ConfigError
 
 # The key pair printed in the venue's REST documentation, section "SIGNED endpoint examples".
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -81,3 +82,25 @@ def test_numbers_in_base_36() -> None:
 
 def test_queries_are_encoded_in_the_given_order() -> None:
     assert encode_query({"b": "a b", "a": "é/"}) == "b=a%20b&a=%C3%A9%2F"
+
+
+AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
+
+
+def test_typed_data_of_ethereum_is_signed_by_the_key_s_own_address() -> None:
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+    from eth_utils.crypto import keccak
+
+    domain, key = {"name": "Exchange", "version": "1", "chainId": 1337}, "0x" + "0123456789" * 6 + "0123"
+    signed = eip712(key, domain, AGENT, "connectionId")({"source": "a"}, b"payload")
+    said = encode_typed_data(domain, AGENT, {"source": "a", "connectionId": keccak(b"payload")})
+    vrs = (signed["v"], int(signed["r"], 16), int(signed["s"], 16))
+    assert Account.recover_message(said, vrs=vrs) == "0x14791697260E4c9A71f18484C9f997B308e59325"
+    assert {len(signed[name]) for name in "rs"} == {66}
+
+
+def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "eth_account", None)
+    with pytest.raises(ConfigError, match="pip install eth-account"):
+        eip712("0x", {}, {}, "")
