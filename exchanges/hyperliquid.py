@@ -18,7 +18,13 @@ from orderbook import messages as m
 MAINNET, TESTNET = "api.hyperliquid.xyz", "api.hyperliquid-testnet.xyz"
 SPOT, PAGE, STREAMS = 10_000, 500, ("orderUpdates", "userFills")
 """The asset id of the first spot pair; rows that an answer may be cut at; what a user follows."""
-STATES = r.states(open="open triggered", filled="filled", cancelled="canceled scheduledCancel", rejected="rejected")
+STATES = r.states(
+    open="open triggered",
+    filled="filled",
+    cancelled="canceled scheduledCancel",
+    expired="iocCancelRejected marketOrderNoLiquidityRejected",  # such an order may have been told as open
+    rejected="rejected",
+)
 ORDER = "coin state oid filled quote side origSz limitPx kind cloid|none statusTimestamp|timestamp"
 FILL = "coin tid oid px sz fee feeToken maker side time cloid|none"
 PING, GREETING, PONG = '{"method":"ping"}', b"Websocket connection", b'{"channel":"pong"}'
@@ -228,9 +234,11 @@ def act(kind: str, read: Callable[[c.Answer], r.T], urgent: bool = True, **more:
 def order_of(row: r.Row) -> o.OrderUpdate:
     """What takes at once ends as filled, whole or not."""
     word, left = row["status"], Decimal(row["sz"])
-    reason = "" if word in STATES else word
-    state = word[-8:].lower() if reason else "canceled" if left and word == "filled" else word  # tickRejected...
+    state = (
+        "canceled" if left and word == "filled" else word if word in STATES else word[-8:].lower()
+    )  # tickRejected...
     told = {"state": state, "filled": Decimal(row["origSz"]) - left, "quote": 0, "kind": "LIMIT", "none": ""}
+    reason = word if word.endswith(("Canceled", "Rejected")) else ""
     return r.read_update(row | told | {"side": SIDES[row["side"]]}, ORDER, STATES, reason=reason)
 
 

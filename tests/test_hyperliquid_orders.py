@@ -130,14 +130,15 @@ STATES = {
     "marginCanceled": OrderState.CANCELLED,
     "scheduledCancel": OrderState.CANCELLED,
     "rejected": OrderState.REJECTED,
-    "iocCancelRejected": OrderState.REJECTED,
+    "tickRejected": OrderState.REJECTED,
+    "iocCancelRejected": OrderState.EXPIRED,
 }
 
 
 @pytest.mark.parametrize(("word", "state"), STATES.items())
 def test_an_order_update_says_what_is_left(user: Any, word: str, state: OrderState) -> None:
     (update,) = user.parse(frame("orderUpdates", [{"order": ORDER_ROW, "status": word, "statusTimestamp": 1}]))
-    reason = word if word in ("marginCanceled", "iocCancelRejected") else ""
+    reason = word if word in ("marginCanceled", "iocCancelRejected", "tickRejected") else ""
     assert update == msgspec.structs.replace(UPDATE, state=state, reason=reason, time=1_000_000)
 
 

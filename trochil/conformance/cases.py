@@ -70,11 +70,15 @@ def book_equals_the_venue(desk: Desk) -> None:
 
 @case("sandbox")
 def gap_resync(desk: Desk) -> None:
+    """Where every message is a whole book, the next one repairs what is lost, and nothing is to be noticed."""
     view = desk.live()
-    epoch, gaps = view.epoch, view.counters["gaps"]
+    epoch, gaps, applied = view.epoch, view.counters["gaps"], view.counters["applied"]
     desk.admin("drop", pair=desk.pair, frames=2)
-    desk.live(above_epoch=epoch)
-    assert view.counters["gaps"] > gaps, "the gap was not noticed"
+    if desk.exchange.book.images:
+        desk.until(lambda: view.counters["applied"] > applied + 2, "books after the lost ones")
+    else:
+        desk.live(above_epoch=epoch)
+        assert view.counters["gaps"] > gaps, "the gap was not noticed"
     desk.must_equal_the_venue()
 
 

@@ -21,7 +21,10 @@ class Flow:
         self._symbol = venue.symbols[pair]
         base, quote = (Decimal(FIRST_PRICES.get(asset, 10)) for asset in pair.split("-"))
         self._middle = (base / quote).quantize(self._symbol.price_tick)
-        self._step = max(self._symbol.price_tick, (self._middle / 20000).quantize(self._symbol.price_tick))
+        unit, digits = self._symbol.price_tick, self._symbol.digits
+        if digits:
+            unit = max(unit, Decimal(1).scaleb(self._middle.adjusted() + 1 - digits))
+        self._step = max(unit, (self._middle / 20000).quantize(unit))
         self._own: list[Order] = []
 
     def fill_up(self, time: int) -> None:

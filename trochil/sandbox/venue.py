@@ -27,10 +27,17 @@ class Symbol:
     min_notional: Decimal = Decimal(5)
     max_size: Decimal = Decimal(9000)
     trading: bool = True
+    digits: int = 0
+    """The most significant digits of a price that is no integer; 0 does not bind."""
 
     @property
     def pair(self) -> str:
         return f"{self.base}-{self.quote}"
+
+    def takes(self, price: Decimal) -> bool:
+        """Whether an order may have this price."""
+        is_short = not self.digits or price == int(price) or len(price.normalize().as_tuple().digits) <= self.digits
+        return price > 0 and not price % self.price_tick and is_short
 
 
 @dataclass(slots=True, frozen=True)
@@ -175,7 +182,7 @@ class Venue:
         return symbol
 
     def _check(self, order: Order, symbol: Symbol) -> None:
-        if order.price is not None and (order.price <= 0 or order.price % symbol.price_tick):
+        if order.price is not None and not symbol.takes(order.price):
             raise Rejected("price_filter")
         if order.quote_amount is None and (order.amount <= 0 or order.amount % symbol.size_step):
             raise Rejected("lot_size")

@@ -1,0 +1,249 @@
+"""Hyperliquid spot from the venue's side. Source: its API documentation."""
+
+import secrets
+import time
+from decimal import Decimal
+from typing import Any
+
+import msgpack
+from aiohttp import web
+
+from trochil.sandbox.accounts import Account
+from trochil.sandbox.dialect import Ask, Levels, Wire, lookup, refusals, route, socket, under
+from trochil.sandbox.facts import text
+from trochil.sandbox.server import Build, Connection, Server
+from trochil.sandbox.shape import Facts, Made
+from trochil.sandbox.signatures import address_of, who_signed
+from trochil.sandbox.venue import Event, Rejected
+
+ORDER = """coin=symbol side limitPx=price sz=left oid=#id timestamp=#created_ms origSz=amount cloid tif orderType:Limit
+    reduceOnly:=false isTrigger:=false triggerPx:0.0 triggerCondition:N/A isPositionTpsl:=false"""
+STATUS = f"order{{{ORDER}}} status=state statusTimestamp=#updated_ms"
+FILL = """coin=symbol px=fill_price sz=fill_amount side time=#time_ms oid=#id tid=#trade_id crossed fee
+    feeToken=fee_asset cloid startPosition:0.0 dir:Trade closedPnl:0.0 hash:0x00"""
+CONTEXT = "markPx=last midPx=middle prevDayPx=last dayNtlVlm=quote_volume dayBaseVlm=volume"
+RATES = "userAddRate=maker_fee userCrossRate=taker_fee userSpotAddRate=maker_fee userSpotCrossRate=taker_fee"
+TOKEN = "name=base szDecimals=#step_places weiDecimals:=8 index=#token"
+QUESTIONS = {
+    "frontendOpenOrders": lookup("", "open_orders", ORDER),
+    "openOrders": lookup("", "open_orders", ORDER),
+    "historicalOrders": lookup("", "orders", STATUS),
+    "orderStatus": lookup("", "order", STATUS, lambda row: {"status": "order", "order": row}, id="oid", client="oid"),
+    "userFills": lookup("", "fills_down", FILL),
+    "userFillsByTime": lookup("", "fills", FILL, since="startTime", until="endTime"),
+    "userFees": lookup("", "venue", RATES),
+    "spotClearinghouseState": lookup("", "holdings", "coin=asset total hold=held token:=0", under("balances")),
+}
+FIXED = {"perpDexs": [None], "userAbstraction": "disabled"}
+KINDS = {"order": "place", "cancel": "cancel", "cancelByCloid": "cancel"}
+DOMAIN = {"name": "Exchange", "version": "1", "chainId": 1337, "verifyingContract": "0x" + "0" * 40}
+AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
+NONCES, DAY, SPOT = 100, 86_400_000, 10_000
+
+
+class Spot(Wire):
+    """Images of twenty levels, and actions that are signed as Ethereum signs typed data."""
+
+    name = "hyperliquid"
+    pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
+    window = 20
+    trade_topic, trade_words = "trades:{}", "coin=symbol side px=price sz=amount time=#time_ms tid=#trade_id hash:0x00"
+    words = {
+        "side": {"buy": "B", "sell": "A"},
+        "state": {"new": "open", "partially_filled": "open", "cancelled": "canceled", "expired": "canceled"},
+        "tif": {"GTC": "Gtc", "IOC": "Ioc"},
+    }
+    refusals = refusals("""
+        unknown_symbol 200 - Invalid asset
+        price_filter 200 - Price must be divisible by tick size.
+        lot_size 200 - Order has invalid size.
+        notional 200 - Order must have minimum value of $10.
+        insufficient_balance 200 - Insufficient spot balance
+        duplicate_client_id 200 - Duplicate cloid
+        would_take 200 - Post only order would have immediately matched
+        no_match 200 - Order could not immediately match against any resting orders.
+        unknown_order 200 oid Order was never placed, already canceled, or filled.
+        bad_key 200 - User or API Wallet {} does not exist.
+        bad_time 200 - Invalid nonce: {}
+        illegal 422 text Failed to deserialize the JSON body into the target type: {}
+        unavailable 503 text Service unavailable
+        rate_limited 429 text Too many requests""")
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self._nonces: dict[str, list[int]] = {}
+        for symbol in self.listed():
+            places = -int(symbol.size_step.as_tuple().exponent)
+            symbol.price_tick, symbol.min_notional, symbol.digits = Decimal(1).scaleb(places - 8), Decimal(10), 5
+
+    def number(self, pair: str) -> int:
+        return list(self.venue.symbols).index(pair)
+
+    def symbol(self, pair: str) -> str:
+        """The first pair goes by its name, as the venue's first does; the others by their number."""
+        return f"@{self.number(pair)}" if self.number(pair) else pair.replace("-", "/")
+
+    def more(self, facts: Facts, thing: Any) -> Facts:
+        found: Facts = {"crossed": not facts.get("maker")}
+        if "client" in facts:
+            found["cloid"] = facts["client"] if facts["client"].startswith("0x") else None
+        if "step" in facts:
+            found["token"] = str(self.number(facts["pair"]) + 1)
+        if "bid" in facts:
+            found["middle"] = text((Decimal(facts["bid"]) + Decimal(facts["ask"])) / 2)
+        if facts.get("state") == "expired" and facts["filled"] == "0":
+            found["state"] = "iocCancelRejected"
+        return found
+
+    def refused(self, code: str, message: str) -> Any:
+        return {"oid": {"status": "unknownOid"}, "text": message}.get(code, {"status": "err", "response": message})
+
+    # Who asks.
+
+    def new_keys(self, name: str) -> dict[str, str]:
+        key = "0x" + secrets.token_hex(32)
+        return {"api_key": address_of(key), "api_secret": key}
+
+    def verify(self, ask: Ask) -> Account:
+        """Whoever signed: a wrong hash is somebody else's signature. It plays the main and the test network."""
+        said = ask.body
+        vault, ends = said.get("vaultAddress"), said.get("expiresAfter")
+        packed = msgpack.packb(said["action"]) + said["nonce"].to_bytes(8, "big")
+        packed += b"\1" + bytes.fromhex(vault[2:]) if vault else b"\0"
+        packed += b"\0" + ends.to_bytes(8, "big") if ends else b""
+        signers = [
+            who_signed(DOMAIN, AGENT, {"source": net}, "connectionId", packed, **said["signature"]) for net in "ab"
+        ]
+        account = next(filter(None, map(self.server.account_of_key, signers)), None)
+        if account is None:
+            raise Rejected("bad_key", signers[0])
+        self._use(said["nonce"], self._nonces.setdefault(account.name, []))
+        return account
+
+    def _use(self, nonce: int, used: list[int]) -> None:
+        """A nonce must be new, above the least of the hundred highest, and near the clock."""
+        now = self.server.now_ns() // 1_000_000
+        if nonce in used or (used[NONCES - 1 :] and nonce < used[0]) or not now - 2 * DAY < nonce < now + DAY:
+            raise Rejected("bad_time", str(nonce))
+        used[:] = sorted([*used, nonce])[-NONCES:]
+
+    # REST: one path of questions, one of actions.
+
+    async def kind_of(self, request: web.Request) -> str | None:
+        if request.path != "/exchange":
+            return await super().kind_of(request)
+        return KINDS.get((await request.json())["action"]["type"], "query")
+
+    @route("POST /info", signed=False)
+    def info(self, ask: Ask) -> Any:
+        account = self.server.account_of_key(ask.get("user").lower()) or Account("nobody")
+        kind = ask["type"]
+        if kind in QUESTIONS:
+            return self._looking(QUESTIONS[kind])(ask, account)
+        return self.answers(kind, ask, account)
+
+    def answers(self, kind: str, ask: Ask, account: Account) -> Any:
+        match kind:
+            case "userRole":
+                return {"role": "user" if account.keys else "missing"}
+            case "l2Book":
+                return self.book(ask["coin"])
+            case "spotMeta":
+                dollar = {"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0}
+                traded = [symbol for symbol in self.listed() if symbol.trading]
+                pairs = ((self.symbol(symbol.pair), self.number(symbol.pair)) for symbol in traded)
+                universe = [{"name": name, "tokens": [number + 1, 0], "index": number} for name, number in pairs]
+                return {"tokens": [dollar, *self.rows(TOKEN, self.listed())], "universe": universe}
+            case "spotMetaAndAssetCtxs":
+                rows = self.rows(f"coin=symbol {CONTEXT}", self.find_tickers(account, {}))
+                return [self.answers("spotMeta", ask, account), rows]
+            case "allMids":
+                return {row["coin"]: row["midPx"] for row in self.answers("spotMetaAndAssetCtxs", ask, account)[1]}
+        return FIXED[kind]
+
+    @route("POST /exchange")
+    def act(self, ask: Ask, account: Account) -> Any:
+        action = ask.body["action"]
+        rows, work = action.get("orders") or action.get("cancels"), getattr(self, f"_{KINDS.get(action['type'])}", None)
+        if work is None:
+            return {"status": "ok", "response": {"type": "default"}}
+        statuses = [self._status(work, account, row) for row in rows]
+        return {"status": "ok", "response": {"type": action["type"], "data": {"statuses": statuses}}}
+
+    def _status(self, work: Any, account: Account, row: Made) -> Any:
+        try:
+            return work(account, row)
+        except Rejected as refusal:
+            return {"error": self.refusals[refusal.why][2]}
+
+    def _place(self, account: Account, row: Made) -> Any:
+        pair, side, tif = self.pair_of(row["a"]), "buy" if row["b"] else "sell", row["t"]["limit"]["tif"]
+        terms = {"tif": "IOC" if tif == "Ioc" else "GTC", "client_id": row.get("c", "")}
+        kind = "post_only" if tif == "Alo" else "limit"
+        order = self.place(account, pair, side, kind, Decimal(row["s"]), Decimal(row["p"]), **terms)
+        if order.is_open:
+            return {"resting": self.row("oid=#id", order)}
+        if not order.filled:
+            raise Rejected("no_match")
+        return {"filled": self.row("totalSz=filled avgPx=average oid=#id", order)}
+
+    def pair_of(self, asset: int) -> str:
+        pairs = list(self.venue.symbols)
+        if not SPOT <= asset < SPOT + len(pairs):
+            raise Rejected("unknown_symbol")
+        return pairs[asset - SPOT]
+
+    def _cancel(self, account: Account, row: Made) -> Any:
+        self.cancel(self.find(account, order_id=row.get("o"), client_id=row.get("cloid")))
+        return "success"
+
+    # Sockets.
+
+    def opened(self, connection: Connection) -> None:
+        self.tell(connection, "Websocket connection established.")
+
+    @socket("/ws")
+    def heard(self, connection: Connection, said: Any) -> None:
+        if said["method"] == "ping":
+            self.tell(connection, {"channel": "pong"})
+            return
+        what, on = said["subscription"], said["method"] == "subscribe"
+        topic = f"{what['type']}:{what.get('coin') or what['user'].lower()}"
+        if on is (topic in connection.topics):
+            self.tell(connection, {"channel": "error", "data": f"Already {said['method']}d: {what}"})
+            return
+        self.follow(connection, topic, on)
+        self.tell(connection, {"channel": "subscriptionResponse", "data": said})
+        if on:
+            self.begin(connection, **what)
+
+    def begin(self, connection: Connection, type: str, coin: str = "", user: str = "", **more: Any) -> None:
+        """What a subscription opens with."""
+        if type == "l2Book":
+            self.tell(connection, {"channel": type, "data": self.book(coin)})
+        if user:
+            connection.account = self.server.account_of_key(user.lower())
+            connection.state["private"] = True
+        if type == "userFills" and connection.account:
+            fills = self.rows(FILL, self.fills_of(connection.account))
+            self.tell(connection, {"channel": type, "data": {"isSnapshot": True, "user": user, "fills": fills}})
+
+    def book(self, coin: str) -> Any:
+        _, bids, asks, *_ = self.whole(self.pair(coin))
+        levels = [[{"px": text(price), "sz": text(size), "n": 1} for price, size in side] for side in (bids, asks)]
+        return {"coin": coin, "time": time.time_ns() // 1_000_000, "levels": levels}
+
+    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
+        self.change(pair, last)
+        coin = self.symbol(pair)
+        self.publish(f"l2Book:{coin}", {"channel": "l2Book", "data": self.book(coin)})
+
+    def trade_frame(self, row: Made) -> Any:
+        return {"channel": "trades", "data": [row]}
+
+    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
+        user = event.order.account.keys["api_key"]
+        frames: list[Made] = [{"channel": "orderUpdates", "data": self.rows(STATUS, [event])}]
+        if event.match is not None:
+            frames += [{"channel": "userFills", "data": {"user": user, "fills": self.rows(FILL, [event])}}]
+        return [self.build(frame) for frame in frames if f"{frame['channel']}:{user}" in connection.topics]
