@@ -18,15 +18,10 @@ from orderbook import messages as m
 MAINNET, TESTNET = "api.hyperliquid.xyz", "api.hyperliquid-testnet.xyz"
 SPOT, PAGE, STREAMS = 10_000, 500, ("orderUpdates", "userFills")
 """The asset id of the first spot pair; rows that an answer may be cut at; what a user follows."""
-STATES = r.states(
-    open="open triggered",
-    filled="filled",
-    cancelled="canceled scheduledCancel",
-    expired="iocCancelRejected marketOrderNoLiquidityRejected",  # such an order may have been told as open
-    rejected="rejected",
-)
-ORDER = "coin state oid filled quote side origSz limitPx kind cloid|none statusTimestamp|timestamp"
-FILL = "coin tid oid px sz fee feeToken maker side time cloid|none"
+STATES = r.states(open="open triggered", filled="filled", cancelled="canceled scheduledCancel", rejected="rejected")
+STATES |= r.states(expired="iocCancelRejected marketOrderNoLiquidityRejected")  # what was told as open may end so
+ORDER = "coin state oid filled quote side origSz limitPx kind cloid| statusTimestamp|timestamp"
+FILL = "coin tid oid px sz fee feeToken maker side time cloid|"
 PING, GREETING, PONG = '{"method":"ping"}', b"Websocket connection", b'{"channel":"pong"}'
 DOMAIN = {"name": "Exchange", "version": "1", "chainId": 1337, "verifyingContract": f"0x{0:040x}"}
 AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
@@ -210,8 +205,7 @@ class HyperliquidOrders(c.OrderEntry):
         return mine("userFillsByTime", read, startTime=since)
 
     def balances(self) -> c.Call[list[o.Balance]]:
-        read = r.each(lambda row: r.read_total(row["coin"], row["total"], row["hold"]), "balances")
-        return mine("spotClearinghouseState", read, 2)
+        return mine("spotClearinghouseState", r.each(balance_of, "balances"), 2)
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
         kind = "Spot" if self._assets[self.rules[trading_pair].symbol] >= SPOT else ""
@@ -237,13 +231,18 @@ def order_of(row: r.Row) -> o.OrderUpdate:
     state = (
         "canceled" if left and word == "filled" else word if word in STATES else word[-8:].lower()
     )  # tickRejected...
-    told = {"state": state, "filled": Decimal(row["origSz"]) - left, "quote": 0, "kind": "LIMIT", "none": ""}
+    told = {"state": state, "filled": Decimal(row["origSz"]) - left, "quote": 0, "kind": "LIMIT"}
     reason = word if word.endswith(("Canceled", "Rejected")) else ""
     return r.read_update(row | told | {"side": SIDES[row["side"]]}, ORDER, STATES, reason=reason)
 
 
 def fill_of(row: r.Row) -> o.Fill:
-    return r.read_fill(row | {"maker": not row["crossed"], "side": SIDES[row["side"]], "none": ""}, FILL)
+    return r.read_fill(row | {"maker": not row["crossed"], "side": SIDES[row["side"]]}, FILL)
+
+
+def balance_of(row: r.Row) -> o.Balance:
+    total = Decimal(row["total"])
+    return o.Balance(row["coin"], total, total - Decimal(row["hold"]))
 
 
 def error(answer: c.Answer) -> c.Fault | None:
@@ -283,7 +282,6 @@ HYPERLIQUID = c.Exchange(
     client_id=lambda number: f"0x{number:032x}",
     decode=lambda frame: PONG if frame.startswith(GREETING) else frame,
     ping=PING,
-    ping_every=50.0,
     has=frozenset({"post_only", "ioc", "market"}),
     streams_balances=False,
     slippage=Decimal("0.05"),

@@ -1,19 +1,17 @@
 """Hyperliquid spot from the venue's side. Source: its API documentation."""
 
-import secrets
 import time
 from decimal import Decimal
 from typing import Any
 
-import msgpack
 from aiohttp import web
 
 from trochil.sandbox.accounts import Account
-from trochil.sandbox.dialect import Ask, Levels, Wire, lookup, refusals, route, socket, under
+from trochil.sandbox.dialect import Ask, Levels, lookup, refusals, route, socket, under
+from trochil.sandbox.dialects.hyperliquid.wallets import Wallets
 from trochil.sandbox.facts import text
 from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made
-from trochil.sandbox.signatures import address_of, who_signed
 from trochil.sandbox.venue import Event, Rejected
 
 ORDER = """coin=symbol side limitPx=price sz=left oid=#id timestamp=#created_ms origSz=amount cloid tif orderType:Limit
@@ -34,15 +32,12 @@ QUESTIONS = {
     "userFees": lookup("", "venue", RATES),
     "spotClearinghouseState": lookup("", "holdings", "coin=asset total hold=held token:=0", under("balances")),
 }
-FIXED = {"perpDexs": [None], "userAbstraction": "disabled"}
 KINDS = {"order": "place", "cancel": "cancel", "cancelByCloid": "cancel"}
-DOMAIN = {"name": "Exchange", "version": "1", "chainId": 1337, "verifyingContract": "0x" + "0" * 40}
-AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
-NONCES, DAY, SPOT = 100, 86_400_000, 10_000
+SPOT = 10_000
 
 
-class Spot(Wire):
-    """Images of twenty levels, and actions that are signed as Ethereum signs typed data."""
+class Spot(Wallets):
+    """Images of twenty levels; one path of questions and one of actions."""
 
     name = "hyperliquid"
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
@@ -71,7 +66,6 @@ class Spot(Wire):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self._nonces: dict[str, list[int]] = {}
         for symbol in self.listed():
             places = -int(symbol.size_step.as_tuple().exponent)
             symbol.price_tick, symbol.min_notional, symbol.digits = Decimal(1).scaleb(places - 8), Decimal(10), 5
@@ -98,37 +92,6 @@ class Spot(Wire):
     def refused(self, code: str, message: str) -> Any:
         return {"oid": {"status": "unknownOid"}, "text": message}.get(code, {"status": "err", "response": message})
 
-    # Who asks.
-
-    def new_keys(self, name: str) -> dict[str, str]:
-        key = "0x" + secrets.token_hex(32)
-        return {"api_key": address_of(key), "api_secret": key}
-
-    def verify(self, ask: Ask) -> Account:
-        """Whoever signed: a wrong hash is somebody else's signature. It plays the main and the test network."""
-        said = ask.body
-        vault, ends = said.get("vaultAddress"), said.get("expiresAfter")
-        packed = msgpack.packb(said["action"]) + said["nonce"].to_bytes(8, "big")
-        packed += b"\1" + bytes.fromhex(vault[2:]) if vault else b"\0"
-        packed += b"\0" + ends.to_bytes(8, "big") if ends else b""
-        signers = [
-            who_signed(DOMAIN, AGENT, {"source": net}, "connectionId", packed, **said["signature"]) for net in "ab"
-        ]
-        account = next(filter(None, map(self.server.account_of_key, signers)), None)
-        if account is None:
-            raise Rejected("bad_key", signers[0])
-        self._use(said["nonce"], self._nonces.setdefault(account.name, []))
-        return account
-
-    def _use(self, nonce: int, used: list[int]) -> None:
-        """A nonce must be new, above the least of the hundred highest, and near the clock."""
-        now = self.server.now_ns() // 1_000_000
-        if nonce in used or (used[NONCES - 1 :] and nonce < used[0]) or not now - 2 * DAY < nonce < now + DAY:
-            raise Rejected("bad_time", str(nonce))
-        used[:] = sorted([*used, nonce])[-NONCES:]
-
-    # REST: one path of questions, one of actions.
-
     async def kind_of(self, request: web.Request) -> str | None:
         if request.path != "/exchange":
             return await super().kind_of(request)
@@ -137,10 +100,9 @@ class Spot(Wire):
     @route("POST /info", signed=False)
     def info(self, ask: Ask) -> Any:
         account = self.server.account_of_key(ask.get("user").lower()) or Account("nobody")
-        kind = ask["type"]
-        if kind in QUESTIONS:
-            return self._looking(QUESTIONS[kind])(ask, account)
-        return self.answers(kind, ask, account)
+        if ask["type"] in QUESTIONS:
+            return self._looking(QUESTIONS[ask["type"]])(ask, account)
+        return self.answers(ask["type"], ask, account)
 
     def answers(self, kind: str, ask: Ask, account: Account) -> Any:
         match kind:
@@ -150,54 +112,43 @@ class Spot(Wire):
                 return self.book(ask["coin"])
             case "spotMeta":
                 dollar = {"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0}
-                traded = [symbol for symbol in self.listed() if symbol.trading]
-                pairs = ((self.symbol(symbol.pair), self.number(symbol.pair)) for symbol in traded)
-                universe = [{"name": name, "tokens": [number + 1, 0], "index": number} for name, number in pairs]
-                return {"tokens": [dollar, *self.rows(TOKEN, self.listed())], "universe": universe}
+                pairs = ((s.pair, self.number(s.pair)) for s in self.listed() if s.trading)
+                rows = [{"name": self.symbol(pair), "tokens": [n + 1, 0], "index": n} for pair, n in pairs]
+                return {"tokens": [dollar, *self.rows(TOKEN, self.listed())], "universe": rows}
             case "spotMetaAndAssetCtxs":
                 rows = self.rows(f"coin=symbol {CONTEXT}", self.find_tickers(account, {}))
                 return [self.answers("spotMeta", ask, account), rows]
             case "allMids":
                 return {row["coin"]: row["midPx"] for row in self.answers("spotMetaAndAssetCtxs", ask, account)[1]}
-        return FIXED[kind]
+        return {"perpDexs": [None], "userAbstraction": "disabled"}[kind]
 
     @route("POST /exchange")
     def act(self, ask: Ask, account: Account) -> Any:
         action = ask.body["action"]
-        rows, work = action.get("orders") or action.get("cancels"), getattr(self, f"_{KINDS.get(action['type'])}", None)
-        if work is None:
+        if (kind := KINDS.get(action["type"])) is None:
             return {"status": "ok", "response": {"type": "default"}}
-        statuses = [self._status(work, account, row) for row in rows]
+        rows, work = action.get("orders") or action["cancels"], getattr(self, f"_{kind}")
+        statuses = [self._try(work, account, row) for row in rows]
         return {"status": "ok", "response": {"type": action["type"], "data": {"statuses": statuses}}}
 
-    def _status(self, work: Any, account: Account, row: Made) -> Any:
+    def _try(self, work: Any, account: Account, row: Made) -> Any:
         try:
             return work(account, row)
         except Rejected as refusal:
             return {"error": self.refusals[refusal.why][2]}
 
     def _place(self, account: Account, row: Made) -> Any:
-        pair, side, tif = self.pair_of(row["a"]), "buy" if row["b"] else "sell", row["t"]["limit"]["tif"]
-        terms = {"tif": "IOC" if tif == "Ioc" else "GTC", "client_id": row.get("c", "")}
-        kind = "post_only" if tif == "Alo" else "limit"
-        order = self.place(account, pair, side, kind, Decimal(row["s"]), Decimal(row["p"]), **terms)
-        if order.is_open:
-            return {"resting": self.row("oid=#id", order)}
-        if not order.filled:
+        pair = {SPOT + self.number(pair): pair for pair in self.venue.symbols}[row["a"]]
+        tif, side = {"Alo": "post_only"}.get(row["t"]["limit"]["tif"], row["t"]["limit"]["tif"].upper()), row["b"]
+        size, price, client = Decimal(row["s"]), Decimal(row["p"]), row.get("c", "")
+        order = self.take(account, pair, "buy" if side else "sell", size, price, tif=tif, client_id=client)
+        if not order.is_open and not order.filled:
             raise Rejected("no_match")
-        return {"filled": self.row("totalSz=filled avgPx=average oid=#id", order)}
-
-    def pair_of(self, asset: int) -> str:
-        pairs = list(self.venue.symbols)
-        if not SPOT <= asset < SPOT + len(pairs):
-            raise Rejected("unknown_symbol")
-        return pairs[asset - SPOT]
+        return {"resting" if order.is_open else "filled": self.row("totalSz=?filled avgPx=?average oid=#id", order)}
 
     def _cancel(self, account: Account, row: Made) -> Any:
         self.cancel(self.find(account, order_id=row.get("o"), client_id=row.get("cloid")))
         return "success"
-
-    # Sockets.
 
     def opened(self, connection: Connection) -> None:
         self.tell(connection, "Websocket connection established.")
@@ -222,8 +173,7 @@ class Spot(Wire):
         if type == "l2Book":
             self.tell(connection, {"channel": type, "data": self.book(coin)})
         if user:
-            connection.account = self.server.account_of_key(user.lower())
-            connection.state["private"] = True
+            connection.account, connection.state["private"] = self.server.account_of_key(user.lower()), True
         if type == "userFills" and connection.account:
             fills = self.rows(FILL, self.fills_of(connection.account))
             self.tell(connection, {"channel": type, "data": {"isSnapshot": True, "user": user, "fills": fills}})
