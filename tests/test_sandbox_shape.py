@@ -8,6 +8,7 @@ import pytest
 
 from trochil.sandbox.accounts import Account
 from trochil.sandbox.facts import facts_of, times
+from trochil.sandbox.lookups import Window
 from trochil.sandbox.matching import Order
 from trochil.sandbox.shape import shape
 from trochil.sandbox.signatures import signature
@@ -53,3 +54,29 @@ def test_signatures_are_hex_or_base64() -> None:
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert signature("Jefe", "what do ya want for nothing?") == expected
     assert bytes.fromhex(expected) == b64decode(signature(b"Jefe", b"what do ya want for nothing?", "sha256", "base64"))
+
+
+@pytest.mark.parametrize(
+    ("type", "quote", "state", "filled", "expected"),
+    [
+        ("limit", None, "new", 0, ("GTC", "", "1.5", "new")),
+        ("post_only", None, "cancelled", 0, ("post_only", "", "1.5", "cancelled")),
+        ("market", None, "expired", 1, ("market", "base", "1.5", "cut")),
+        ("market", 90, "filled", 1, ("market", "quote", "90", "filled")),
+    ],
+)
+def test_an_orders_terms_size_and_outcome_are_told(
+    type: str, quote: int | None, state: str, filled: int, expected: tuple[str, ...]
+) -> None:
+    order = Order(7, "mine", Account("a"), "BTC-USDT", "buy", type, "GTC", Decimal("1.50"), Decimal(100), 1)
+    order.quote_amount = None if quote is None else Decimal(quote)
+    order.state, order.filled = state, Decimal(filled)
+    facts = facts_of(order)
+    assert (facts["terms"], facts["unit"], facts["size"], facts["outcome"]) == expected
+
+
+def test_a_window_is_told_in_rows_of_texts() -> None:
+    levels = [(Decimal("1.50"), Decimal("2.0"))]
+    facts = facts_of(Window("BTC-USDT", levels, [], 6, 7))
+    assert (facts["bids"], facts["asks"], facts["last"], facts["type"]) == ([["1.5", "2"]], [], "7", "delta")
+    assert facts_of(Window("BTC-USDT", levels, [], 0, 7))["type"] == "snapshot"

@@ -11,18 +11,20 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.facts import facts_of, text, times
-from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, under
+from trochil.sandbox.facts import facts_of, times
+from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
 from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made, shape
+from trochil.sandbox.signatures import signature
 from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
@@ -79,8 +81,17 @@ class Ask:
         return self.request.raw_path
 
     @property
+    def query(self) -> str:
+        """As it was sent."""
+        return self.target.partition("?")[2]
+
+    @property
     def header(self) -> Any:
         return self.request.headers
+
+    def headers(self, form: str, names: str) -> list[str]:
+        """Several, empty where there is none: ``headers("X-{}", "KEY SIGN")``."""
+        return [self.request.headers.get(form.format(name), "") for name in names.split()]
 
     def __getitem__(self, name: str) -> Any:
         """Raises Rejected("missing") naming it."""
@@ -110,10 +121,14 @@ class Wire(Records):
     """What a key has besides api_key and api_secret."""
     book_topic: ClassVar[str] = "book:{}"
     trade_topic: ClassVar[str] = "trade:{}"
-    """What connections follow, by the venue's symbol."""
+    """What connections follow, by the venue's symbol (and, {1} of a book, its depth)."""
+    opens_with_book: ClassVar[bool] = False
+    """Whether who begins to follow a book is sent its whole window."""
     trade_words: ClassVar[str] = ""
     private_paths: ClassVar[tuple[str, ...]] = ()
     """Of sockets that serve accounts only."""
+    reset_header: ClassVar[str] = ""
+    """Header that says until when (ms) a limit refuses; else Retry-After does, in seconds."""
     fixed: ClassVar[Mapping[str, Any]] = {}
     """What foreign clients ask for and whose answer never changes: {"GET /assets": []}."""
 
@@ -130,6 +145,10 @@ class Wire(Records):
     def refused(self, code: str, message: str) -> Any:
         """The body of a refusal."""
         return {"code": code, "msg": message}
+
+    def answer(self, said: Any, refusal: str = "") -> Any:
+        """The frame that answers what a client said on a socket; ``refusal``: why its handler raised Rejected."""
+        return {"error": refusal}
 
     def result(self, body: Any) -> Any:
         """A successful answer in the venue's envelope."""
@@ -150,13 +169,24 @@ class Wire(Records):
 
     def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
         """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
-        ``book_frame`` of what that means for the channel's window, to ``book_topic``."""
-        changed = self.change(pair, last)
-        self.publish(self.book_topic.format(self.symbol(pair)), lambda now: self.book_frame(changed, now))
+        ``book_frame`` of what that means for a channel's window, to ``book_topic``."""
+        for topic, depth in self.book_topics(pair).items():
+            if len(self.depths) == 1 or self.anyone_follows(topic):
+                self.publish(topic, partial(self.topic_frame, topic, self.change(pair, last, depth)))
+            else:
+                self.forget(pair, depth)
+
+    def book_topics(self, pair: str) -> dict[str, int]:
+        """The topics of a pair's books, with their depths."""
+        return {self.book_topic.format(self.symbol(pair), depth): depth for depth in self.depths}
 
     def book_frame(self, window: Window, now: int) -> Any:
         """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
         raise NotImplementedError
+
+    def topic_frame(self, topic: str, window: Window, now: int) -> Any:
+        """The same where there are several such channels."""
+        return self.book_frame(window, now)
 
     def traded(self, match: Match) -> None:
         super().traded(match)
@@ -198,16 +228,27 @@ class Wire(Records):
     # Who asks.
 
     def signer(
-        self, key: str, given: str, made: Callable[[Mapping[str, str]], str], seconds: float = 0.0, within: float = 30.0
+        self,
+        key: str,
+        given: str,
+        made: Callable[[Mapping[str, str]], str] | str,
+        seconds: float = 0.0,
+        within: float = 30.0,
+        ahead: float = 30.0,
     ) -> Account:
-        """The account of ``key``, whose signature, ``made`` of its keys, must be the one given; signed at ``seconds``,
-        0 where the venue doesn't mind. Raises Rejected: no_key, bad_key, bad_signature, bad_time."""
+        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 in hex by its secret),
+        must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within`` seconds ago or
+        ``ahead`` of now.
+
+        Raises Rejected: no_key, bad_key, bad_signature, bad_time.
+        """
         account = self.server.account_of_key(key)
         if account is None:
             raise Rejected("bad_key" if key else "no_key")
-        if not hmac.compare_digest(made(account.keys).encode(), given.encode()):
+        due = signature(account.keys["api_secret"], made) if isinstance(made, str) else made(account.keys)
+        if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
-        if seconds and abs(seconds - self.server.now_ns() / 1e9) > within:
+        if seconds and not -within <= seconds - self.server.now_ns() / 1e9 <= ahead:
             raise Rejected("bad_time")
         return account
 
@@ -216,7 +257,8 @@ class Wire(Records):
     def add_routes(self, app: web.Application) -> None:
         for question in self.lookups:
             method, _, path = question.path.partition(" ")
-            app.router.add_route(method, path, self._answering(self._looking(question), "query", question.signed))
+            kind = "cancel" if question.what == "cancel" else "query"
+            app.router.add_route(method, path, self._answering(self._looking(question), kind, question.signed))
         for path, answer in self.fixed.items():
             method, _, path = path.partition(" ")
             app.router.add_route(method, path, self._answering(lambda ask, answer=answer: answer, "query", False))
@@ -247,10 +289,14 @@ class Wire(Records):
         return answer
 
     def error(self, why: str, detail: str = "", retry_after: int = 0) -> web.Response:
-        known = self.refusals
-        status, code, message = known.get(why) or known.get(INSTEAD.get(why, "illegal")) or known["illegal"]
-        headers = {"Retry-After": str(retry_after)} if retry_after else {}
+        status, code, message = self._worded(why)
+        until = str(self.server.now_ns() // 1_000_000 + retry_after * 1000) if self.reset_header else str(retry_after)
+        headers = {self.reset_header or "Retry-After": until} if retry_after else {}
         return web.json_response(self.refused(code, message.format(detail)), status=status, headers=headers)
+
+    def _worded(self, why: str) -> tuple[int, str, str]:
+        known = self.refusals
+        return known.get(why) or known.get(INSTEAD.get(why, "illegal")) or known["illegal"]
 
     def _looking(self, question: Lookup) -> Callable[..., Any]:
         find = getattr(self, f"find_{question.what}")
@@ -270,7 +316,10 @@ class Wire(Records):
                 said = json.loads(text)
             except ValueError:
                 said = text
-            handler(connection, said)
+            try:
+                handler(connection, said)
+            except Rejected as refusal:
+                self.tell(connection, self.answer(said, self._worded(refusal.why)[2].format(refusal.detail)))
 
         async def serve(request: web.Request) -> web.StreamResponse:
             return await self.server.serve_socket(request, heard)
@@ -280,8 +329,11 @@ class Wire(Records):
     def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
         """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""
         replay = self.server.replay
-        if on and replay is not None and topic == self.book_topic.format(self.symbol(replay.pair)):
+        if on and replay is not None and topic in self.book_topics(replay.pair):
             replay.listened()
+        for pair in self.venue.symbols if on and self.opens_with_book else ():
+            if (depth := self.book_topics(pair).get(topic)) is not None:
+                self.tell(connection, partial(self.topic_frame, topic, self.whole(pair, depth)))
         (connection.topics.add if on else connection.topics.discard)(topic)
 
     def tell(self, connection: Connection, frame: Any) -> None:
@@ -339,11 +391,6 @@ async def read_ask(request: web.Request) -> Ask:
         body = dict(parse_qsl(text, keep_blank_values=True))
     params = {**request.match_info, **request.query, **(body if isinstance(body, dict) else {})}
     return Ask(request, text, body, params)
-
-
-def rows(levels: Levels) -> list[list[str]]:
-    """[[price, size], ...] as texts."""
-    return [[text(price), text(size)] for price, size in levels]
 
 
 def refusals(table: str) -> dict[str, tuple[int, str, str]]:

@@ -87,12 +87,17 @@ def _market(market: Market) -> Facts:
 
 @facts_of.register
 def _order(order: Order) -> Facts:
-    """pair, id, client, side, Side, SIDE, kind, Kind, KIND, tif, price, amount, quote_amount, filled, left,
-    quote_filled, average, state, created, updated and done (closed only) times, is_open, post_only."""
+    """pair, id, client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or the tif), price, amount,
+    quote_amount, size (the one of them that was given) and its unit (of market orders: base, quote), filled, left,
+    quote_filled, average, state, outcome (the state, or "cut": closed with a part filled), created, updated and done
+    (closed only) times, is_open, post_only."""
+    market = order.type == "market"
+    cut = order.filled and order.state in ("cancelled", "expired")
     amounts = {
         "price": order.price,
         "amount": order.amount,
         "quote_amount": order.quote_amount,
+        "size": order.amount if order.quote_amount is None else order.quote_amount,
         "filled": order.filled,
         "left": order.left if order.quote_amount is None else ZERO,
         "quote_filled": order.quote_filled,
@@ -104,8 +109,11 @@ def _order(order: Order) -> Facts:
         "id": str(order.id),
         "client": order.client_id,
         "tif": order.tif,
+        "terms": order.tif if order.type == "limit" else order.type,
+        "unit": "" if not market else "base" if order.quote_amount is None else "quote",
+        "outcome": "cut" if cut else order.state,
         **cased("side", order.side),
-        **cased("kind", "market" if order.type == "market" else "limit"),
+        **cased("kind", "market" if market else "limit"),
         **{name: text(value or ZERO) for name, value in amounts.items()},
         **flags,
         **times("created", order.time),

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.facts import Held, Market, holdings
+from trochil.sandbox.facts import Held, Market, facts_of, holdings, text
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.server import Server
+from trochil.sandbox.shape import Facts
 from trochil.sandbox.venue import Fill, Rejected, Symbol
 
 Levels = list[tuple[Decimal, Decimal]]
@@ -34,7 +35,8 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
 
     ``what``: venue (one row), markets (rules), tickers, ticker (one), trades (public, newest first; oldest first:
-    trades_up), order (one), orders, open_orders, closed_orders, fills (oldest first), fills_down, holdings.
+    trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, fills (oldest first),
+    fills_down, holdings.
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
     closed, if there is such), order (of fills), after and before (trade ids), since and until (ms), limit. ``wrap``
     makes the answer of the row or rows.
@@ -58,7 +60,7 @@ def under(name: str) -> Callable[[Any], Any]:
 
 
 class Window(NamedTuple):
-    """Levels of the book channel, whole or changes. ``before``: id of the frame before, 0 for a whole window."""
+    """Levels of a book channel, whole or changes. ``before``: id of the frame before, 0 for a whole window."""
 
     pair: str
     bids: Levels
@@ -67,26 +69,49 @@ class Window(NamedTuple):
     last: int
 
 
+@facts_of.register
+def _window(window: Window) -> Facts:
+    """pair, bids and asks (rows of texts), before and last (ids), type (snapshot, delta)."""
+    pair, bids, asks, before, last = window
+    ids = {"before": str(before), "last": str(last), "type": "delta" if before else "snapshot"}
+    return {"pair": pair, "bids": rows(bids), "asks": rows(asks), **ids}
+
+
+def rows(levels: Levels) -> list[list[str]]:
+    """[[price, size], ...] as texts."""
+    return [[text(price), text(size)] for price, size in levels]
+
+
 class Records:
     """What a dialect's look-ups find: ``find_X(account, given)`` for each kind X of ``lookup``."""
 
+    symbol_form: ClassVar[str] = "{}-{}"
+    """The venue's name of a pair, made of base and quote."""
     window: ClassVar[int] = 0
     """Levels a side of the book channel; 0: the whole book."""
+    depths: ClassVar[tuple[int, ...]] = (0,)
+    """Of the book channels, where there are several; 0: ``window``."""
     tells_leaving: ClassVar[bool] = True
     """Whether a level that leaves the window is sent with size 0."""
 
     counts_frames: ClassVar[bool] = False
     """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
 
+    fills_span: ClassVar[int] = 0
+    """Milliseconds that a question for fills covers from its start, where it says no end; 0: until now."""
+    post_only_cancels: ClassVar[bool] = False
+    """Whether a post-only order that would take is accepted and cancelled at once; else it is refused."""
+
     def __init__(self, server: Server) -> None:
         self.server, self.venue = server, server.venue
+        self.venue.post_only_cancels = self.post_only_cancels
         self.recent: dict[str, list[Match]] = {}
         self._images: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
         self._last: dict[tuple[str, int], int] = {}
 
     def symbol(self, pair: str) -> str:
         """The venue's name of a pair."""
-        return pair
+        return self.symbol_form.format(*pair.split("-"))
 
     def listed(self) -> Iterator[Symbol]:
         return iter(self.venue.symbols.values())
@@ -117,6 +142,7 @@ class Records:
     def forget(self, pair: str, depth: int = 0) -> None:
         """Nobody follows that channel: its next window is the book of then."""
         self._images.pop((pair, depth), None)
+        self._last.pop((pair, depth), None)
 
     def image(self, pair: str, depth: int = 0) -> tuple[Levels, Levels]:
         """(bids, asks) of the book channel's window, best first, as of its last frame."""
@@ -199,6 +225,16 @@ class Records:
     def find_trades_up(self, account: Account, given: Given) -> list[Match]:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
+    def find_book(self, account: Account, given: Given) -> Window:
+        pair, bids, asks, *ids = self.whole(self.pair(given["pair"]), self.depths[-1])
+        depth = int(given.get("limit") or RECENT)
+        return Window(pair, bids[:depth], asks[:depth], *ids)
+
+    def find_cancel(self, account: Account, given: Given) -> Order:
+        order = self.find_order(account, given)
+        self.venue.cancel(order, self.server.now_ns())
+        return order
+
     def find_order(self, account: Account, given: Given) -> Order:
         try:
             return self.find(account, order_id=given.get("id"), client_id=given.get("client"))
@@ -222,6 +258,7 @@ class Records:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
         after, before, since, until = (int(given.get(name) or 0) for name in ("after", "before", "since", "until"))
+        until = until or (since + self.fills_span if since and self.fills_span else 0)
         found = [
             fill
             for fill in self.fills_of(account, self._pair_of(given), order)
