@@ -129,8 +129,8 @@ def read_rules(meta: r.Row) -> list[o.TradingRule]:
     for row in meta["universe"]:
         base, quote = (tokens[index] for index in row["tokens"]) if tokens else (row, {"name": "USD"})
         named, decimals = row | {"base": base["name"], "quote": quote["name"]}, base["szDecimals"]
-        steps = {"tick": f"1e{decimals - (8 if tokens else 6)}", "step": f"1e-{decimals}", "worth": "10"}
-        rules.append(r.read_rule(named, "name base quote", **steps, digits=5, active=not row.get("isDelisted")))
+        tick, step, active = f"1e{decimals - (8 if tokens else 6)}", f"1e-{decimals}", not row.get("isDelisted")
+        rules.append(r.read_rule(named, "name base quote", tick=tick, step=step, worth="10", digits=5, active=active))
     # Of two pairs that differ by capitals alone, the one that is written in capitals has their name.
     return sorted(rules, key=lambda rule: rule.base.isupper())
 

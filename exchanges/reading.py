@@ -98,10 +98,7 @@ def first(read: Callable[[Answer], Sequence[T]]) -> Callable[[Answer], T]:
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     found = answer.json()
     for step in path:
-        if isinstance(step, str):
-            found = _first(found, step.split("|"))
-        else:
-            found = found[step] if step else only(found)
+        found = _first(found, step.split("|")) if isinstance(step, str) else found[step] if step else only(found)
     return found
 
 
