@@ -9,101 +9,29 @@ import inspect
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, ClassVar, TypeVar
-from urllib.parse import parse_qsl
+from typing import Any, ClassVar
 
 from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.facts import facts_of, times
+from trochil.sandbox.asking import INSTEAD, Ask, read_ask, refusals, route, socket
+from trochil.sandbox.facts import facts_of, holdings, iso, ms, text, times
 from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
-from trochil.sandbox.server import Build, Connection
+from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made, shape
 from trochil.sandbox.signatures import signature
 from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
-    "Ask", "Levels", "Window", "Wire", "alone", "lookup", "own", "refusals", "route", "rows", "socket", "under",
+    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
+    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "lookup", "ms", "own", "refusals",
+    "route", "rows", "signature", "socket", "text", "under",
 ]  # fmt: skip
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-INSTEAD = {
-    "no_key": "bad_key",
-    "no_such_order": "unknown_order",
-    "bad_time": "bad_signature",
-    "banned": "rate_limited",
-    "timeout": "unavailable",
-    "market_closed": "unknown_symbol",
-}
-"""Reasons that a venue may have no words of its own for, and the reason that stands for them; else "illegal"."""
-
-
-def route(*paths: str, kind: str = "query", signed: bool = True) -> Callable[[Handler], Handler]:
-    """``@route("POST /orders", kind="place")`` on a method that takes an Ask (and, signed, an Account) and gives what
-    is JSON-able.
-
-    ``kind``: query, place or cancel; the faults of placing and cancelling strike by it.
-    """
-
-    def mark(handler: Handler) -> Handler:
-        handler.routes = [(path, kind, signed) for path in paths]  # type: ignore[attr-defined]
-        return handler
-
-    return mark
-
-
-def socket(*paths: str) -> Callable[[Handler], Handler]:
-    """``@socket("/ws")`` on a method that takes a Connection and what it said, decoded."""
-
-    def mark(handler: Handler) -> Handler:
-        handler.sockets = paths  # type: ignore[attr-defined]
-        return handler
-
-    return mark
-
-
-@dataclass(slots=True)
-class Ask:
-    """One request: its parameters (path, query, and body where that is an object), and the bytes they came in."""
-
-    request: web.Request
-    text: str
-    body: Any
-    params: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def target(self) -> str:
-        """Path and query as they were sent."""
-        return self.request.raw_path
-
-    @property
-    def query(self) -> str:
-        """As it was sent."""
-        return self.target.partition("?")[2]
-
-    @property
-    def header(self) -> Any:
-        return self.request.headers
-
-    def headers(self, form: str, names: str) -> list[str]:
-        """Several, empty where there is none: ``headers("X-{}", "KEY SIGN")``."""
-        return [self.request.headers.get(form.format(name), "") for name in names.split()]
-
-    def __getitem__(self, name: str) -> Any:
-        """Raises Rejected("missing") naming it."""
-        if self.params.get(name) in (None, ""):
-            raise Rejected("missing", name)
-        return self.params[name]
-
-    def get(self, name: str, default: Any = "") -> Any:
-        return self.params.get(name, default)
-
-    def number(self, name: str) -> Decimal:
-        return Decimal(str(self[name]))
+"""What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 
 
 class Wire(Records):
@@ -380,27 +308,3 @@ class Wire(Records):
         for order in orders:
             self.cancel(order)
         return orders
-
-
-async def read_ask(request: web.Request) -> Ask:
-    text = await request.text()
-    body: Any = None
-    if text[:1] in ("{", "["):
-        body = json.loads(text)
-    elif text:
-        body = dict(parse_qsl(text, keep_blank_values=True))
-    params = {**request.match_info, **request.query, **(body if isinstance(body, dict) else {})}
-    return Ask(request, text, body, params)
-
-
-def refusals(table: str) -> dict[str, tuple[int, str, str]]:
-    """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
-    market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
-    unknown_order (to cancel), no_such_order (asked about), no_key, bad_key, bad_signature, bad_time, missing, illegal,
-    unavailable, timeout, rate_limited, banned; others are a dialect's own.
-    """
-    found = {}
-    for line in table.strip().splitlines():
-        why, status, code, message = line.strip().split(" ", 3)
-        found[why] = (int(status), code, message)
-    return found

@@ -1,0 +1,112 @@
+"""What a client asks by REST, which handler of a dialect answers, and how a venue refuses."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from trochil.sandbox.venue import Rejected
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+INSTEAD = {
+    "no_key": "bad_key",
+    "no_such_order": "unknown_order",
+    "bad_time": "bad_signature",
+    "banned": "rate_limited",
+    "timeout": "unavailable",
+    "market_closed": "unknown_symbol",
+}
+"""Reasons that a venue may have no words of its own for, and the reason that stands for them; else "illegal"."""
+
+
+def route(*paths: str, kind: str = "query", signed: bool = True) -> Callable[[Handler], Handler]:
+    """``@route("POST /orders", kind="place")`` on a method that takes an Ask (and, signed, an Account) and gives what
+    is JSON-able.
+
+    ``kind``: query, place or cancel; the faults of placing and cancelling strike by it.
+    """
+
+    def mark(handler: Handler) -> Handler:
+        handler.routes = [(path, kind, signed) for path in paths]  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def socket(*paths: str) -> Callable[[Handler], Handler]:
+    """``@socket("/ws")`` on a method that takes a Connection and what it said, decoded."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.sockets = paths  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request: its parameters (path, query, and body where that is an object or a list of one), and its bytes."""
+
+    request: web.Request
+    text: str
+    body: Any
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent."""
+        return self.request.raw_path
+
+    @property
+    def query(self) -> str:
+        """As it was sent."""
+        return self.target.partition("?")[2]
+
+    @property
+    def header(self) -> Any:
+        return self.request.headers
+
+    def headers(self, form: str, names: str) -> list[str]:
+        """Several, empty where there is none: ``headers("X-{}", "KEY SIGN")``."""
+        return [self.request.headers.get(form.format(name), "") for name in names.split()]
+
+    def __getitem__(self, name: str) -> Any:
+        """Raises Rejected("missing") naming it."""
+        if self.params.get(name) in (None, ""):
+            raise Rejected("missing", name)
+        return self.params[name]
+
+    def get(self, name: str, default: Any = "") -> Any:
+        return self.params.get(name, default)
+
+    def number(self, name: str) -> Decimal:
+        return Decimal(str(self[name]))
+
+
+async def read_ask(request: web.Request) -> Ask:
+    text = await request.text()
+    body: Any = None
+    if text[:1] in ("{", "["):
+        body = json.loads(text)
+    elif text:
+        body = dict(parse_qsl(text, keep_blank_values=True))
+    told = body[0] if isinstance(body, list) and body else body
+    params = {**request.match_info, **request.query, **(told if isinstance(told, dict) else {})}
+    return Ask(request, text, body, params)
+
+
+def refusals(table: str) -> dict[str, tuple[int, str, str]]:
+    """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
+    market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
+    unknown_order (to cancel), no_such_order (asked about), no_key, bad_key, bad_signature, bad_time, missing, illegal,
+    unavailable, timeout, rate_limited, banned; others are a dialect's own.
+    """
+    found = {}
+    for line in table.strip().splitlines():
+        why, status, code, message = line.strip().split(" ", 3)
+        found[why] = (int(status), code, message)
+    return found
