@@ -10,11 +10,9 @@ from exchanges.ccxt_venue import CcxtAuth, ccxt_class
 from exchanges.contract import MALFORMED, Auth, Exchange
 from orderbook.errors import ConfigError, InvalidOrder, NotListed
 
-OPTIONS = {"warnOnFetchOpenOrdersWithoutSymbol": False}
+OPTIONS = {"warnOnFetchOpenOrdersWithoutSymbol": False, "defaultType": "spot"}
 LISTS = ("fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders", "fetchOrders")
 """Where an order is looked for that can't be asked for by name."""
-CLOCKS_DIFFER = 60_000
-"""Milliseconds that the venue's clock may be behind ours, where fills are asked for since an order's placing."""
 
 
 def names_of(error: BaseException) -> list[str]:
@@ -163,18 +161,15 @@ class CcxtClient:
             found += await self.api.fetch_open_orders(each)
         return found
 
-    async def fetch_my_trades(self, symbol: str, since: int) -> list[Any]:
+    async def fetch_my_trades(self, symbol: str, since: int | None) -> list[Any]:
         if "fetchMyTrades" not in self._can:
             return []
         return list(await self.api.fetch_my_trades(symbol, since))
 
-    async def fetch_order_trades(self, symbol: str, id: str, client_id: str, since: int) -> list[Any]:
+    async def fetch_order_trades(self, symbol: str, id: str) -> list[Any]:
         """The fills of one order; as its status has them, where there is no other way."""
         if "fetchOrderTrades" in self._can:
             return list(await self.api.fetch_order_trades(id, symbol))
-        if "fetchMyTrades" in self._can:
-            trades = await self.api.fetch_my_trades(symbol, since - CLOCKS_DIFFER)
-            return [trade for trade in trades if trade["order"] == id]
         return list((await self._by_id(symbol, id)).get("trades") or ())
 
     async def set_clock(self) -> None:

@@ -6,7 +6,7 @@ Nothing here speaks to a network: the drivers that do are actors/ccxt_*.py.
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from exchanges import ccxt_reading as read
 from exchanges.contract import (
@@ -75,6 +75,7 @@ KINDS = {
     "AuthenticationError": ErrorKind.AUTH,
 }
 """ccxt's error classes, a special one before its general one; what is not here has an unknown outcome."""
+DAY = 86_400.0
 PAGE_FULL = 20
 """Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a time."""
 VISIBILITY = 30.0
@@ -108,6 +109,7 @@ def bridge(name: str) -> Exchange:
     can = frozenset(word for word, has in venue.has.items() if has)
     if not {"watchOrderBook", "spot"} <= can:
         raise ConfigError(f"ccxt can't watch books of spot pairs at {venue.name}")
+    questions = ((venue.features or {}).get("spot") or {}).get("fetchMyTrades") or {}
     required = [FIELDS[word] for word, is_needed in venue.requiredCredentials.items() if is_needed]
     return Exchange(
         name=name,
@@ -117,7 +119,7 @@ def bridge(name: str) -> Exchange:
         auth=type("CcxtAuth", (CcxtAuth,), {"fields": tuple(required)}),
         book=CcxtBookFeed,
         user=CcxtUserFeed,
-        orders=CcxtOrderEntry,
+        orders=CcxtOrderEntry.of(can, (questions.get("untilDays") or 0) * DAY),
         error=read_error,
         client_id=client_id,
         visibility=VISIBILITY,
@@ -205,6 +207,13 @@ class CcxtUserFeed(UserFeed):
 class CcxtOrderEntry(OrderEntry):
     """Calls by the names of ccxt's methods, with what the driver needs to fill in for venues that lack one."""
 
+    can: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def of(cls, can: frozenset[str], fills_span: float) -> "type[CcxtOrderEntry]":
+        """For a venue that can do this, in ccxt's words, and answers questions for fills by spans."""
+        return type(cls.__name__, (cls,), {"can": can, "fills_span": fills_span})
+
     def place(self, order: InFlightOrder) -> Call[OrderUpdate]:
         words: dict[str, Any] = {"clientOrderId": order.client_order_id}
         if order.post_only:
@@ -241,7 +250,7 @@ class CcxtOrderEntry(OrderEntry):
             newest = max((row.get("timestamp") or 0 for row in rows), default=0)
             return Page(read.read_fills(rows), str(newest) if newest > since and len(rows) >= PAGE_FULL else "")
 
-        return ask("fetch_my_trades", parts, symbol=self.rules[trading_pair].symbol, since=since)
+        return ask("fetch_my_trades", parts, symbol=self.rules[trading_pair].symbol, since=since or None)
 
     def balances(self) -> Call[list[Balance]]:
         return ask("fetch_balance", lambda answer: list(read.read_balances(answer.json())))
@@ -250,9 +259,12 @@ class CcxtOrderEntry(OrderEntry):
         symbol = self.rules[trading_pair].symbol
         return ask("fetch_trading_fee", lambda answer: read.read_fee(answer.json()), symbol=symbol)
 
-    def order_fills(self, order: InFlightOrder) -> Call[list[Fill]]:
-        since = order.created // 1_000_000
-        return ask("fetch_order_trades", lambda answer: read.read_fills(answer.json()), since=since, **_names(order))
+    def order_fills(self, order: InFlightOrder) -> Call[list[Fill]] | None:
+        """Also where no fills are to be had but those that the order's status tells."""
+        if not order.exchange_order_id or self.can & {"fetchOrderTrades", "fetchMyTrades"} == {"fetchMyTrades"}:
+            return None
+        fills = {"symbol": order.symbol, "id": order.exchange_order_id}
+        return ask("fetch_order_trades", lambda answer: read.read_fills(answer.json()), **fills)
 
 
 def _about(order: InFlightOrder) -> Any:

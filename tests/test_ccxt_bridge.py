@@ -15,8 +15,8 @@ from exchanges.orders import OrderState
 from exchanges.registry import get
 from orderbook.errors import BadPair, ConfigError, InvalidOrder
 from orderbook.messages import BookState, Side
-from tests.ccxt_bridge_world import EXCHANGE, VENUE, at_bridge, bridge_config, ccxt_setting
-from tests.desk import Desk
+from tests.ccxt_bridge_world import EXCHANGE, VENUE, at_bridge, bridge_config, bridge_desk, ccxt_setting
+from tests.desk import REST_BELOW, Desk
 from trochil.sandbox.process import SandboxProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -129,6 +129,11 @@ def test_markets_and_rules(client: trochil.Client) -> None:
     assert set(client.markets(VENUE).index) == {PAIR, "ETH-USDT"}
     rule = client.rules(VENUE)[PAIR]
     assert (rule.price_tick, rule.size_step, rule.min_notional) == (D("0.01"), D("0.00001"), D("5"))
+
+
+def test_pairs_are_found_by_volume(market_sandbox: SandboxProcess, tmp_path: Path) -> None:
+    with connect(market_sandbox, tmp_path, pairs="top:2:USDT", accounts=None) as found:
+        assert len(found.books(VENUE)) == 2
 
 
 def test_an_unknown_id_is_refused_with_what_sounds_alike(tmp_path: Path) -> None:
@@ -268,6 +273,36 @@ def test_an_account_is_followed_by_polling_too(sandbox: SandboxProcess, tmp_path
         await at.state(resting, "cancelled")
 
     at_bridge(sandbox, tmp_path, work, user_stream="polling")
+
+
+def test_a_skewed_clock_is_read_and_the_order_placed_once(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    async def work(at: Desk) -> None:
+        await at.faults(clock_skew=-20)
+        await at.state(await at.place("a"), "open")
+        assert len(await at.venue_orders()) == 1
+        await at.faults(clock_skew=0)
+
+    at_bridge(sandbox, tmp_path, work)
+
+
+def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    ids: dict[str, str] = {}
+
+    async def before() -> None:
+        async with bridge_desk(sandbox, tmp_path) as at:
+            await at.admin("POST", "flow", {"paused": True})
+            for name, price in (("rests", REST_BELOW), ("fills", "60000.00")):
+                order = await at.state(await at.place(name, price=price, amount="2"), "open", "partially_filled")
+                ids[name] = order["client_order_id"]
+
+    asyncio.run(before())
+    sandbox.admin("POST", "trade", {"pair": PAIR, "side": "sell", "amount": "100", "price": "60000.00"})
+
+    async def after(at: Desk) -> None:
+        for name, state in (("rests", "open"), ("fills", "filled")):
+            await at.state({"client_order_id": ids[name]}, state)
+
+    at_bridge(sandbox, tmp_path, after)
 
 
 def test_a_ban_stops_requests(sandbox: SandboxProcess, tmp_path: Path) -> None:

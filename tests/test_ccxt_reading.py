@@ -309,10 +309,20 @@ def test_open_orders_are_listed_pair_by_pair_where_a_symbol_is_a_must() -> None:
 
 def test_fills_come_from_what_there_is() -> None:
     trade = {"id": "1", "order": "7"}
-    api = Lacking(fetch_order_trades=[trade], fetch_my_trades=[trade, {"order": "8"}], fetch_order={"trades": [trade]})
-    for can in ("fetchOrderTrades", "fetchMyTrades", "fetchOrder"):
-        assert ask(client_of(api, can), "fetch_order_trades", "BTC/USDT", "7", "", 0) == [trade]
-    assert ask(client_of(api), "fetch_my_trades", "BTC/USDT", 0) == []
+    api = Lacking(fetch_order_trades=[trade], fetch_my_trades=[trade], fetch_order={"trades": [trade]})
+    for can in ("fetchOrderTrades", "fetchOrder"):
+        assert ask(client_of(api, can), "fetch_order_trades", "BTC/USDT", "7") == [trade]
+    assert ask(client_of(api), "fetch_my_trades", "BTC/USDT", None) == []
+    assert ask(client_of(api, "fetchMyTrades"), "fetch_my_trades", "BTC/USDT", 5) == [trade]
+
+
+def test_an_order_s_fills_are_asked_for_by_order_where_that_can_be_done_or_nothing_else() -> None:
+    rules, known = {"BTC-USDT": rule_of(read.TICK_SIZE)}, order(exchange_order_id="7")
+    for can, by_order in (({"fetchOrderTrades", "fetchMyTrades"}, True), ({"fetchMyTrades"}, False), (set(), True)):
+        entry = CcxtOrderEntry.of(frozenset(can), 0.0)(rules)
+        assert (entry.order_fills(known) is not None) is by_order
+        assert entry.order_fills(order()) is None
+    assert get("ccxt:bybit").orders.fills_span == 7 * 86400
 
 
 def test_what_ccxt_would_round_is_refused_before_it_leaves() -> None:
