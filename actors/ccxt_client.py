@@ -8,7 +8,7 @@ from actors.settings import VenueSettings
 from exchanges.ccxt_reading import unified
 from exchanges.ccxt_venue import CcxtAuth, ccxt_class
 from exchanges.contract import MALFORMED, Auth, Exchange
-from orderbook.errors import ConfigError, InvalidOrder, NotListed
+from orderbook.errors import ConfigError, Disconnected, InvalidOrder, NotListed, TrochilError
 
 OPTIONS = {"warnOnFetchOpenOrdersWithoutSymbol": False, "defaultType": "spot"}
 LISTS = ("fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders", "fetchOrders")
@@ -64,13 +64,18 @@ class CcxtClient:
         return self.api.market(symbol)
 
     async def create_order(
-        self, symbol: str, type: str, side: str, amount: str, price: str | None, params: dict[str, Any]
+        self, symbol: str, kind: str, side: str, amount: str, price: str | None, params: dict[str, Any]
     ) -> Any:
-        await self.api.load_markets()
         self._symbols.add(symbol)
-        self._must_be_exact(symbol, amount, price)
+        try:
+            await self.api.load_markets()
+            self._must_be_exact(symbol, amount, price)
+        except TrochilError:
+            raise
+        except Exception as error:  # whatever it is, the order is still here
+            raise Disconnected(f"{symbol}: nothing was sent: {type(error).__name__} {error}") from None
         limit = None if price is None else float(price)
-        placed = await self.api.create_order(symbol, type, side, float(amount), limit, params)
+        placed = await self.api.create_order(symbol, kind, side, float(amount), limit, params)
         self._witness = (symbol, params["clientOrderId"])
         return placed
 

@@ -221,7 +221,7 @@ class CcxtOrderEntry(OrderEntry):
         elif order.tif is not TimeInForce.GTC:
             words["timeInForce"] = str(order.tif)
         limit = str(order.price) if order.type is OrderType.LIMIT else None
-        terms = {"symbol": order.symbol, "type": str(order.type), "side": str(order.side), "amount": str(order.amount)}
+        terms = {"symbol": order.symbol, "kind": str(order.type), "side": str(order.side), "amount": str(order.amount)}
         return change("create_order", _about(order), **terms, price=limit, params=words)
 
     def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:

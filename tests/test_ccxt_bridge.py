@@ -315,6 +315,27 @@ def test_a_ban_stops_requests(sandbox: SandboxProcess, tmp_path: Path) -> None:
     at_bridge(sandbox, tmp_path, work)
 
 
+def test_another_venue_too(tmp_path: Path) -> None:
+    with SandboxProcess("okx", pairs=[PAIR], seed=2) as venue:
+        hosts = venue.hosts["okx"]
+        setting = {
+            "urls": {"api": {"rest": hosts["rest"], "ws": f"{hosts['public']}/ws/v5"}},
+            "has": {"fetchCurrencies": False},
+            "options": {"createOrder": "privatePostTradeOrder", "fetchMarkets": {"types": ["spot"]}},
+        }
+        config = {"deployment": "bridge", "state_dir": str(tmp_path), "venues": {"ccxt:okx": {"ccxt": setting}}}
+        accounts = {"ccxt:okx": f"file:{venue.keys_file}#default"}
+        with trochil.connect("ccxt:okx", pairs=[PAIR], address="inline", accounts=accounts, config=config) as client:
+            assert client.book("ccxt:okx", PAIR).top().spread > 0
+            assert next(client.trades("ccxt:okx", PAIR)).price > 0
+            market = client.market("ccxt:okx")
+            market.wait_ready(30)
+            order = market.buy(PAIR, "0.01", "30000.00")
+            order.wait(OrderState.OPEN, timeout=20)
+            market.cancel(order)
+            order.wait(OrderState.CANCELLED, timeout=20)
+
+
 # On Ray.
 
 

@@ -188,7 +188,7 @@ def test_orders_become_calls() -> None:
     assert (call.request.path, call.request.asks) == ("create_order", False)
     assert call.request.body == {
         "symbol": "BTC/USDT",
-        "type": "limit",
+        "kind": "limit",
         "side": "buy",
         "amount": "0.3",
         "price": "60000.1",
@@ -333,6 +333,12 @@ def test_what_ccxt_would_round_is_refused_before_it_leaves() -> None:
         client._must_be_exact("BTC/USDT", "0.290000001", None)
     with pytest.raises(InvalidOrder, match="price"):
         client._must_be_exact("BTC/USDT", "0.29", "60000.012")
+
+
+def test_what_fails_before_an_order_leaves_was_not_sent() -> None:
+    client = client_of(Lacking(load_markets=ccxt.RequestTimeout("slow")))
+    with pytest.raises(Disconnected, match="nothing was sent"):
+        ask(client, "create_order", "BTC/USDT", "limit", "buy", "1", "1", {})
 
 
 # The driver's rules of what is known.
