@@ -58,9 +58,11 @@ class RayRunner:
 
     def __init__(self, settings: Settings, peers: RayPeers, shell_class: Callable[[], Any]) -> None:
         self._settings, self._peers, self._shell_class = settings, peers, shell_class
+        self._booking = asyncio.Lock()
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
-        group = await asyncio.to_thread(self._group, spec)
+        async with self._booking:  # two actors of one group at once would both find none
+            group = await asyncio.to_thread(self._group, spec)
         strategy = PlacementGroupSchedulingStrategy(placement_group=group, placement_group_bundle_index=0)
         options = actor_options(spec.name, self._settings) | {"scheduling_strategy": strategy}
         self._shell_class().options(**options).remote(spec.name, to_dict(spec), settings)
