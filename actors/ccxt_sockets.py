@@ -20,8 +20,11 @@ class CcxtSockets:
         """One of the sockets stands."""
         self._ours: set[Any] = set()
         self._broken: asyncio.Future[str] | None = None
+        self._spawned: set[asyncio.Task[Any]] = set()
         for hook in ("on_connected", "on_close", "on_error"):
             setattr(self.api, hook, self._hearing(getattr(self.api, hook), hook))
+        spawn = self.api.spawn
+        self.api.spawn = lambda method, *arguments: spawn(self._known(method), *arguments)
 
     def _hearing(self, theirs: Any, hook: str) -> Any:
         def heard(socket: Any, detail: Any = None) -> None:
@@ -33,6 +36,20 @@ class CcxtSockets:
                 self.break_off(f"ccxt's socket ended: {detail}")
 
         return heard
+
+    def _known(self, method: Any) -> Any:
+        """What ccxt does in the background, a snapshot to fetch: it must not outlive the connection it is for."""
+
+        async def run(*arguments: Any) -> Any:
+            task = asyncio.current_task()
+            assert task is not None
+            self._spawned.add(task)
+            try:
+                return await method(*arguments)
+            finally:
+                self._spawned.discard(task)
+
+        return run
 
     def break_off(self, why: str) -> None:
         """End this connection; ``opened`` raises Disconnected."""
@@ -59,6 +76,8 @@ class CcxtSockets:
         self._broken = None
         self._ours.clear()
         self.connected.clear()
+        for task in list(self._spawned):
+            task.cancel()
         await self.api.close_ws_clients()
         # What ccxt keeps of books would else be joined to what the next connection says.
         self.api.clean_ws_data()
