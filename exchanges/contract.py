@@ -9,186 +9,34 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
-
-import msgspec
+from typing import Any, ClassVar, Generic, TypeVar
 
 from exchanges.orders import Balance, Fee, Fill, InFlightOrder, MarketSummary, OrderUpdate, TradingRule
-from exchanges.signing import base36, encode_query, key_fields
+from exchanges.requests import (
+    MALFORMED,
+    Answer,
+    Auth,
+    AuthDict,
+    Body,
+    Call,
+    Frame,
+    Opening,
+    Params,
+    Request,
+    Unsigned,
+    ask,
+    get,
+)  # fmt: skip
+from exchanges.signing import base36
 from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
+__all__ = [
+    "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind", "Exchange",
+    "Fault", "FillCursor", "Frame", "Hosts", "LoginAgain", "Opening", "OrderEntry", "Page", "Params", "RateLimit",
+    "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get", "older",
+]  # fmt: skip
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-Params = Mapping[str, str]
-Body = Mapping[str, Any] | None
-MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, msgspec.DecodeError)
-"""What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
-Frame = str | bytes | dict[str, Any] | list[Any]
-"""What an adapter wants sent; what is not text or bytes is sent as JSON."""
-Opening = Generator["Call[Any]", Any, str]
-"""Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One REST request. ``cost`` counts against the named limits; ``urgent`` may use the reserve."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
-    signed: bool = False
-    cost: Mapping[str, int] = field(default_factory=dict)
-    urgent: bool = False
-    asks: bool = False
-    """It changes nothing, though its method is not GET."""
-    over: Literal["rest", "public", "private"] = "rest"
-    """The host that it goes to; that of a socket is asked over HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: status, headers with lower-case names, and the body as it was."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self, type: Any = Any) -> Any:
-        """The decoded body; with ``type``, checked against it. Raises msgspec.DecodeError."""
-        return msgspec.json.decode(self.body, type=type)
-
-    def said(self) -> Any:
-        """The decoded body; None where it is no JSON: it came from something that stands before the venue."""
-        try:
-            return self.json()
-        except msgspec.DecodeError:
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T_co]):
-    """A request that knows how to read its own (successful) answer."""
-
-    request: Request
-    read: Callable[[Answer], T_co]
-    otherwise: "Call[T_co] | None" = None
-    """Asked next where this one finds nothing (NotFound)."""
-
-    def or_else(self, otherwise: "Call[T_co]") -> "Call[T_co]":
-        return replace(self, otherwise=otherwise)
-
-
-def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
-    """A public GET; ``cost`` by the name of the limit."""
-    return Call(Request("GET", path, params, cost=cost), read)
-
-
-def ask(
-    what: str,
-    read: Callable[[Answer], T],
-    params: Params = MappingProxyType({}),
-    body: Body = None,
-    *,
-    urgent: bool = True,
-    changes: bool = True,
-    **cost: int,
-) -> Call[T]:
-    """A signed request about the account; ``what``: its method, if not GET, and path; empty parameters are left out.
-    It may use the reserve, unless it is not ``urgent``: an order to place. ``changes``: whether a method other than
-    GET does."""
-    method, _, path = what.rpartition(" ")
-    given = {name: value for name, value in params.items() if value}
-    request = Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent, asks=not changes)
-    return Call(request, read)
-
-
-class AuthDict(TypedDict):
-    """A request ready to send, byte for byte as it was signed."""
-
-    url: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unsigned:
-    """A request before its signature, and what venues make signatures of."""
-
-    method: str
-    base: str
-    """Scheme, host and path."""
-    params: Params
-    body: Body
-
-    @property
-    def host(self) -> str:
-        return self.base.split("/", 3)[2]
-
-    @property
-    def path(self) -> str:
-        return "/" + self.base.split("/", 3)[3]
-
-    @property
-    def query(self) -> str:
-        """Percent-encoded, in the order given; empty without parameters."""
-        return encode_query(self.params)
-
-    @property
-    def url(self) -> str:
-        return f"{self.base}?{self.query}" if self.params else self.base
-
-    @property
-    def target(self) -> str:
-        """Path and query."""
-        return "/" + self.url.split("/", 3)[3]
-
-    @property
-    def data(self) -> str:
-        """The JSON body as it will be sent; empty without one."""
-        return "" if self.body is None else msgspec.json.encode(self.body).decode()
-
-    def signed(self, headers: dict[str, str], url: str = "", data: str | None = None) -> AuthDict:
-        """Ready to send, as JSON where there is a body; with another URL or body where the signature changed it."""
-        body = self.data if data is None else data
-        kind = {"Content-Type": "application/json"} if body else {}
-        return {"url": url or self.url, "headers": kind | headers, "body": body.encode()}
-
-
-class Auth(ABC):
-    """Signs. Holds the secret; nobody else sees it, and ``repr`` hides it."""
-
-    fields: ClassVar[tuple[str, ...]] = ("api_key", "api_secret")
-    """What a key consists of; the first is public, the others stand in ``_secrets``."""
-
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        """Raises AuthenticationError naming the fields that are missing."""
-        self.api_key, *self._secrets = key_fields(keys, *self.fields)
-
-    @abstractmethod
-    def sign(self, ask: Unsigned, now: float) -> AuthDict:
-        """The request signed at ``now`` (unix seconds on the venue's clock)."""
-
-    def login(self, now: float) -> Any:
-        """The frame that logs a socket in, or the fields that a subscription needs for it."""
-        raise NotImplementedError
-
-    def generate_auth_dict(
-        self,
-        http_method: str,
-        url: str,
-        params: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        *,
-        now: float,
-    ) -> AuthDict:
-        """The tutorial's name for ``sign``. ``url`` has scheme, host and path."""
-        return self.sign(Unsigned(http_method, url, params, body), now)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(***)"
 
 
 class ErrorKind(StrEnum):

@@ -231,7 +231,7 @@ class Records:
         return Window(pair, bids[:depth], asks[:depth], *ids)
 
     def find_cancel(self, account: Account, given: Given) -> Order:
-        order = self.find_order(account, given)
+        order = self.find(account, order_id=given.get("id"), client_id=given.get("client"))
         self.venue.cancel(order, self.server.now_ns())
         return order
 
