@@ -14,6 +14,7 @@ from trochil.sandbox.venue import Rejected
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 INSTEAD = {
     "no_key": "bad_key",
+    "bad_phrase": "bad_key",
     "no_such_order": "unknown_order",
     "bad_time": "bad_signature",
     "banned": "rate_limited",

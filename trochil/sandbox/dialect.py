@@ -8,6 +8,7 @@ import hmac
 import inspect
 import json
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -18,7 +19,7 @@ from aiohttp import web
 from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.asking import INSTEAD, Ask, read_ask, refusals, route, socket
 from trochil.sandbox.facts import facts_of, holdings, iso, ms, text, times
-from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, lookup, own, rows, under
+from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, keyed, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
 from trochil.sandbox.server import Build, Connection, Server
@@ -28,7 +29,7 @@ from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
     "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
-    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "lookup", "ms", "own", "refusals",
+    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals",
     "route", "rows", "signature", "socket", "text", "under",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
@@ -47,6 +48,7 @@ class Wire(Records):
     lookups: ClassVar[tuple[Lookup, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     """What a key has besides api_key and api_secret."""
+    secrets_are_base64: ClassVar[bool] = False
     book_topic: ClassVar[str] = "book:{}"
     trade_topic: ClassVar[str] = "trade:{}"
     """What connections follow, by the venue's symbol (and, {1} of a book, its depth)."""
@@ -84,7 +86,8 @@ class Wire(Records):
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""
-        keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secrets.token_hex(32)}
+        secret = b64encode(secrets.token_bytes(32)).decode() if self.secrets_are_base64 else secrets.token_hex(32)
+        keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secret}
         return keys | {field: secrets.token_hex(6) for field in self.key_fields}
 
     def encode(self, connection: Connection, frame: Any) -> str | bytes:
@@ -163,12 +166,13 @@ class Wire(Records):
         seconds: float = 0.0,
         within: float = 30.0,
         ahead: float = 30.0,
+        phrase: str | None = None,
     ) -> Account:
         """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 in hex by its secret),
         must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within`` seconds ago or
-        ``ahead`` of now.
+        ``ahead`` of now; with the pass ``phrase``, where keys have one.
 
-        Raises Rejected: no_key, bad_key, bad_signature, bad_time.
+        Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
         """
         account = self.server.account_of_key(key)
         if account is None:
@@ -176,6 +180,8 @@ class Wire(Records):
         due = signature(account.keys["api_secret"], made) if isinstance(made, str) else made(account.keys)
         if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
+        if phrase is not None and account.keys.get("passphrase") != phrase:
+            raise Rejected("bad_phrase")
         if seconds and not -within <= seconds - self.server.now_ns() / 1e9 <= ahead:
             raise Rejected("bad_time")
         return account
@@ -279,8 +285,8 @@ class Wire(Records):
         return any(topic in connection.topics for connection in self.server.connections)
 
     def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
-        """A recorded frame as this client is to see it; None: it did not ask for it."""
-        return record.text
+        """A recorded frame as this client is to see it; None: it did not ask for the book."""
+        return record.text if self.book_topic.format(record.symbol) in connection.topics else None
 
     # What clients do.
 

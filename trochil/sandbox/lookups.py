@@ -1,5 +1,6 @@
 """The venue's own records, looked up: markets, trades, orders, fills, and windows of books."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ def alone(row: Any) -> list[Any]:
     return [row]
 
 
+def keyed(name: str) -> Callable[[Any], Any]:
+    """For ``wrap``: an object of the rows, each under what it has in that column."""
+    return lambda rows: {row[name]: row for row in rows}
+
+
 def under(name: str) -> Callable[[Any], Any]:
     """For ``wrap``: an object with the rows under a name."""
     return lambda rows: {name: rows}
@@ -101,10 +107,14 @@ class Records:
     """Milliseconds that a question for fills covers from its start, where it says no end; 0: until now."""
     post_only_cancels: ClassVar[bool] = False
     """Whether a post-only order that would take is accepted and cancelled at once; else it is refused."""
+    fee_in_quote: ClassVar[bool] = False
+    """Whether both sides pay their fee in quote; else each pays in what it receives."""
 
     def __init__(self, server: Server) -> None:
         self.server, self.venue = server, server.venue
-        self.venue.post_only_cancels = self.post_only_cancels
+        self.venue.post_only_cancels, self.venue.fee_in_quote = self.post_only_cancels, self.fee_in_quote
+        self.numbers: Counter[str] = Counter()
+        """The last number of each sequence that a dialect keeps besides the books' own."""
         self.recent: dict[str, list[Match]] = {}
         self._images: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
         self._last: dict[tuple[str, int], int] = {}
@@ -167,6 +177,11 @@ class Records:
             changes = [(price, size) for price, size in new.items() if old.get(price) != size]
             found.append([*changes, *((price, Decimal(0)) for price in told)])
         return found[0], found[1]
+
+    def resting(self, pair: str, side: str, depth: int | None = None) -> list[Order]:
+        """Every order of a side's best levels, best price first, in the order of their queues."""
+        book = self.server.book(pair)
+        return [order for price, _ in book.levels(side)[:depth] for order in book.sides[side][price].orders]
 
     def best(self, pair: str, side: str) -> Decimal:
         return self.server.book(pair).best(side) or ZERO

@@ -52,15 +52,17 @@ class Image(NamedTuple):
 
 
 class Recordings(Protocol):
-    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``.
-
-    ``last_id``: 0 where the venue numbers nothing.
-    """
+    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``."""
 
     def records(self, time: float, text: str, url: str) -> Iterable[Record]: ...
-    def symbol(self, pair: str) -> str: ...
     def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]: ...
-    def last_id(self, record: Record) -> int: ...
+
+    def symbol(self, pair: str) -> str:
+        return pair
+
+    def last_id(self, record: Record) -> int:
+        """0 where the venue numbers nothing."""
+        return 0
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
