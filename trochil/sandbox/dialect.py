@@ -286,7 +286,9 @@ class Wire(Records):
 
     def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
         """A recorded frame as this client is to see it; None: it did not ask for the book."""
-        return record.text if self.book_topic.format(record.symbol) in connection.topics else None
+        replay = self.server.replay
+        asked = replay is not None and not connection.topics.isdisjoint(self.book_topics(replay.pair))
+        return record.text if asked else None
 
     # What clients do.
 

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.dialect import Ask, Levels, Wire, keyed, lookup, own, refusals, route, rows, socket
-from trochil.sandbox.facts import text
+from trochil.sandbox.dialect import Ask, Window, Wire, keyed, lookup, own, refusals, route, rows, socket
+from trochil.sandbox.facts import iso, text
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings, parse_json
 from trochil.sandbox.server import Connection
@@ -33,6 +33,8 @@ EVENTS = {
     "done": "order_id=uuid side price=?price remaining_size=?rest reason=ended",
 }
 KINDS = {"snapshot": "snapshot", "l2update": "diff", "match": "trade"}
+EVERY = 10**6
+"""Levels of the batched book: all, as of the other."""
 WITH_LOGIN = ("full:", "level2:", "level3:", "user:")
 
 
@@ -58,9 +60,8 @@ class Dialect(Wire):
     name = "coinbase"
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
     recordings = Recorded()
-    book_topic = "level2:{}"
-    key_fields, secrets_are_base64 = ("passphrase",), True
-    fee_in_quote = True
+    fee_in_quote = opens_with_book = secrets_are_base64 = True
+    key_fields = ("passphrase",)
     fixed = {"GET /currencies": []}
     refusals = refusals("""
         unknown_symbol 404 - NotFound
@@ -70,8 +71,8 @@ class Dialect(Wire):
         notional 400 - size is too small. Minimum notional is 5
         insufficient_balance 400 - Insufficient funds
         duplicate_client_id 400 - client_oid is a duplicate
-        unknown_order 404 - order not found
-        done 400 - Order already done
+        unknown_order 400 - Order already done
+        no_such_order 404 - order not found
         no_login 401 - level2, level3, and full channels now require authentication
         no_key 401 - CB-ACCESS-KEY header is required
         bad_key 401 - Invalid API Key
@@ -90,6 +91,7 @@ class Dialect(Wire):
         lookup("GET /products/{product_id}/ticker", "ticker", TICKER, pair="product_id"),
         lookup("GET /products/{product_id}/trades", "trades", TRADE, pair="product_id", limit="limit"),
         own("GET /orders/{order_id}", "order", ORDER, id="order_id"),
+        own("DELETE /orders/{order_id}", "cancel", "uuid", lambda row: row["uuid"], id="order_id"),
         own("GET /accounts", "holdings", "id=asset currency=asset balance=total hold=held available=free"),
         own("GET /fees", "venue", "maker_fee_rate=maker_fee taker_fee_rate=taker_fee"),
         own("GET /fills", "fills_down", FILL, pair="product_id", order="order_id", after="before", before="after"),
@@ -111,7 +113,7 @@ class Dialect(Wire):
         return {"message": message}
 
     def verify(self, ask: Ask) -> Account:
-        given = (ask.header.get(f"CB-ACCESS-{name}", "") for name in ("KEY", "SIGN", "TIMESTAMP", "PASSPHRASE"))
+        given = ask.headers("CB-ACCESS-{}", "KEY SIGN TIMESTAMP PASSPHRASE")
         return self._signed(ask.request.method + ask.target + ask.text, *given)
 
     def _signed(self, asked: str, key: str, sign: str, stamp: Any, phrase: str) -> Account:
@@ -151,14 +153,6 @@ class Dialect(Wire):
             return super().find(account, client_id=order_id.removeprefix("client:"))
         return super().find(account, order_id=UUID(order_id).int)
 
-    @route("DELETE /orders/{order_id}", kind="cancel")
-    def cancel_order(self, ask: Ask, account: Account) -> Any:
-        order = self.find(account, order_id=ask["order_id"])
-        if not order.is_open:
-            raise Rejected("done")
-        self.cancel(order)
-        return uuid(order)
-
     @route("DELETE /orders", kind="cancel")
     def cancel_all(self, ask: Ask, account: Account) -> Any:
         return [uuid(order) for order in self.cancel_open(account, ask.get("product_id").replace("/", "-") or None)]
@@ -170,32 +164,29 @@ class Dialect(Wire):
 
     @socket("/", "/path")
     def heard(self, connection: Connection, said: Any) -> None:
-        on, topics = said["type"] == "subscribe", topics_of(said)
-        try:
-            if "signature" in said:
-                given = (said[name] for name in ("key", "signature", "timestamp", "passphrase"))
-                connection.account = self._signed("GET/users/self/verify", *given)
-            elif on and any(topic.startswith(WITH_LOGIN) for topic in topics):
-                raise Rejected("no_login")
-        except Rejected as refusal:
-            reason, topics = json.dumps({"message": self.refusals[refusal.why][2]}), []
-            self.tell(connection, {"type": "error", "message": "Failed to subscribe", "reason": reason})
-        fresh = [topic for topic in topics if on and topic not in connection.topics]
+        on, topics, held = said["type"] == "subscribe", topics_of(said), connection.topics
+        if "signature" in said:
+            given = (said[name] for name in ("key", "signature", "timestamp", "passphrase"))
+            connection.account = self._signed("GET/users/self/verify", *given)
+        elif on and any(topic.startswith(WITH_LOGIN) for topic in topics):
+            raise Rejected("no_login")
+        now = held | {*topics} if on else held - {*topics}
+        self.tell(connection, {"type": "subscriptions", "channels": channels(now)})
         for topic in topics:
             self.follow(connection, topic, on)
-        self.tell(connection, {"type": "subscriptions", "channels": channels(connection.topics)})
-        for channel, _, pair in (topic.partition(":") for topic in fresh):
-            if channel.startswith("level2"):
-                _, bids, asks, *_ = self.whole(pair)
-                self.tell(connection, {"type": "snapshot", "product_id": pair, "bids": rows(bids), "asks": rows(asks)})
 
-    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
-        bids, asks = self.window_changes(pair)
-        changes = [["buy", *row] for row in rows(bids)] + [["sell", *row] for row in rows(asks)]
-        frame = {"type": "l2update", "product_id": pair, **self.row("time=now_iso")}
-        self.publish(f"level2_batch:{pair}", frame | {"changes": changes})
-        for change in changes:
-            self.publish(f"level2:{pair}", frame | {"changes": [change]})
+    def answer(self, said: Any, refusal: str = "") -> Any:
+        return {"type": "error", "message": "Failed to subscribe", "reason": json.dumps({"message": refusal})}
+
+    def book_topics(self, pair: str) -> dict[str, int]:
+        return {f"level2:{pair}": 0, f"level2_batch:{pair}": EVERY}
+
+    def book_frame(self, window: Window, now: int) -> Any:
+        bids, asks, about = rows(window.bids), rows(window.asks), {"product_id": window.pair}
+        if not window.before:
+            return about | {"type": "snapshot", "bids": bids, "asks": asks}
+        changes = [*(["buy", *row] for row in bids), *(["sell", *row] for row in asks)]
+        return about | {"type": "l2update", "changes": changes, "time": iso(now)}
 
     def book_event(self, kind: str, order: Order, match: Match | None) -> None:
         """One number of the product's sequence for whatever happens to an order."""
