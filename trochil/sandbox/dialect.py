@@ -29,8 +29,8 @@ from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
     "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
-    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals",
-    "route", "rows", "signature", "socket", "text", "under",
+    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "keyed", "lookup", "ms", "own",
+    "refusals", "route", "rows", "signature", "socket", "text", "under",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 
