@@ -30,6 +30,10 @@ ACK, FEES = "orderId=id orderLinkId=client", "symbol takerFeeRate=taker_fee make
 listed = under("list")
 
 
+def account_of(coins: list[Made]) -> list[Made]:
+    return [{"accountType": "UNIFIED", "coin": coins}]
+
+
 def paged(rows: list[Made]) -> Made:
     """A page names its last row, percent-encoded; so does the last page."""
     last = rows[-1]["execId"] if rows else ""
@@ -79,7 +83,7 @@ class Dialect(Wire):
         own("POST /v5/order/cancel", "cancel", ACK, None, **NAMES),
         own("GET /v5/execution/list", "fills_down", FILL, paged, limit="limit", **FILLS),
         own("GET /v5/account/fee-rate", "markets", FEES, listed, pair="symbol"),
-        own("GET /v5/account/wallet-balance", "holdings", COIN, lambda coins: listed([{"coin": coins}])),
+        own("GET /v5/account/wallet-balance", "holdings", COIN, lambda coins: listed(account_of(coins))),
     )
 
     def refused(self, code: str, message: str) -> Any:
@@ -127,9 +131,8 @@ class Dialect(Wire):
         return {"topic": f"publicTrade.{row['s']}", "type": "snapshot", "ts": row["T"], "data": [row]}
 
     def user_frames(self, event: Event, connection: Connection) -> list[Build]:
-        coins = self.rows(COIN, holdings(event.order.account))
         data = {"execution": self.rows(FILL, [event]) if event.match else [], "order": self.rows(ORDER, [event])}
-        data |= {"wallet": [{"accountType": "UNIFIED", "coin": coins}]}
+        data |= {"wallet": account_of(self.rows(COIN, holdings(event.order.account)))}
         told = [(topic, data[kind]) for topic in connection.topics if (kind := topic.partition(".")[0]) in data]
         stamp = ms(event.time)
         return [self.build({"topic": topic, "creationTime": stamp, "data": rows}) for topic, rows in told if rows]
