@@ -39,8 +39,8 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, fills (oldest first),
     fills_down, holdings.
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
-    closed, if there is such), order (of fills), after and before (trade ids), since and until (ms), limit. ``wrap``
-    makes the answer of the row or rows.
+    closed, if there is such), order (of fills), after and before (trade ids, up to a colon), since and until (ms), and
+    limit. ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -272,7 +272,9 @@ class Records:
     def find_fills(self, account: Account, given: Given) -> list[Fill]:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
-        after, before, since, until = (int(given.get(name) or 0) for name in ("after", "before", "since", "until"))
+        after, before, since, until = (
+            int(str(given.get(name) or 0).partition(":")[0]) for name in ("after", "before", "since", "until")
+        )
         until = until or (since + self.fills_span if since and self.fills_span else 0)
         found = [
             fill

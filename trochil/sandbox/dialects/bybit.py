@@ -36,8 +36,7 @@ def account_of(coins: list[Made]) -> list[Made]:
 
 def paged(rows: list[Made]) -> Made:
     """A page names its last row, percent-encoded; so does the last page."""
-    last = rows[-1]["execId"] if rows else ""
-    return {"list": rows, "nextPageCursor": "".join(f"%{ord(digit):02X}" for digit in last)}
+    return {"list": rows, "nextPageCursor": f"{rows[-1]['execId']}%3A2" if rows else ""}
 
 
 class Dialect(Wire):
