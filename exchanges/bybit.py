@@ -13,10 +13,11 @@ from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage
 
 STATES = r.states(open="New Created Untriggered Triggered Active", filled="Filled", rejected="Rejected")
 STATES |= r.states(partially_filled="PartiallyFilled", cancelled="Cancelled PartiallyFilledCanceled Deactivated")
+RULE = "symbol baseCoin quoteCoin tickSize basePrecision minOrderQty maxLimitOrderQty|maxOrderQty"
 ORDER = "symbol orderStatus orderId cumExecQty cumExecValue side qty price orderType orderLinkId updatedTime"
 FILL = "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
-ROWS, SPOT, RECEIVE_WINDOW, LOGIN_WITHIN = ("result", "list"), {"category": "spot"}, "5000", 10.0
-TOPICS_A_FRAME, FILLS_A_PAGE = 10, 100
+ROWS, SPOT, TOPICS_A_FRAME, FILLS_A_PAGE = ("result", "list"), {"category": "spot"}, 10, 100
+RECEIVE_WINDOW, LOGIN_WITHIN = "5000", 10.0
 HOSTS = [c.Hosts(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2) for net in ("", "-testnet")]
 
 
@@ -62,8 +63,7 @@ class BybitBook(c.BookFeed):
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
         topics = [f"{topic}.{symbol}" for symbol in symbols for topic in (f"orderbook.{self.depth}", "publicTrade")]
-        for args in r.parts(topics, TOPICS_A_FRAME):
-            yield {"op": "subscribe" if on else "unsubscribe", "args": args}
+        return [{"op": "subscribe" if on else "unsubscribe", "args": part} for part in r.parts(topics, TOPICS_A_FRAME)]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
         said = _frame.decode(frame)
@@ -76,14 +76,12 @@ class BybitBook(c.BookFeed):
             return (BookDiff(*book, data.u, data.u, time),)
         if data is None:
             return control_of(msgspec.json.decode(frame))
-        return [r.read_trade(row, "s i p v", row["S"], time=r.epoch_ns(row["T"])) for row in data]
+        return [r.read_trade(row, "s i p v S T") for row in data]
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
-    lot, tick = row["lotSizeFilter"], row["priceFilter"]["tickSize"]
-    sizes = {"step": lot["basePrecision"], "least": lot["minOrderQty"], "worth": lot["minOrderAmt"], "tick": tick}
-    most, active = lot.get("maxLimitOrderQty") or lot.get("maxOrderQty"), row["status"] == "Trading"
-    return r.read_rule(row, "symbol baseCoin quoteCoin", most=most, active=active, **sizes)
+    row = row | row["lotSizeFilter"] | row["priceFilter"]
+    return r.read_rule(row, RULE, worth=row["minOrderAmt"], active=row["status"] == "Trading")
 
 
 def control_of(said: r.Row) -> list[c.Control]:
@@ -147,8 +145,7 @@ class BybitOrders(c.OrderEntry):
         else:
             tif = "PostOnly" if order.post_only else order.tif.name
             body |= {"orderType": "Limit", "price": f"{order.price:f}", "timeInForce": tif}
-        read = r.accepted(order, "result", "orderId")
-        return c.ask("POST /v5/order/create", read, {}, body, urgent=False, create=1)
+        return c.ask("POST /v5/order/create", r.accepted(order, "result", "orderId"), {}, body, urgent=False, create=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         return c.ask("POST /v5/order/cancel", lambda answer: None, {}, SPOT | self.named(order), cancel=1)
@@ -214,7 +211,7 @@ BYBIT = c.Exchange(
         title="Bybit spot",
         books="levels, 200 a side (feeds 50, 1000: as many), 200 ms",
         gaps="update ids",
-        checked="published signature vectors",
+        checked="published signature vectors, ccxt and ccxt.pro, the venue's own SDK",
         not_applicable={"checksum_mismatch": 'Orderbook, data: "s, b, a, u, seq"; there is no checksum among them'},
     ),
 )
