@@ -13,6 +13,7 @@ BUILT_IN = {
     "bittrex": "exchanges.bittrex:BITTREX",
     "coinbase": "exchanges.coinbase:COINBASE",
     "hyperliquid": "exchanges.hyperliquid:HYPERLIQUID",
+    "okx": "exchanges.okx:OKX",
 }
 """Name -> module:object; read when first asked for."""
 FIRST = "binance"

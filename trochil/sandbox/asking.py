@@ -95,7 +95,7 @@ async def read_ask(request: web.Request) -> Ask:
         body = json.loads(text)
     elif text:
         body = dict(parse_qsl(text, keep_blank_values=True))
-    told = body[0] if isinstance(body, list) and body else body
+    told = body[0] if isinstance(body, list) and len(body) == 1 else body
     params = {**request.match_info, **request.query, **(told if isinstance(told, dict) else {})}
     return Ask(request, text, body, params)
 
@@ -103,8 +103,8 @@ async def read_ask(request: web.Request) -> Ask:
 def refusals(table: str) -> dict[str, tuple[int, str, str]]:
     """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
     market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
-    unknown_order (to cancel), no_such_order (asked about), no_key, bad_key, bad_signature, bad_time, missing, illegal,
-    unavailable, timeout, rate_limited, banned; others are a dialect's own.
+    unknown_order (to cancel), no_such_order (asked about), no_key, bad_key, bad_phrase, bad_signature, bad_time,
+    missing, illegal, unavailable, timeout, rate_limited, banned; others are a dialect's own.
     """
     found = {}
     for line in table.strip().splitlines():

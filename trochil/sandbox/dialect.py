@@ -18,7 +18,7 @@ from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.asking import INSTEAD, Ask, read_ask, refusals, route, socket
-from trochil.sandbox.facts import facts_of, holdings, iso, ms, text, times
+from trochil.sandbox.facts import facts_of, holdings, iso, ms, seconds_of, text, times
 from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, keyed, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
@@ -30,7 +30,7 @@ from trochil.sandbox.venue import Event, Rejected
 __all__ = [
     "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
     "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "keyed", "lookup", "ms", "own",
-    "refusals", "route", "rows", "signature", "socket", "text", "under",
+    "refusals", "route", "rows", "seconds_of", "signature", "socket", "text", "under",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 
@@ -141,7 +141,8 @@ class Wire(Records):
     def facts(self, thing: Any) -> Facts:
         """What is known of a thing, its symbol, the time and the fees; by the venue's words where they differ."""
         found = facts_of(thing) | times("now", self.server.now_ns())
-        found |= {"maker_fee": str(self.venue.maker_fee), "taker_fee": str(self.venue.taker_fee)}
+        for role, fee in (("maker", self.venue.maker_fee), ("taker", self.venue.taker_fee)):
+            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee)}
         if "pair" in found:
             found["symbol"] = self.symbol(found["pair"])
         found |= self.more(found, thing)
@@ -167,17 +168,19 @@ class Wire(Records):
         within: float = 30.0,
         ahead: float = 30.0,
         phrase: str | None = None,
+        encoding: str = "hex",
     ) -> Account:
-        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 in hex by its secret),
-        must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within`` seconds ago or
-        ``ahead`` of now; with the pass ``phrase``, where keys have one.
+        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 by its secret, in hex or
+        base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
+        seconds ago or ``ahead`` of now; with the pass ``phrase``, where keys have one.
 
         Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
         """
         account = self.server.account_of_key(key)
         if account is None:
             raise Rejected("bad_key" if key else "no_key")
-        due = signature(account.keys["api_secret"], made) if isinstance(made, str) else made(account.keys)
+        secret = account.keys["api_secret"]
+        due = signature(secret, made, encoding=encoding) if isinstance(made, str) else made(account.keys)
         if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
         if phrase is not None and account.keys.get("passphrase") != phrase:
@@ -266,7 +269,8 @@ class Wire(Records):
         if on and replay is not None and topic in self.book_topics(replay.pair):
             replay.listened()
         for pair in self.venue.symbols if on and self.opens_with_book else ():
-            if (depth := self.book_topics(pair).get(topic)) is not None:
+            depth = self.book_topics(pair).get(topic)
+            if depth is not None and not self.server.faults.hits("withhold_snapshot"):
                 self.tell(connection, partial(self.topic_frame, topic, self.whole(pair, depth)))
         (connection.topics.add if on else connection.topics.discard)(topic)
 

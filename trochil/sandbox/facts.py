@@ -5,6 +5,7 @@ Values are texts, but for flags (trading, is_open, post_only, maker), which are 
 """
 
 import time
+from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -24,6 +25,11 @@ def text(value: Decimal) -> str:
 def iso(ns: int) -> str:
     """2024-01-01T00:00:00.000000Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
+
+
+def seconds_of(stamp: str) -> float:
+    """Unix seconds out of 2024-01-01T00:00:00.000Z; 0 for none."""
+    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
 
 
 def ms(ns: int) -> int:

@@ -18,6 +18,7 @@ TIMES = (
     "http_429",
     "ban_418",
     "stale_snapshot",
+    "withhold_snapshot",
     "user_stream_drop",
     "user_stream_duplicate",
     "user_stream_terminated",

@@ -103,6 +103,8 @@ class Records:
     counts_frames: ClassVar[bool] = False
     """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
 
+    page: ClassVar[int] = RECENT
+    """Fills that a look-up gives where nothing is said."""
     fills_span: ClassVar[int] = 0
     """Milliseconds that a question for fills covers from its start, where it says no end; 0: until now."""
     post_only_cancels: ClassVar[bool] = False
@@ -281,7 +283,7 @@ class Records:
             for fill in self.fills_of(account, self._pair_of(given), order)
             if after < fill.trade_id < (before or 10**15) and since <= fill.time // 10**6 <= (until or 10**15)
         ]
-        limit = int(given.get("limit") or RECENT)
+        limit = int(given.get("limit") or self.page)
         return found[:limit] if after else found[-limit:]
 
     def find_fills_down(self, account: Account, given: Given) -> list[Fill]:
