@@ -88,14 +88,14 @@ def named(text: str, name: str) -> str:
 
 def vectors(name: str) -> str:
     """A signature of the made-up venue, where its published ones belong."""
-    url, now = f"https://api.{name}.example/orders?symbol=btc_usdt", 1_700_000_000
+    url, now = f"https://api.{name}.example/orders?symbol=BTC_USDT", 1_700_000_000
     vector = {
         "source": "made with the skeleton: put the vectors here that the venue publishes, and say where they stand",
         "keys": {"api_key": "key", "api_secret": "secret"},
         "http_method": "GET",
         "url": url.partition("?")[0],
-        "params": {"symbol": "btc_usdt"},
+        "params": {"symbol": "BTC_USDT"},
         "now": now,
-        "expect": hmac_hex("secret", f"{now}000GET/orders?symbol=btc_usdt"),
+        "expect": hmac_hex("secret", f"{now}000GET/orders?symbol=BTC_USDT"),
     }
     return json.dumps([vector], indent=2) + "\n"
