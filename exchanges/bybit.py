@@ -16,20 +16,19 @@ STATES |= r.states(partially_filled="PartiallyFilled", cancelled="Cancelled Part
 RULE = "symbol baseCoin quoteCoin tickSize basePrecision minOrderQty maxLimitOrderQty|maxOrderQty"
 ORDER = "symbol orderStatus orderId cumExecQty cumExecValue side qty price orderType orderLinkId updatedTime"
 FILL = "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
-ROWS, SPOT, TOPICS_A_FRAME, FILLS_A_PAGE = ("result", "list"), {"category": "spot"}, 10, 100
-RECEIVE_WINDOW, LOGIN_WITHIN = "5000", 10.0
+ROWS, SPOT, WINDOW, TOPICS_A_FRAME, FILLS_A_PAGE = ("result", "list"), {"category": "spot"}, "5000", 10, 100
 HOSTS = [c.Hosts(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2) for net in ("", "-testnet")]
 
 
 class BybitAuth(c.Auth):
     def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
         stamp = str(int(now * 1000))
-        sign = hmac_hex(self._secrets[0], f"{stamp}{self.api_key}{RECEIVE_WINDOW}{ask.query}{ask.data}")
-        fields = {"API-KEY": self.api_key, "TIMESTAMP": stamp, "RECV-WINDOW": RECEIVE_WINDOW, "SIGN": sign}
+        sign = hmac_hex(self._secrets[0], f"{stamp}{self.api_key}{WINDOW}{ask.query}{ask.data}")
+        fields = {"API-KEY": self.api_key, "TIMESTAMP": stamp, "RECV-WINDOW": WINDOW, "SIGN": sign}
         return ask.signed({f"X-BAPI-{name}": value for name, value in fields.items()})
 
     def login(self, now: float) -> c.Frame:
-        expires = int((now + LOGIN_WITHIN) * 1000)
+        expires = int((now + 10) * 1000)  # must lie ahead when it arrives
         return {"op": "auth", "args": [self.api_key, expires, hmac_hex(self._secrets[0], f"GET/realtime{expires}")]}
 
 
@@ -140,11 +139,9 @@ class BybitOrders(c.OrderEntry):
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         body = SPOT | self.named(order) | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
-        if order.price is None:
-            body |= {"orderType": "Market", "marketUnit": "baseCoin"}
-        else:
-            tif = "PostOnly" if order.post_only else order.tif.name
-            body |= {"orderType": "Limit", "price": f"{order.price:f}", "timeInForce": tif}
+        tif = "PostOnly" if order.post_only else order.tif.name
+        limit = {"orderType": "Limit", "price": f"{order.price or 0:f}", "timeInForce": tif}
+        body |= {"orderType": "Market", "marketUnit": "baseCoin"} if order.price is None else limit
         return c.ask("POST /v5/order/create", r.accepted(order, "result", "orderId"), {}, body, urgent=False, create=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:

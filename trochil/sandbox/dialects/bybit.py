@@ -1,13 +1,7 @@
 """Bybit spot from the venue's side. Source: its v5 API documentation (unified trading account)."""
 
-from typing import Any
-
-from trochil.sandbox.accounts import Account
-from trochil.sandbox.dialect import Ask, Window, Wire, lookup, own, refusals, route, socket, under
-from trochil.sandbox.facts import holdings, ms
-from trochil.sandbox.server import Build, Connection
-from trochil.sandbox.shape import Made
-from trochil.sandbox.venue import Event, Rejected
+from trochil.sandbox import dialect as d
+from trochil.sandbox.dialect import Any, lookup, own
 
 INSTRUMENT = """symbol baseCoin=base quoteCoin=quote status=trading lotSizeFilter{basePrecision=step quotePrecision=tick
     minOrderQty=least maxOrderQty=most minOrderAmt=worth} priceFilter{tickSize=tick}"""
@@ -27,19 +21,15 @@ STATES = {"new": "New", "filled": "Filled", "partially_filled": "PartiallyFilled
 NAMES = {"pair": "symbol", "id": "orderId", "client": "orderLinkId"}
 FILLS = {"pair": "symbol", "order": "orderId", "since": "startTime", "until": "endTime", "before": "cursor"}
 ACK, FEES = "orderId=id orderLinkId=client", "symbol takerFeeRate=taker_fee makerFeeRate=maker_fee"
-listed = under("list")
+UNIFIED, listed = {"accountType": "UNIFIED"}, d.under("list")
 
 
-def account_of(coins: list[Made]) -> list[Made]:
-    return [{"accountType": "UNIFIED", "coin": coins}]
-
-
-def paged(rows: list[Made]) -> Made:
+def paged(rows: list[d.Made]) -> d.Made:
     """A page names its last row, percent-encoded; so does the last page."""
     return {"list": rows, "nextPageCursor": f"{rows[-1]['execId']}%3A2" if rows else ""}
 
 
-class Dialect(Wire):
+class Dialect(d.Wire):
     """``orderbook.N`` numbers its frames; the answer to an order says that it was taken, no more."""
 
     name, symbol_form = "bybit", "{}{}"
@@ -49,7 +39,7 @@ class Dialect(Wire):
     trade_topic, trade_words = "publicTrade.{}", PUSHED
     private_paths = ("/v5/private",)
     reset_header = "X-Bapi-Limit-Reset-Timestamp"
-    refusals = refusals("""
+    refusals = d.refusals("""
         unknown_symbol 200 170121 Invalid symbol.
         price_filter 200 170134 Order price decimal too long.
         lot_size 200 170137 Order quantity decimal too long.
@@ -82,22 +72,22 @@ class Dialect(Wire):
         own("POST /v5/order/cancel", "cancel", ACK, None, **NAMES),
         own("GET /v5/execution/list", "fills_down", FILL, paged, limit="limit", **FILLS),
         own("GET /v5/account/fee-rate", "markets", FEES, listed, pair="symbol"),
-        own("GET /v5/account/wallet-balance", "holdings", COIN, lambda coins: listed(account_of(coins))),
+        own("GET /v5/account/wallet-balance", "holdings", COIN, lambda coins: listed([UNIFIED | {"coin": coins}])),
     )
 
     def refused(self, code: str, message: str) -> Any:
         return self.result({}) | {"retCode": int(code), "retMsg": message}
 
     def result(self, body: Any) -> Any:
-        return {"retCode": 0, "retMsg": "OK", "result": body, "retExtInfo": {}, "time": ms(self.server.now_ns())}
+        return {"retCode": 0, "retMsg": "OK", "result": body, "retExtInfo": {}, "time": d.ms(self.server.now_ns())}
 
-    def verify(self, ask: Ask) -> Account:
+    def verify(self, ask: d.Ask) -> d.Account:
         key, sign, stamp, wait = ask.headers("X-BAPI-{}", "API-KEY SIGN TIMESTAMP RECV-WINDOW")
         payload = stamp + key + wait + ask.query + ask.text
         return self.signer(key, sign, payload, int(stamp or 1) / 1000, int(wait or 5000) / 1000, ahead=1.0)
 
-    @route("POST /v5/order/create", kind="place")
-    def create(self, ask: Ask, account: Account) -> Any:
+    @d.route("POST /v5/order/create", kind="place")
+    def create(self, ask: d.Ask, account: d.Account) -> Any:
         side, market, pair = ask["side"].lower(), ask["orderType"] == "Market", self.pair(ask["symbol"])
         unit = ask.get("marketUnit") or ("quoteCoin" if side == "buy" else "baseCoin")
         tif = "market" if market else (ask.get("timeInForce") or "GTC").replace("PostOnly", "post_only")
@@ -105,8 +95,8 @@ class Dialect(Wire):
         price = None if market else ask.number("price")
         return self.row(ACK, self.take(account, pair, side, ask.number("qty"), price, tif=tif, **terms))
 
-    @socket("/v5/public/spot", "/v5/private")
-    def heard(self, connection: Connection, said: Any) -> None:
+    @d.socket("/v5/public/spot", "/v5/private")
+    def heard(self, connection: d.Connection, said: Any) -> None:
         op, args = said["op"], said.get("args") or []
         if op == "auth":
             connection.account, args = self.signer(args[0], args[2], f"GET/realtime{args[1]}"), []
@@ -114,7 +104,7 @@ class Dialect(Wire):
             if not connection.state["private"]:
                 self.pair(topic.rpartition(".")[2])
             elif connection.account is None:
-                raise Rejected("bad_key")
+                raise d.Rejected("bad_key")
         self.tell(connection, self.answer(said))
         for topic in args:
             self.follow(connection, topic, op == "subscribe")
@@ -123,15 +113,15 @@ class Dialect(Wire):
         op, message = said["op"], refusal or {"ping": "pong"}.get(said["op"], "")
         return {"success": not refusal, "ret_msg": message, "conn_id": "1", "req_id": said.get("req_id", ""), "op": op}
 
-    def topic_frame(self, topic: str, window: Window, now: int) -> Any:
-        return {"topic": topic, "ts": ms(now), "cts": ms(now), **self.row(f"type data{{{BOOK}}}", window)}
+    def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
+        return {"topic": topic, "ts": d.ms(now), "cts": d.ms(now), **self.row(f"type data{{{BOOK}}}", window)}
 
-    def trade_frame(self, row: Made) -> Any:
+    def trade_frame(self, row: d.Made) -> Any:
         return {"topic": f"publicTrade.{row['s']}", "type": "snapshot", "ts": row["T"], "data": [row]}
 
-    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
+    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
         data = {"execution": self.rows(FILL, [event]) if event.match else [], "order": self.rows(ORDER, [event])}
-        data |= {"wallet": account_of(self.rows(COIN, holdings(event.order.account)))}
+        data |= {"wallet": [UNIFIED | {"coin": self.rows(COIN, d.holdings(event.order.account))}]}
         told = [(topic, data[kind]) for topic in connection.topics if (kind := topic.partition(".")[0]) in data]
-        stamp = ms(event.time)
+        stamp = d.ms(event.time)
         return [self.build({"topic": topic, "creationTime": stamp, "data": rows}) for topic, rows in told if rows]
