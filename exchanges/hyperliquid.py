@@ -74,8 +74,8 @@ class HyperliquidBook(c.BookFeed):
         return info(self.meta, r.one(read_rules))
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        method = "subscribe" if on else "unsubscribe"
-        told = ({"type": kind, "coin": coin} for coin in symbols for kind in self.channels)
+        method, kinds = ("subscribe", self.channels) if on else ("unsubscribe", self.channels[::-1])
+        told = ({"type": kind, "coin": coin} for coin in symbols for kind in kinds)
         return ({"method": method, "subscription": what} for what in told)
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
@@ -109,7 +109,7 @@ class HyperliquidL4(HyperliquidPerps):
     change nothing, so that heights don't tell a loss: changes that don't fit do, and its own images of the book."""
 
     images, compared = False, 20
-    channels = ("l4Book", "l2Book", "trades")
+    channels = ("l4Book", "trades", "l2Book")  # no image while there are no orders: off first, on last
 
     def read(self, channel: str, data: Raw) -> Iterable[m.OrderBookMessage | c.Control]:
         return read_orders(data) if channel == "l4Book" else super().read(channel, data)
@@ -280,6 +280,7 @@ HYPERLIQUID = c.Exchange(
     orders=HyperliquidOrders,
     error=error,
     client_id=lambda number: f"0x{number:032x}",
+    server_time=info("exchangeStatus", lambda answer: float(answer.json()["time"]) / 1000),
     decode=lambda frame: PONG if frame.startswith(GREETING) else frame,
     ping=PING,
     has=frozenset({"post_only", "ioc", "market"}),

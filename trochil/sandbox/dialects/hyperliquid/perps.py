@@ -36,6 +36,8 @@ class Dialect(Spot):
             return {"universe": self.rows(PERP, self.listed())}
         if kind == "metaAndAssetCtxs":
             return [self.answers("meta", ask, account), self.rows(CONTEXT, self.find_tickers(account, {}))]
+        if kind == "allMids":
+            return {row["coin"]: row["midPx"] for row in self.answers("spotMetaAndAssetCtxs", ask, account)[1]}
         return super().answers(kind, ask, account)
 
     def traded(self, match: Match) -> None:

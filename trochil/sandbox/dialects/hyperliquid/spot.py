@@ -9,7 +9,7 @@ from aiohttp import web
 from trochil.sandbox.accounts import Account
 from trochil.sandbox.dialect import Ask, Levels, lookup, refusals, route, socket, under
 from trochil.sandbox.dialects.hyperliquid.wallets import Wallets
-from trochil.sandbox.facts import text
+from trochil.sandbox.facts import holdings, text
 from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made
 from trochil.sandbox.venue import Event, Rejected
@@ -22,15 +22,16 @@ FILL = """coin=symbol px=fill_price sz=fill_amount side time=#time_ms oid=#id ti
 CONTEXT = "markPx=last midPx=middle prevDayPx=last dayNtlVlm=quote_volume dayBaseVlm=volume"
 RATES = "userAddRate=maker_fee userCrossRate=taker_fee userSpotAddRate=maker_fee userSpotCrossRate=taker_fee"
 TOKEN = "name=base szDecimals=#step_places weiDecimals:=8 index=#token"
+HELD = "coin=asset total hold=held entryNtl:0.0 token:=0"
 QUESTIONS = {
     "frontendOpenOrders": lookup("", "open_orders", ORDER),
     "openOrders": lookup("", "open_orders", ORDER),
-    "historicalOrders": lookup("", "orders", STATUS),
     "orderStatus": lookup("", "order", STATUS, lambda row: {"status": "order", "order": row}, id="oid", client="oid"),
     "userFills": lookup("", "fills_down", FILL),
     "userFillsByTime": lookup("", "fills", FILL, since="startTime", until="endTime"),
     "userFees": lookup("", "venue", RATES),
-    "spotClearinghouseState": lookup("", "holdings", "coin=asset total hold=held token:=0", under("balances")),
+    "spotClearinghouseState": lookup("", "holdings", HELD, under("balances")),
+    "exchangeStatus": lookup("", "venue", "time=#now_ms specialStatuses:=null"),
 }
 KINDS = {"order": "place", "cancel": "cancel", "cancelByCloid": "cancel"}
 SPOT = 10_000
@@ -55,7 +56,7 @@ class Spot(Wallets):
         notional 200 - Order must have minimum value of $10.
         insufficient_balance 200 - Insufficient spot balance
         duplicate_client_id 200 - Duplicate cloid
-        would_take 200 - Post only order would have immediately matched
+        would_take 200 - Post only order would have immediately matched, bbo was 1@2.
         no_match 200 - Order could not immediately match against any resting orders.
         unknown_order 200 oid Order was never placed, already canceled, or filled.
         bad_key 200 - User or API Wallet {} does not exist.
@@ -93,9 +94,8 @@ class Spot(Wallets):
         return {"oid": {"status": "unknownOid"}, "text": message}.get(code, {"status": "err", "response": message})
 
     async def kind_of(self, request: web.Request) -> str | None:
-        if request.path != "/exchange":
-            return await super().kind_of(request)
-        return KINDS.get((await request.json())["action"]["type"], "query")
+        acts = request.path == "/exchange"
+        return KINDS.get((await request.json())["action"]["type"], "query") if acts else await super().kind_of(request)
 
     @route("POST /info", signed=False)
     def info(self, ask: Ask) -> Any:
@@ -118,8 +118,6 @@ class Spot(Wallets):
             case "spotMetaAndAssetCtxs":
                 rows = self.rows(f"coin=symbol {CONTEXT}", self.find_tickers(account, {}))
                 return [self.answers("spotMeta", ask, account), rows]
-            case "allMids":
-                return {row["coin"]: row["midPx"] for row in self.answers("spotMetaAndAssetCtxs", ask, account)[1]}
         return {"perpDexs": [None], "userAbstraction": "disabled"}[kind]
 
     @route("POST /exchange")
@@ -135,7 +133,7 @@ class Spot(Wallets):
         try:
             return work(account, row)
         except Rejected as refusal:
-            return {"error": self.refusals[refusal.why][2]}
+            return {"error": f"{self.refusals[refusal.why][2]} asset={row.get('a', row.get('asset'))}"}
 
     def _place(self, account: Account, row: Made) -> Any:
         pair = {SPOT + self.number(pair): pair for pair in self.venue.symbols}[row["a"]]
@@ -192,8 +190,10 @@ class Spot(Wallets):
         return {"channel": "trades", "data": [row]}
 
     def user_frames(self, event: Event, connection: Connection) -> list[Build]:
-        user = event.order.account.keys["api_key"]
-        frames: list[Made] = [{"channel": "orderUpdates", "data": self.rows(STATUS, [event])}]
-        if event.match is not None:
-            frames += [{"channel": "userFills", "data": {"user": user, "fills": self.rows(FILL, [event])}}]
-        return [self.build(frame) for frame in frames if f"{frame['channel']}:{user}" in connection.topics]
+        account = event.order.account
+        user, held = account.keys["api_key"], {"balances": self.rows(HELD, holdings(account))}
+        told: dict[str, Any] = {"orderUpdates": self.rows(STATUS, [event])}
+        told |= {"userFills": {"user": user, "fills": self.rows(FILL, [event])}} if event.match else {}
+        told |= {"spotState": {"user": user, "spotState": held}}
+        followed = [channel for channel in told if f"{channel}:{user}" in connection.topics]
+        return [self.build({"channel": channel, "data": told[channel]}) for channel in followed]
