@@ -170,8 +170,8 @@ class Wire(Records):
         phrase: str | None = None,
         encoding: str = "hex",
     ) -> Account:
-        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 by its secret, in hex or
-        base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
+        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 by its secret, in hex
+        or base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
         seconds ago or ``ahead`` of now; with the pass ``phrase``, where keys have one.
 
         Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
