@@ -102,13 +102,16 @@ def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     return found
 
 
-def pages(read: Callable[[Row], T], full: int, by: str, *path: str | int) -> Callable[[Answer], Page[T]]:
+def pages(
+    read: Callable[[Row], T], full: int, by: str, *path: str | int, until: Callable[[T], bool] = lambda last: False
+) -> Callable[[Answer], Page[T]]:
     """Reads a part of a list of which the venue gives ``full`` rows at a time; the next is named by the last row's
-    column ``by``."""
+    column ``by``, and not needed where ``until`` holds of that row."""
 
     def read_page(answer: Answer) -> Page[T]:
         rows = _inside(answer, path)
-        return Page([read(row) for row in rows], str(rows[-1][by]) if len(rows) >= full else "")
+        items = [read(row) for row in rows]
+        return Page(items, str(rows[-1][by]) if len(rows) >= full and not until(items[-1]) else "")
 
     return read_page
 

@@ -12,10 +12,12 @@ BUILT_IN = {
     "bybit": "exchanges.bybit:BYBIT",
     "bittrex": "exchanges.bittrex:BITTREX",
     "coinbase": "exchanges.coinbase:COINBASE",
+    "htx": "exchanges.htx:HTX",
     "hyperliquid": "exchanges.hyperliquid:HYPERLIQUID",
     "okx": "exchanges.okx:OKX",
 }
 """Name -> module:object; read when first asked for."""
+ALIASES = {"huobi": "htx"}
 FIRST = "binance"
 """The venue of the demo, where no other is named."""
 GROUP = "trochil.exchanges"
@@ -39,7 +41,8 @@ def names() -> list[str]:
 
 @cache
 def get(name: str) -> Exchange:
-    """The exchange of that name. Raises ConfigError that lists the known ones."""
+    """The exchange of that name, or former name. Raises ConfigError that lists the known ones."""
+    name = ALIASES.get(name, name)
     if name.startswith(BRIDGE):
         bridged: Exchange = import_module("exchanges.ccxt_venue").bridge(name)
         return bridged

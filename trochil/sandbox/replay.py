@@ -39,7 +39,7 @@ class Record:
     time: float
     kind: str
     symbol: str
-    text: str
+    text: str | bytes
     data: dict[str, Any]
 
 
@@ -171,8 +171,8 @@ class Replay:
 
     def _step(self, column: int) -> Decimal:
         levels = self._recordings.levels(self._snapshot)
-        places = max(len(level[column].rstrip("0").partition(".")[2]) for side in levels for level in side[:200])
-        return Decimal(1).scaleb(-places)
+        numbers = (Decimal(level[column]).normalize() for side in levels for level in side[:200])
+        return Decimal(1).scaleb(min(0, *(int(number.as_tuple().exponent) for number in numbers)))
 
     def snapshot(self) -> Image:
         """The recorded snapshot on the first request, the server's own book afterwards."""
@@ -199,10 +199,10 @@ class Replay:
         await self._listened.wait()
         loop, number, begun, first = asyncio.get_running_loop(), 0, 0.0, 0.0
         for record in self._records:
+            if record is self._snapshot:
+                self._begin_own(record)
+                await self._fetched.wait()
             if record.kind == "snapshot":
-                if record is self._snapshot:
-                    self._begin_own(record)
-                    await self._fetched.wait()
                 continue
             if self._speed:
                 begun, first = begun or loop.time(), first or record.time

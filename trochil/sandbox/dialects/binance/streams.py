@@ -58,7 +58,7 @@ class Dialect(Rest):
         if self.server.replay is not None and any("@depth" in topic for topic in topics):
             self.server.replay.listened()
 
-    def replayed(self, connection: Connection, record: Record) -> str | None:
+    def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
         """A recorded frame as this client is to see it; None: it did not ask for it."""
         topic = record.data.get("stream", "")
         if topic not in connection.topics:
