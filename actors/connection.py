@@ -287,7 +287,7 @@ class FeedConnection:
 
     async def refresh(self, symbol: str) -> None:
         """Make the stream send its snapshot again, where it isn't on its way already."""
-        if symbol in self._subscribed and symbol not in self._silence.waiting:
+        if symbol in self._subscribed and (self._feed.answers or symbol not in self._silence.waiting):
             await self._send_all(self._feed.refresh([symbol], self._subscribing([symbol])))
 
     async def _send_all(self, frames: Iterable[Frame]) -> None:

@@ -4,6 +4,7 @@ A dialect says in tables which look-ups it answers and how they are worded, mark
 something with ``route`` and those of its sockets with ``socket``, and says the rest in its venue's words.
 """
 
+import asyncio
 import hmac
 import inspect
 import json
@@ -57,6 +58,9 @@ class Wire(Records):
     trade_words: ClassVar[str] = ""
     private_paths: ClassVar[tuple[str, ...]] = ()
     """Of sockets that serve accounts only."""
+    pings_every: ClassVar[tuple[float, float]] = (0.0, 0.0)
+    """Seconds between two ``ping`` frames on public and on private sockets; a client that leaves two
+    unanswered is cut. 0: none."""
     reset_header: ClassVar[str] = ""
     """Header that says until when (ms) a limit refuses; else Retry-After does, in seconds."""
     fixed: ClassVar[Mapping[str, Any]] = {}
@@ -97,6 +101,29 @@ class Wire(Records):
     def opened(self, connection: Connection) -> None:
         """A socket opened."""
         connection.state["private"] = connection.path in self.private_paths
+        self.answered(connection)
+        if any(self.pings_every):
+            self._keep_pinging(connection)
+
+    def ping(self, connection: Connection, now: int) -> Any:
+        """A frame that a client must answer; ``now`` in ms."""
+        return {"ping": now}
+
+    def is_pong(self, said: Any) -> bool:
+        """Whether that answers a ``ping``: by default what has a pong among its names or values."""
+        return isinstance(said, dict) and ("pong" in said or "pong" in said.values())
+
+    def answered(self, connection: Connection) -> None:
+        connection.state["unanswered"] = 0
+
+    def _keep_pinging(self, connection: Connection) -> None:
+        if connection.state["unanswered"] == 2:
+            self.server.disconnect([connection])
+        elif connection in self.server.connections:
+            connection.state["unanswered"] += 1
+            self.tell(connection, self.ping(connection, self.server.now_ns() // 1_000_000))
+            every = self.pings_every[connection.state["private"]]
+            asyncio.get_running_loop().call_later(every, self._keep_pinging, connection)
 
     def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
         """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
@@ -253,6 +280,9 @@ class Wire(Records):
                 said = json.loads(text)
             except ValueError:
                 said = text
+            if any(self.pings_every) and self.is_pong(said):
+                self.answered(connection)
+                return
             try:
                 handler(connection, said)
             except Rejected as refusal:

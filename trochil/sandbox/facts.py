@@ -95,10 +95,10 @@ def _market(market: Market) -> Facts:
 def _order(order: Order) -> Facts:
     """pair, id, client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or the tif), price, amount,
     quote_amount, size (the one of them that was given) and its unit (of market orders: base, quote), filled, left,
-    quote_filled, average, state, outcome (the state, or "cut": closed with a part filled), created, updated and done
-    (closed only) times, is_open, post_only."""
+    quote_filled, average, state, outcome (the state, or "cut": closed with a part filled, or "cancelling"), created,
+    updated and done (closed only) times, is_open, post_only."""
     market = order.type == "market"
-    cut = order.filled and order.state in ("cancelled", "expired")
+    cut = "cut" if order.filled and order.state in ("cancelled", "expired") else ""
     amounts = {
         "price": order.price,
         "amount": order.amount,
@@ -117,7 +117,7 @@ def _order(order: Order) -> Facts:
         "tif": order.tif,
         "terms": order.tif if order.type == "limit" else order.type,
         "unit": "" if not market else "base" if order.quote_amount is None else "quote",
-        "outcome": "cut" if cut else order.state,
+        "outcome": cut or ("cancelling" if order.is_open and order.is_cancelling else order.state),
         **cased("side", order.side),
         **cased("kind", "market" if market else "limit"),
         **{name: text(value or ZERO) for name, value in amounts.items()},

@@ -1,5 +1,6 @@
 """The venue's own records, looked up: markets, trades, orders, fills, and windows of books."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -107,6 +108,8 @@ class Records:
     """Fills that a look-up gives where nothing is said."""
     fills_span: ClassVar[int] = 0
     """Milliseconds that a question for fills covers from its start, where it says no end; 0: until now."""
+    cancels_after: ClassVar[float] = 0.0
+    """Seconds after which the engine hears of a cancel that was taken; until then its outcome is "cancelling"."""
     post_only_cancels: ClassVar[bool] = False
     """Whether a post-only order that would take is accepted and cancelled at once; else it is refused."""
     fee_in_quote: ClassVar[bool] = False
@@ -120,6 +123,7 @@ class Records:
         self.recent: dict[str, list[Match]] = {}
         self._images: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
         self._last: dict[tuple[str, int], int] = {}
+        self._answers: dict[tuple[str, int], Window] = {}
 
     def symbol(self, pair: str) -> str:
         """The venue's name of a pair."""
@@ -144,6 +148,13 @@ class Records:
             return Window(pair, bids, asks, 0, last)
         last = self._last.setdefault((pair, depth), self.server.book(pair).update_id)
         return Window(pair, *self.image(pair, depth), 0, last)
+
+    def asked_for(self, pair: str, depth: int = 0) -> "Window":
+        """The same for who asks; by the fault stale_snapshot, what it was when somebody asked before."""
+        fresh = self.whole(pair, depth)
+        if not self.server.faults.hits("stale_snapshot"):
+            self._answers[pair, depth] = fresh
+        return self._answers.get((pair, depth), fresh)
 
     def change(self, pair: str, last: int, depth: int = 0) -> "Window":
         """What has changed in it since, up to the book's change ``last``."""
@@ -249,8 +260,16 @@ class Records:
 
     def find_cancel(self, account: Account, given: Given) -> Order:
         order = self.find(account, order_id=given.get("id"), client_id=given.get("client"))
-        self.venue.cancel(order, self.server.now_ns())
+        if not self.cancels_after or not order.is_open:
+            self.venue.cancel(order, self.server.now_ns())
+        elif not order.is_cancelling:
+            order.is_cancelling = True
+            asyncio.get_running_loop().call_later(self.cancels_after, self._cancel_late, order)
         return order
+
+    def _cancel_late(self, order: Order) -> None:
+        with suppress(Rejected):  # it was filled meanwhile
+            self.venue.cancel(order, self.server.now_ns())
 
     def find_order(self, account: Account, given: Given) -> Order:
         try:

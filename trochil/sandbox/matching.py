@@ -28,6 +28,7 @@ class Order:
     filled: Decimal = ZERO
     quote_filled: Decimal = ZERO
     updated: int = 0
+    is_cancelling: bool = False
 
     @property
     def left(self) -> Decimal:

@@ -60,6 +60,8 @@ def _group(tokens: Iterable[re.Match[str]]) -> Iterable[tuple[str, str, Any, str
             yield "fact", name, name, ""
 
 
-def number(value: str) -> int | float:
-    """As JSON writes numbers."""
+def number(value: Any) -> Any:
+    """As JSON writes numbers; of a list, all in it."""
+    if isinstance(value, list):
+        return [number(each) for each in value]
     return float(value) if "." in value else int(value)
