@@ -21,9 +21,11 @@ def _bytes(value: str | bytes) -> bytes:
 
 
 def address_of(key: str) -> str:
-    """The address of a private key of Ethereum, in small letters."""
-    from eth_account import Account
-
+    """The address of a private key of Ethereum, in small letters. Raises ValueError where the package for it lacks."""
+    try:
+        from eth_account import Account
+    except ImportError:
+        raise ValueError("the keys of this venue need one package more: pip install eth-account") from None
     return str(Account.from_key(key).address).lower()
 
 
