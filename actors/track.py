@@ -16,6 +16,8 @@ CROSSED_FOR = 1.0
 """Seconds that a book may stay crossed before it is not believed any more."""
 CHECKED_LEVELS = 100
 """Best levels a side that a checksum may be made of."""
+IGNORED_FOR, IGNORED_IN_A_ROW = 3.0, 10
+"""Seconds, and messages, after which a book that ignores all of them isn't believed: its numbers began again."""
 Ask = Callable[[], None]
 Emit = Callable[[Any, int], None]
 
@@ -31,6 +33,7 @@ class Track:
         self._orders = ActiveOrderTracker(feed.depth)
         self._checks, self._twin = has_checksum(type(feed)), None  # type: bool, OrderBook | None
         self._crossed_since: float | None = None
+        self._ignored_since, self._ignored = 0.0, 0
         self._was_live = False
         self._beside: BookSnapshot | None = None
         self._time = 0
@@ -70,9 +73,12 @@ class Track:
         if self._beside is not None:
             self._compare(message.time)
         verdict = self._sequencer.offer(message)
+        if verdict is not Verdict.IGNORE:
+            self._ignored = 0
         if verdict is Verdict.APPLY:
             self._apply(message, received)
         elif verdict is Verdict.IGNORE:
+            self._ignored += 1
             self.book.count("ignored")
         elif verdict is Verdict.GAP:
             self._invalidate(f"a gap before {message.first_id}")
@@ -194,7 +200,13 @@ class Track:
         return self._feed.orders_checksum(symbol, texts(Side.BUY, bids[:, 0]), texts(Side.SELL, asks[:, 0]))
 
     def look(self, now: float) -> None:
-        """From time to time (monotonic seconds): a book that stays crossed is wrong; a locked one is not."""
+        """From time to time (monotonic seconds): a book that stays crossed is wrong (a locked one is not); so is one
+        that goes on ignoring what its stream says."""
+        if not self._ignored:
+            self._ignored_since = now
+        elif now - self._ignored_since > IGNORED_FOR and self._ignored >= IGNORED_IN_A_ROW:
+            self._ignored = 0
+            self.lose("all that came was older than the book")
         if not (self.book.is_crossed and self._is_upside_down()):
             self._crossed_since = None
         elif self._crossed_since is None:

@@ -16,6 +16,7 @@ INSTEAD = {
     "no_key": "bad_key",
     "bad_phrase": "bad_key",
     "no_such_order": "unknown_order",
+    "not_open": "unknown_order",
     "bad_time": "bad_signature",
     "banned": "rate_limited",
     "timeout": "unavailable",
@@ -103,8 +104,9 @@ async def read_ask(request: web.Request) -> Ask:
 def refusals(table: str) -> dict[str, tuple[int, str, str]]:
     """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
     market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
-    unknown_order (to cancel), no_such_order (asked about), no_key, bad_key, bad_phrase, bad_signature, bad_time,
-    missing, illegal, unavailable, timeout, rate_limited, banned; others are a dialect's own.
+    unknown_order (to cancel), not_open (the same, of a closed one), no_such_order (asked about), no_key, bad_key,
+    bad_phrase, bad_signature, bad_time, missing, illegal, unavailable, timeout, rate_limited, banned; others are a
+    dialect's own.
     """
     found = {}
     for line in table.strip().splitlines():

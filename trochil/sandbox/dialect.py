@@ -19,19 +19,19 @@ from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.asking import INSTEAD, Ask, read_ask, refusals, route, socket
-from trochil.sandbox.facts import facts_of, holdings, iso, ms, seconds_of, text, times
+from trochil.sandbox.facts import facts_of, holdings, iso, ms, seconds_of, text, times, uuid
 from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, keyed, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.replay import Record, Recordings
 from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made, shape
-from trochil.sandbox.signatures import signature
+from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
     "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
-    "Order", "Rejected", "Server", "Window", "Wire", "alone", "holdings", "iso", "keyed", "lookup", "ms", "own",
-    "refusals", "route", "rows", "seconds_of", "signature", "socket", "text", "under",
+    "Order", "Rejected", "Server", "Window", "Wire", "alone", "digest", "holdings", "iso", "keyed", "lookup", "ms",
+    "own", "refusals", "route", "rows", "seconds_of", "signature", "socket", "text", "under", "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 
@@ -196,9 +196,10 @@ class Wire(Records):
         ahead: float = 30.0,
         phrase: str | None = None,
         encoding: str = "hex",
+        algorithm: str = "sha256",
     ) -> Account:
-        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC-SHA256 by its secret, in hex
-        or base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
+        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC by its secret, in hex or
+        base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
         seconds ago or ``ahead`` of now; with the pass ``phrase``, where keys have one.
 
         Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
@@ -207,7 +208,7 @@ class Wire(Records):
         if account is None:
             raise Rejected("bad_key" if key else "no_key")
         secret = account.keys["api_secret"]
-        due = signature(secret, made, encoding=encoding) if isinstance(made, str) else made(account.keys)
+        due = signature(secret, made, algorithm, encoding) if isinstance(made, str) else made(account.keys)
         if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
         if phrase is not None and account.keys.get("passphrase") != phrase:

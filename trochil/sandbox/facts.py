@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from trochil.sandbox.accounts import ZERO, Account, Holding
 from trochil.sandbox.matching import Match, Order
@@ -30,6 +31,11 @@ def iso(ns: int) -> str:
 def seconds_of(stamp: str) -> float:
     """Unix seconds out of 2024-01-01T00:00:00.000Z; 0 for none."""
     return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
+
+
+def uuid(number: int | str) -> str:
+    """An id as venues write it whose ids are UUIDs."""
+    return str(UUID(int=int(number)))
 
 
 def ms(ns: int) -> int:
@@ -93,10 +99,10 @@ def _market(market: Market) -> Facts:
 
 @facts_of.register
 def _order(order: Order) -> Facts:
-    """pair, id, client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or the tif), price, amount,
-    quote_amount, size (the one of them that was given) and its unit (of market orders: base, quote), filled, left,
-    quote_filled, average, state, outcome (the state, or "cut": closed with a part filled, or "cancelling"), created,
-    updated and done (closed only) times, is_open, post_only."""
+    """pair, id, uuid (the id as one), client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or
+    the tif), price, amount, quote_amount, size (the one of them that was given) and its unit (of market orders: base,
+    quote), filled, left, quote_filled, fees, average, state, outcome (the state, "cut": closed with a part filled, or
+    "cancelling"), created, updated and done (closed only) times, is_open, post_only."""
     market = order.type == "market"
     cut = "cut" if order.filled and order.state in ("cancelled", "expired") else ""
     amounts = {
@@ -107,12 +113,14 @@ def _order(order: Order) -> Facts:
         "filled": order.filled,
         "left": order.left if order.quote_amount is None else ZERO,
         "quote_filled": order.quote_filled,
+        "fees": order.fees,
         "average": order.quote_filled / order.filled if order.filled else ZERO,
     }
     flags = {"state": order.state, "is_open": order.is_open, "post_only": order.type == "post_only"}
     return {
         "pair": order.symbol,
         "id": str(order.id),
+        "uuid": uuid(order.id),
         "client": order.client_id,
         "tif": order.tif,
         "terms": order.tif if order.type == "limit" else order.type,
@@ -144,7 +152,7 @@ def _match(match: Match) -> Facts:
 @facts_of.register
 def _fill(fill: Fill) -> Facts:
     """The order's facts, and of the trade: trade_id, fill_price, fill_amount, fill_value, fee, fee_asset, minus_fee,
-    fee_rate, maker, role, time."""
+    fee_rate, maker, taker, role, time."""
     trade = (str(fill.trade_id), fill.price, fill.amount, fill.fee, fill.fee_asset, fill.is_maker, fill.time)
     return facts_of(fill.order) | _trade(*trade)
 
@@ -162,7 +170,7 @@ def _event(event: Event) -> Facts:
 def _trade(trade_id: str, price: Decimal, amount: Decimal, fee: Decimal, asset: str, maker: bool, ns: int) -> Facts:
     what = {"fill_price": text(price), "fill_amount": text(amount), "fill_value": text(price * amount)}
     fees = {"fee": f"{fee:f}", "minus_fee": f"{-fee:f}", "fee_asset": asset}
-    role = {"trade_id": trade_id, "maker": maker, **cased("role", "maker" if maker else "taker")}
+    role = {"trade_id": trade_id, "maker": maker, "taker": not maker, **cased("role", "maker" if maker else "taker")}
     return {**what, **fees, **role, **times("time", ns)}
 
 

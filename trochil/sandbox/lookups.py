@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.facts import Held, Market, facts_of, holdings, text
+from trochil.sandbox.facts import Held, Market, facts_of, holdings, text, uuid
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.server import Server
 from trochil.sandbox.shape import Facts
@@ -40,8 +41,8 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, fills (oldest first),
     fills_down, holdings.
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
-    closed, if there is such), order (of fills), after and before (trade ids, up to a colon), since and until (ms), and
-    limit. ``wrap`` makes the answer of the row or rows.
+    closed, if there is such), order (of fills), after and before (trade ids, up to a colon), since and until (ms or
+    ISO), and limit. ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -101,6 +102,8 @@ class Records:
     tells_leaving: ClassVar[bool] = True
     """Whether a level that leaves the window is sent with size 0."""
 
+    forgets: ClassVar[bool] = False
+    """Whether orders that were cancelled without fills are not found any more."""
     counts_frames: ClassVar[bool] = False
     """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
 
@@ -159,7 +162,9 @@ class Records:
     def change(self, pair: str, last: int, depth: int = 0) -> "Window":
         """What has changed in it since, up to the book's change ``last``."""
         before = self._last.get((pair, depth), 0)
-        self._last[pair, depth] = last = before + 1 if self.counts_frames and before else last
+        if self.counts_frames and before:
+            last = 1 if self.server.faults.hits("sequence_reset") else before + 1
+        self._last[pair, depth] = last
         return Window(pair, *self.window_changes(pair, depth), before, last)
 
     def forget(self, pair: str, depth: int = 0) -> None:
@@ -208,13 +213,16 @@ class Records:
             order
             for order in self.venue.orders.values()
             if order.account is account and pair in (None, order.symbol) and (order.is_open or not is_open)
+            if order.is_open or order.filled or not self.forgets
         ]
 
     def find(self, account: Account, *, order_id: Any = None, client_id: Any = None) -> Order:
         """The newest that fits. Raises Rejected("unknown_order"), also before an order becomes visible."""
         hidden = self.server.now_ns() - int(self.server.faults.seconds("delayed_visibility") * 1e9)
         for order in reversed(self.orders_of(account)):
-            named = str(order.id) == str(order_id) or (bool(client_id) and order.client_id == client_id)
+            named = str(order_id) in (str(order.id), uuid(order.id)) or (
+                bool(client_id) and order.client_id == client_id
+            )
             if named and order.time <= hidden:
                 return order
         raise Rejected("unknown_order")
@@ -260,7 +268,9 @@ class Records:
 
     def find_cancel(self, account: Account, given: Given) -> Order:
         order = self.find(account, order_id=given.get("id"), client_id=given.get("client"))
-        if not self.cancels_after or not order.is_open:
+        if not order.is_open:
+            raise Rejected("not_open")
+        if not self.cancels_after:
             self.venue.cancel(order, self.server.now_ns())
         elif not order.is_cancelling:
             order.is_cancelling = True
@@ -293,9 +303,7 @@ class Records:
     def find_fills(self, account: Account, given: Given) -> list[Fill]:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
-        after, before, since, until = (
-            int(str(given.get(name) or 0).partition(":")[0]) for name in ("after", "before", "since", "until")
-        )
+        after, before, since, until = (_number(given.get(name)) for name in ("after", "before", "since", "until"))
         until = until or (since + self.fills_span if since and self.fills_span else 0)
         found = [
             fill
@@ -310,6 +318,13 @@ class Records:
 
     def find_holdings(self, account: Account, given: Given) -> list[Held]:
         return holdings(account)
+
+
+def _number(value: Any) -> int:
+    """Of an id, up to a colon, or a time; times as text in ms."""
+    if "T" in str(value):
+        return int(datetime.fromisoformat(value).timestamp() * 1000)
+    return int(str(value or 0).partition(":")[0])
 
 
 def _is_named(given: Given) -> bool:

@@ -29,6 +29,7 @@ class Order:
     quote_filled: Decimal = ZERO
     updated: int = 0
     is_cancelling: bool = False
+    fees: Decimal = ZERO
 
     @property
     def left(self) -> Decimal:

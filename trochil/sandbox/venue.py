@@ -84,6 +84,8 @@ class Venue:
     """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it receives."""
     post_only_cancels: bool = False
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
+    client_ids_last: bool = False
+    """A client id may never come again; else not while its order is open, in one market."""
     last_price: dict[str, Decimal] = field(default_factory=dict)
     volume: dict[str, list[Decimal]] = field(default_factory=dict)
     _next_order: int = 1000
@@ -191,11 +193,10 @@ class Venue:
         reference = order.price or self.last_price.get(order.symbol, ZERO)
         if reference and order.quote_amount is None and reference * order.amount < symbol.min_notional:
             raise Rejected("notional")
-        if order.client_id and any(
-            o.client_id == order.client_id and o.is_open and o.account is order.account and o.symbol == order.symbol
-            for o in self.orders.values()
-        ):
-            raise Rejected("duplicate_client_id")
+        for other in self.orders.values() if order.client_id else ():
+            named = other.client_id == order.client_id and other.account is order.account
+            if named and (self.client_ids_last or (other.is_open and other.symbol == order.symbol)):
+                raise Rejected("duplicate_client_id", str(other.id))
 
     def _crosses(self, order: Order) -> bool:
         best = self.books[order.symbol].best("sell" if order.side == "buy" else "buy")
@@ -266,6 +267,7 @@ class Venue:
             account.receive(symbol.quote, quote - fee)
         if not account.unlimited:
             self.fills.append(Fill(match.id, order, match.price, match.amount, fee, asset, maker, match.time))
+        order.fees += fee
         self._tell(Event("trade", order, match.time, match, fee, asset))
 
     def _tell_book(self, kind: str, order: Order, match: Match | None = None) -> None:
