@@ -71,8 +71,8 @@ class Dialect(Wire):
         notional 400 - size is too small. Minimum notional is 5
         insufficient_balance 400 - Insufficient funds
         duplicate_client_id 400 - client_oid is a duplicate
-        unknown_order 400 - Order already done
-        no_such_order 404 - order not found
+        unknown_order 404 - order not found
+        closed_order 400 - Order already done
         no_login 401 - level2, level3, and full channels now require authentication
         no_key 401 - CB-ACCESS-KEY header is required
         bad_key 401 - Invalid API Key
