@@ -15,6 +15,7 @@ from trochil.sandbox.process import SandboxError, SandboxProcess
 from trochil.views import BookView
 
 LOOK_EVERY = 0.02
+SETTLED_AFTER = 1.0
 QUIET_FOR = 60.0
 """Seconds without progress after which a replay is given up."""
 
@@ -53,25 +54,27 @@ def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -
     progress, since = -1, time.monotonic()
     while True:
         served = sandbox.admin("GET", "status")
-        if served["finished"] and view.state is BookState.LIVE and _is_done(view, served):
-            return describe(view)
         now = view.sequence + served["diffs_sent"] + served["withheld"]
         if now != progress:
             progress, since = now, time.monotonic()
-        if time.monotonic() - since > QUIET_FOR:
+        quiet = time.monotonic() - since
+        if served["finished"] and view.state is BookState.LIVE and _is_done(view, served, quiet):
+            return describe(view)
+        if quiet > QUIET_FOR:
             raise NotReady(
                 f"the replay got stuck: book {view.state.name} at {view.update_id}, server {json.dumps(served)}"
             )
         time.sleep(LOOK_EVERY)
 
 
-def _is_done(view: BookView, served: dict[str, Any]) -> bool:
-    """The book stands at the last number; where the venue numbers nothing, every frame that was sent has come."""
+def _is_done(view: BookView, served: dict[str, Any], quiet: float) -> bool:
+    """The book stands at the last number; where the venue numbers nothing, every frame that was sent has come, or
+    nothing more does: what was sent before our tracker listened is in the snapshot that it asked for."""
     if served["last_update_id"]:
         return bool(view.update_id == served["last_update_id"])
     counted = view.counters
     came = counted["applied"] + counted["ignored"] + counted["dropped_before_snapshot"]
-    return bool(came >= served["diffs_sent"])
+    return bool(came >= served["diffs_sent"]) or quiet > SETTLED_AFTER
 
 
 def describe(view: BookView) -> dict[str, Any]:

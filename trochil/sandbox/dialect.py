@@ -9,7 +9,7 @@ import hmac
 import inspect
 import json
 import secrets
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -207,7 +207,8 @@ class Wire(Records):
         account = self.server.account_of_key(key)
         if account is None:
             raise Rejected("bad_key" if key else "no_key")
-        secret = account.keys["api_secret"]
+        secret: str | bytes = account.keys["api_secret"]
+        secret = b64decode(secret) if self.secrets_are_base64 else secret
         due = signature(secret, made, algorithm, encoding) if isinstance(made, str) else made(account.keys)
         if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
