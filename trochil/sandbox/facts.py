@@ -143,8 +143,8 @@ def cased(name: str, value: str) -> Facts:
 
 @facts_of.register
 def _match(match: Match) -> Facts:
-    """A public trade: pair, trade_id, maker_uuid and taker_uuid (of the orders), price, amount, value, the taker's side,
-    Side, SIDE (and maker_side), its time."""
+    """A public trade: pair, trade_id, maker_uuid and taker_uuid (of the orders), price, amount, value, the taker's
+    side, Side, SIDE (and maker_side), its time."""
     ids = {"trade_id": str(match.id), "maker_uuid": uuid(match.maker.id), "taker_uuid": uuid(match.taker.id)}
     what = {"price": text(match.price), "amount": text(match.amount), "value": text(match.price * match.amount)}
     sides = {**cased("side", match.taker.side), "maker_side": match.maker.side}

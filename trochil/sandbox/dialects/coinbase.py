@@ -13,9 +13,9 @@ PRODUCT = """id=pair base_currency=base quote_currency=quote quote_increment=tic
 TICKER = "bid ask price=last volume time=now_iso"
 STATS = "id=pair stats_24hour{open=last high=last low=last last volume}"
 TRADE = "trade_id=#trade_id price size=amount side=maker_side time=time_iso"
-ORDER = """id=uuid client_oid=client product_id=pair side type=kind time_in_force=tif post_only size=?amount price=?price
-    funds=?quote_amount filled_size=filled executed_value=quote_filled fill_fees=fees created_at=created_iso
-    status=is_open done_at=?done_iso done_reason=?state"""
+ORDER = """id=uuid client_oid=client product_id=pair side type=kind time_in_force=tif post_only size=?amount
+    price=?price funds=?quote_amount filled_size=filled executed_value=quote_filled fill_fees=fees status=is_open
+    created_at=created_iso done_at=?done_iso done_reason=?state"""
 REJECTED = "id:0 status:rejected filled_size:0 executed_value:0 created_at=now_iso"
 FILL = """trade_id=#trade_id product_id=pair order_id=uuid created_at=time_iso liquidity=role side price=fill_price
     size=fill_amount fee settled:=true"""
