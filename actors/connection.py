@@ -258,13 +258,15 @@ class FeedConnection:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def hears(self, symbol: str) -> None:
-        """Wait until the stream of ``symbol`` began, or could have: a snapshot asked for earlier is too old."""
+    async def hears(self, symbol: str) -> bool:
+        """Wait until the stream of ``symbol`` began, or could have: a snapshot asked for earlier is too old. Returns
+        whether it has begun only now."""
         await self._opened.wait()
         if symbol in self._subscribed and symbol not in self._silence.waiting:
-            return
+            return False
         waiter = self._first_words.setdefault(symbol, asyncio.get_running_loop().create_future())
-        await asyncio.wait([waiter], timeout=HEARD_WITHIN)
+        done, _ = await asyncio.wait([waiter], timeout=HEARD_WITHIN)
+        return bool(done)
 
     async def subscribe(self, symbols: list[str]) -> None:
         """Nothing while not connected: connecting subscribes all."""

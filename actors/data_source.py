@@ -66,6 +66,7 @@ class OrderBookTrackerDataSource:
         self._pair_of: dict[str, str] = {}
         self._serving: list[str] = []
         self.symbols: list[str] = []
+        self._begun: set[str] = set()
         self.tasks = Tasks()
         self.failed = self.tasks.failed
         self._snapshots = Snapshots(self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot)
@@ -225,13 +226,15 @@ class OrderBookTrackerDataSource:
         return pair in self._serving
 
     async def _ready_for_snapshot(self, pair: str) -> None:
-        for connection in self._of_books:
-            await connection.hears(self._rules[pair].symbol)
+        begun = [await connection.hears(self._rules[pair].symbol) for connection in self._of_books]
+        (self._begun.add if all(begun) else self._begun.discard)(pair)
 
     async def _serve_snapshot(self, pair: str) -> None:
         symbol = self._rules[pair].symbol
         call = self._feed.snapshot(symbol)
         if call is None:
+            if pair in self._begun:
+                return  # the stream has opened with one since it was asked for
             for connection in self._of_books:
                 await connection.refresh(symbol)
             return

@@ -9,6 +9,7 @@ from orderbook.errors import ConfigError
 
 BUILT_IN = {
     "binance": "exchanges.binance:BINANCE",
+    "kraken": "exchanges.kraken:KRAKEN",
     "bybit": "exchanges.bybit:BYBIT",
     "bittrex": "exchanges.bittrex:BITTREX",
     "coinbase": "exchanges.coinbase:COINBASE",

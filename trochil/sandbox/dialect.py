@@ -163,13 +163,17 @@ class Wire(Records):
         """The venue ends a private stream."""
         self.server.disconnect([connection])
 
+    def paid(self, order: Order) -> Decimal:
+        """Fees of an order so far."""
+        return sum((fill.fee for fill in self.venue.fills if fill.order is order), ZERO)
+
     # Facts in words.
 
     def facts(self, thing: Any) -> Facts:
         """What is known of a thing, its symbol, the time and the fees; by the venue's words where they differ."""
         found = facts_of(thing) | times("now", self.server.now_ns())
         for role, fee in (("maker", self.venue.maker_fee), ("taker", self.venue.taker_fee)):
-            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee)}
+            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee), f"{role}_percent": text(fee * 100)}
         if "pair" in found:
             found["symbol"] = self.symbol(found["pair"])
         found |= self.more(found, thing)

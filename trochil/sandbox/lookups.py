@@ -38,11 +38,11 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
 
     ``what``: venue (one row), markets (rules), tickers, ticker (one), trades (public, newest first; oldest first:
-    trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, fills (oldest first),
-    fills_down, holdings.
+    trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, only_open, only_closed,
+    fills (oldest first), fills_down, holdings.
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
-    closed, if there is such), order (of fills), after and before (trade ids, up to a colon), since and until (ms or
-    ISO), and limit. ``wrap`` makes the answer of the row or rows.
+    closed, if there is such; of only_open and only_closed: if it is), order (of fills), after and before (trade ids, up
+    to a colon), since and until (ms or ISO), and limit. ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -57,9 +57,14 @@ def alone(row: Any) -> list[Any]:
     return [row]
 
 
-def keyed(name: str) -> Callable[[Any], Any]:
-    """For ``wrap``: an object of the rows, each under what it has in that column."""
-    return lambda rows: {row[name]: row for row in rows}
+def keyed(name: str, under: str = "") -> Callable[[Any], Any]:
+    """For ``wrap``: an object of the row or rows, each under what it has in that column; itself under a name."""
+
+    def wrap(rows: Any) -> Any:
+        found = {row[name]: row for row in (rows if isinstance(rows, list) else [rows])}
+        return {under: found} if under else found
+
+    return wrap
 
 
 def under(name: str) -> Callable[[Any], Any]:
@@ -132,13 +137,17 @@ class Records:
         """The venue's name of a pair."""
         return self.symbol_form.format(*pair.split("-"))
 
+    def aliases(self, pair: str) -> tuple[str, ...]:
+        """What else questions may call it."""
+        return ()
+
     def listed(self) -> Iterator[Symbol]:
         return iter(self.venue.symbols.values())
 
     def pair(self, symbol: str) -> str:
         """Raises Rejected("unknown_symbol")."""
         for pair in self.venue.symbols:
-            if self.symbol(pair) == symbol:
+            if symbol == self.symbol(pair) or symbol in self.aliases(pair):
                 return pair
         raise Rejected("unknown_symbol", symbol)
 
@@ -299,6 +308,12 @@ class Records:
 
     def find_closed_orders(self, account: Account, given: Given) -> list[Order]:
         return [order for order in self.find_orders(account, given) if not order.is_open or _is_named(given)]
+
+    def find_only_open(self, account: Account, given: Given) -> list[Order]:
+        return [order for order in self.find_orders(account, given) if order.is_open]
+
+    def find_only_closed(self, account: Account, given: Given) -> list[Order]:
+        return [order for order in self.find_orders(account, given) if not order.is_open]
 
     def find_fills(self, account: Account, given: Given) -> list[Fill]:
         """The first ``limit`` of those after a trade; the last of all others."""

@@ -1,0 +1,77 @@
+"""What book channels tell that carry checksums: the best levels, or every order on them, whole and as changes."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from trochil.sandbox.accounts import ZERO
+from trochil.sandbox.matching import Book, Side
+
+SIDES = ("buy", "sell")
+
+
+class Told(NamedTuple):
+    """A level or an order. ``event``: add, modify or delete; empty in a whole window. ``id`` of a level: its price."""
+
+    event: str
+    id: str
+    price: Decimal
+    size: Decimal
+
+
+Shown = dict[str, tuple[Decimal, Decimal]]
+"""id -> price, size; best price first, orders in queue order."""
+
+
+class Queues:
+    """Windows by pair and depth (price levels a side), each as of its last frame. Sides: bids, asks."""
+
+    def __init__(self, book: Callable[[str], Book], by_order: bool) -> None:
+        self._book, self._by_order = book, by_order
+        self._shown: dict[tuple[str, int], list[Shown]] = {}
+
+    def whole(self, pair: str, depth: int) -> list[list[Told]]:
+        if (pair, depth) not in self._shown:
+            self._shown[pair, depth] = self._now(pair, depth)
+        return [[Told("", name, *shown) for name, shown in side.items()] for side in self._shown[pair, depth]]
+
+    def change(self, pair: str, depth: int) -> list[list[Told]]:
+        """What a client must do to the last window; it forgets by itself what was pushed out."""
+        before, self._shown[pair, depth] = self._shown[pair, depth], self._now(pair, depth)
+        standing, sides = self._now(pair, None), (before, self._shown[pair, depth])
+        return [[*_changes(*side)] for side in zip(standing, *sides, strict=True)]
+
+    def best(self, pair: str, depth: int, levels: int) -> list[list[Told]]:
+        """What stands on the best ``levels`` of a window."""
+        sides = self.whole(pair, depth)
+        prices = [list(dict.fromkeys(told.price for told in side))[:levels] for side in sides]
+        return [[told for told in side if told.price in best] for side, best in zip(sides, prices, strict=True)]
+
+    def forget(self, pair: str, depth: int) -> None:
+        """Nobody follows that channel: its next window is the book of then."""
+        self._shown.pop((pair, depth), None)
+
+    def _now(self, pair: str, depth: int | None) -> list[Shown]:
+        return [dict(self._standing(self._book(pair), side, depth)) for side in SIDES]
+
+    def _standing(self, book: Book, side: Side, depth: int | None) -> Iterator[tuple[str, tuple[Decimal, Decimal]]]:
+        for price, total in book.levels(side)[:depth]:
+            if self._by_order:
+                yield from ((str(order.id), (price, order.left)) for order in book.sides[side][price].orders)
+            else:
+                yield str(price), (price, total)
+
+
+def _changes(standing: Shown, old: Shown, new: Shown) -> Iterator[Told]:
+    for name, (price, _) in old.items():
+        if name not in standing:
+            yield Told("delete", name, price, ZERO)
+    for name, shown in new.items():
+        if old.get(name) != shown:
+            yield Told("modify" if name in old else "add", name, *shown)
+
+
+def crc32_of_digits(numbers: Iterable[str]) -> int:
+    """CRC32 of numbers without their points and leading zeros."""
+    return zlib.crc32("".join(number.replace(".", "").lstrip("0") for number in numbers).encode())
