@@ -159,7 +159,7 @@ class Flow:
             assert (order["status"], order["amount"], order["price"]) == ("open", 0.01, price)
             assert placed in [order["id"] for order in await client.fetch_open_orders(self.pair)]
             await client.cancel_order(placed, self.pair)
-            assert (await client.fetch_order(placed, self.pair))["status"] == "canceled"
+            await until(lambda: client.fetch_order(placed, self.pair), lambda order: order["status"] == "canceled")
             assert (await client.fetch_balance())[quote]["used"] == before[quote]["used"]
 
         use(work)

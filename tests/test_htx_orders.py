@@ -25,7 +25,8 @@ ROW = {
 }  # fmt: skip
 MATCH = {
     "symbol": "btcusdt", "fee-currency": "btc", "fee-deduct-currency": "", "fee-deduct-state": "done",
-    "source": "spot-api", "order-id": 59378, "price": "9155.62", "created-at": 1590141604009, "role": "maker", "match-id": 104998984994,
+    "source": "spot-api", "order-id": 59378, "price": "9155.62", "created-at": 1590141604009, "role": "maker",
+    "match-id": 104998984994,
     "filled-amount": "0.2", "filled-fees": "0.0001", "filled-points": "0.0", "trade-id": 100050305348,
     "id": 46940231831, "type": "buy-limit",
 }  # fmt: skip
