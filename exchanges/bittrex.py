@@ -17,11 +17,10 @@ from orderbook.messages import BookDiff, BookSnapshot, Layout, Lost, OrderBookMe
 HUB, PAGE, HOUR = "c3", 200, 3600 * 10**9
 UNUSED = ("heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
 TIFS = {"GTC": "GOOD_TIL_CANCELLED", "IOC": "IMMEDIATE_OR_CANCEL", "FOK": "FILL_OR_KILL"}
-ORDER = """marketSymbol status id fillQuantity proceeds direction quantity|fillQuantity limit|none type
-    clientOrderId|none closedAt|updatedAt|createdAt"""
-FILL = "marketSymbol id orderId rate quantity commission quote maker none executedAt"
-TRADE = "marketSymbol id rate quantity"
-ABSENT = {"none": ""}
+ORDER = """marketSymbol status id fillQuantity proceeds direction quantity|fillQuantity limit| type clientOrderId|
+    closedAt|updatedAt|createdAt"""
+FILL = "marketSymbol id orderId rate quantity commission quote maker side| executedAt"  # the order says the side
+TRADE = "marketSymbol id rate quantity takerSide executedAt"
 
 
 class BittrexAuth(c.Auth):
@@ -83,8 +82,7 @@ class BittrexBook(c.BookFeed):
                 yield from self._diff(msgspec.json.decode(content, type=Deltas))
             elif name == "trade":
                 told = msgspec.json.decode(content)
-                rows = (row | told for row in told["deltas"])
-                yield from (r.read_trade(x, TRADE, x["takerSide"], time=r.iso_ns(x["executedAt"])) for x in rows)
+                yield from (r.read_trade(row | told, TRADE) for row in told["deltas"])
             elif name == "E":
                 yield content
             elif name == "R":
@@ -147,18 +145,14 @@ def order_of(row: r.Row) -> o.OrderUpdate:
     filled, whole = Decimal(row["fillQuantity"]), Decimal(row.get("quantity") or row["fillQuantity"])
     open_as = o.OrderState.PARTIALLY_FILLED if filled else o.OrderState.OPEN
     closed_as = o.OrderState.FILLED if filled >= whole > 0 else o.OrderState.CANCELLED
-    return r.read_update(row | ABSENT, ORDER, {"OPEN": open_as, "CLOSED": closed_as})
+    return r.read_update(row, ORDER, {"OPEN": open_as, "CLOSED": closed_as})
 
 
 def fill_of(row: r.Row) -> o.Fill:
-    return r.read_fill(row | ABSENT | {"quote": row["marketSymbol"].split("-")[1], "maker": not row["isTaker"]}, FILL)
+    return r.read_fill(row | {"quote": row["marketSymbol"].split("-")[1], "maker": not row["isTaker"]}, FILL)
 
 
-def balance_of(row: r.Row) -> o.Balance:
-    time = r.iso_ns(row.get("updatedAt") or "")
-    return o.Balance(row["currencySymbol"], Decimal(row["total"]), Decimal(row["available"]), time)
-
-
+balance_of = partial(r.read_total, names="currencySymbol total available updatedAt|")
 EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution": fill_of}
 """Streams of the account, and what reads their rows."""
 read_order = r.one(order_of)
