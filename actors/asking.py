@@ -9,6 +9,8 @@ FIRST_GAP, LARGEST_GAP = 0.1, 5.0
 """Least seconds between two requests for one pair; they double while it keeps asking."""
 CALM_AFTER = 10.0
 """Seconds without a request after which the next one leaves at once again."""
+COMES_WITHIN = 0.5
+"""Seconds within which a snapshot must have come that needs no request."""
 ASK_AGAIN_AFTER = 5.0
 """Seconds after which a pair that still needs one asks again."""
 
@@ -31,6 +33,11 @@ class Asking:
         elif now >= last:
             self._asked[pair] = (last + gap, min(gap * 2, LARGEST_GAP))
             asyncio.get_running_loop().call_later(last + gap - now, self._ask_if_needed, pair)
+
+    def expect(self, pair: str) -> None:
+        """One is coming unasked; if it doesn't soon, it is asked for."""
+        self._asked[pair] = (self._clock.monotonic() + COMES_WITHIN, FIRST_GAP)
+        asyncio.get_running_loop().call_later(COMES_WITHIN, self._ask_if_needed, pair)
 
     def look(self, pair: str) -> None:
         """From time to time: ask again when the answer is overdue."""

@@ -51,8 +51,8 @@ class Owner(Protocol):
     def said(self, message: OrderBookMessage, received: int) -> None:
         """A message, received at ``received`` (ns)."""
 
-    def broke(self, symbols: Iterable[str], reason: str) -> None:
-        """What comes next for these doesn't join what came before."""
+    def broke(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
+        """What comes next for these doesn't join what came before; ``subscribed``: they are just being subscribed."""
 
     def refused(self, fault: Fault) -> None: ...
 
@@ -107,9 +107,9 @@ class FeedConnection:
     def carries_books(self) -> bool:
         return self._feed.stream not in self._feed.trade_streams
 
-    def _broke(self, symbols: Iterable[str], reason: str) -> None:
+    def _broke(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         if self.carries_books:
-            self._owner.broke(symbols, reason)
+            self._owner.broke(symbols, reason, subscribed)
 
     def status(self) -> dict[str, Any]:
         return {
@@ -159,7 +159,7 @@ class FeedConnection:
         self._draining = False
         self._subscribed.clear()
         self._silence.connected(self._clock.monotonic())
-        self._broke(self._owner.symbols, "a new connection")
+        self._broke(self._owner.symbols, "a new connection", subscribed=True)
 
     def _ended(self, reason: str) -> None:
         """Told once: tries to connect that fail break nothing more."""

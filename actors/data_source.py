@@ -209,9 +209,11 @@ class OrderBookTrackerDataSource:
         if self._listeners:
             self._listeners.tell(message)
 
-    def broke(self, symbols: Iterable[str], reason: str) -> None:
+    def broke(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
+        feed = self._feed
         for symbol in symbols:
-            self._publisher.publish(self._pair_of[symbol], Lost(symbol, reason))
+            coming = subscribed and feed.opens_with_snapshot(symbol)
+            self._publisher.publish(self._pair_of[symbol], Lost(symbol, reason, coming))
 
     def refused(self, fault: Fault) -> None:
         log.warning("%s refuses: %s %s", self._exchange.name, fault.code, fault.message)

@@ -18,12 +18,13 @@ CHECKED_LEVELS = 100
 """Best levels a side that a checksum may be made of."""
 IGNORED_FOR, IGNORED_IN_A_ROW = 3.0, 10
 """Seconds, and messages, after which a book that ignores all of them isn't believed: its numbers began again."""
-Ask = Callable[[], None]
+Ask = Callable[[bool], None]
 Emit = Callable[[Any, int], None]
 
 
 class Track:
-    """Applies messages in order. ``ask`` requests a snapshot; ``emit(message, receive time)`` passes on the applied."""
+    """Applies messages in order. ``ask(coming)`` requests a snapshot, or awaits one that comes unasked;
+    ``emit(message, receive time)`` passes on the applied."""
 
     def __init__(
         self, book: SharedBook, feed: BookFeed, ask: Ask, emit: Emit, checkpoint: Callable[[str], None]
@@ -53,16 +54,16 @@ class Track:
             elif kind is BookSnapshot or kind is OrdersSnapshot:
                 self._snapshot(message, received)
             elif kind is Lost:
-                self.lose(message.reason)
-        except ValueError as error:
+                self.lose(message.reason, message.coming)
+        except (ValueError, OverflowError) as error:  # a number that is none, or larger than 64 bits
             self.book.count("rejected")
             self.lose(f"malformed: {str(error)[:100]}")
 
-    def lose(self, why: str) -> None:
-        """What comes next doesn't join: INVALID first, then a snapshot is asked for."""
+    def lose(self, why: str, coming: bool = False) -> None:
+        """What comes next doesn't join: INVALID first, then a snapshot is asked for, or awaited if it is ``coming``."""
         self._invalidate(why)
         self._sequencer.lose()
-        self._ask()
+        self._ask(coming)
 
     def _invalidate(self, why: str) -> None:
         self.why = why
@@ -83,7 +84,7 @@ class Track:
         elif verdict is Verdict.GAP:
             self._invalidate(f"a gap before {message.first_id}")
             self.book.count("gaps")
-            self._ask()
+            self._ask(False)
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
         if self._feed.compared and type(message) is BookSnapshot:
@@ -98,7 +99,7 @@ class Track:
             return
         fresh = self._sequencer.snapshot(message.update_id)
         if fresh is None:
-            self._ask()
+            self._ask(False)
             return
         levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
         if not self._is_right(levels):

@@ -175,6 +175,10 @@ class BookFeed(ABC):
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; a malformed frame raises."""
 
+    def opens_with_snapshot(self, symbol: str) -> bool:
+        """Whether who subscribes is sent a snapshot unasked."""
+        return not self.answers and self.snapshot(symbol) is None
+
     def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
         """None: the stream opens with one, and ``refresh`` asks for another."""
         return None

@@ -142,10 +142,14 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="ki
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
-    """The feed of this symbol broke here: what follows may not join what came before."""
+    """The feed of this symbol broke here: what follows may not join what came before.
+
+    ``coming``: its next snapshot follows without being asked for.
+    """
 
     symbol: str
     reason: str
+    coming: bool = False
 
 
 class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=7):

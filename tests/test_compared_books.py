@@ -33,7 +33,7 @@ class Desk:
     def begin(self, number: int) -> None:
         self.track.take(OrdersSnapshot("AB", BIDS, ASKS, number, number), 0)
 
-    def _ask(self) -> None:
+    def _ask(self, coming: bool) -> None:
         self.asked += 1
 
     def event(self, time: int, action: OrderAction, order: str, price: float = 0.0, size: float = 0.0) -> None:

@@ -95,7 +95,7 @@ class Desk:
         self.book = SharedBook.create(path, venue="v", trading_pair="A-B")
         self.track = Track(self.book, Answering({}, ""), self._ask, lambda *what: None, lambda point: None)
 
-    def _ask(self) -> None:
+    def _ask(self, coming: bool) -> None:
         self.asked += 1
 
     def snapshot(self, number: int, size: float) -> None:

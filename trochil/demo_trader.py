@@ -1,5 +1,6 @@
 """Who trades in the demo: orders that rest, fill, take, are refused and get cancelled, and what became of them."""
 
+import contextlib
 import random
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from trochil.views import BookView
 ACCOUNT = "default"
 SETTLE_WITHIN = 15.0
 STEP_EVERY = 0.05
+HITS = 10
 WORTH = {"BTC": Decimal("0.004"), "ETH": Decimal("0.08")}
 WORTH_ELSE = 240
 """What an order of the demo is worth, in its quote currency; dollars where nothing else is said."""
@@ -66,18 +68,25 @@ class Trader:
         self.orders.append(self._market.buy(pair, self._amount(pair), self._price(top.bid * 0.98, pair), tag="demo"))
 
     def _be_hit(self, pair: str) -> None:
-        """Rest at the best price; the house sells into it, first a part, later the rest."""
+        """Rest near the best price; the house sells down to it, first until a part fills, later for the rest."""
         top, amount = self._book(pair).top(), self._amount(pair)
         order = self._market.buy(pair, amount, self._price((top.bid + top.ask) / 2, pair), tag="demo")
         self.orders.append(order)
         order.wait("open", "partially_filled", "filled", timeout=10)
-        part = str(quantize(order.amount / 4, self._rules[pair].size_step))
-        self._sandbox.admin("POST", "trade", {"pair": pair, "side": "sell", "amount": part, "price": str(order.price)})
-        if order.wait("partially_filled", "filled", timeout=10).state == "partially_filled":
+        part = quantize(order.amount / 4, self._rules[pair].size_step)
+        for _ in range(HITS):
+            self._sell_to(order, part)
+            with contextlib.suppress(TimeoutError):  # others were in front of it
+                order.wait("partially_filled", "filled", timeout=1)
+                break
+        if order.refresh().state == "partially_filled":
             self.was_partial.add(order.client_id)
         if self._random.random() < 0.7:
-            rest = {"pair": pair, "side": "sell", "amount": str(order.amount), "price": str(order.price)}
-            self._sandbox.admin("POST", "trade", rest)
+            self._sell_to(order, order.amount)
+
+    def _sell_to(self, order: Order, amount: Decimal) -> None:
+        what = {"pair": order.trading_pair, "side": "sell", "amount": str(amount), "price": str(order.price)}
+        self._sandbox.admin("POST", "trade", what)
 
     def _take(self, pair: str) -> None:
         self.orders.append(self._market.sell(pair, self._amount(pair), type="market", tag="demo"))
