@@ -16,6 +16,7 @@ from exchanges.contract import (
     BookFeed,
     Call,
     Control,
+    ErrorKind,
     Exchange,
     Fault,
     Frame,
@@ -248,6 +249,9 @@ class FeedConnection:
                 raise Disconnected(reason)
             case Fault():
                 self._owner.refused(control)
+                if control.kind is ErrorKind.AUTH:
+                    # Nothing comes on a stream that wants another login: a snapshot on top of it would grow old.
+                    raise Disconnected(f"refused: {control.message}")
             case LoginAgain():
                 self._subscribed.clear()
                 await self.subscribe(list(self._owner.symbols))

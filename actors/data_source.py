@@ -240,6 +240,8 @@ class OrderBookTrackerDataSource:
             for connection in self._of_books:
                 await connection.refresh(symbol)
             return
+        if not all(connection.is_open for connection in self._of_books):
+            raise Disconnected("no stream: a snapshot would grow old")
         epochs = [connection.epoch for connection in self._of_books]
         snapshot = await self._rest.run(call)
         if epochs != [connection.epoch for connection in self._of_books]:

@@ -5,17 +5,18 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec import Raw, Struct, json
 
 from exchanges import contract as c, orders as o, reading as r
-from exchanges.contract import ErrorKind as Kind
 from exchanges.signing import base64_key, hmac_base64, uuid_of
 from orderbook import messages as m
 
 STATES = r.states(open="received pending active open", filled="filled", cancelled="canceled", rejected="rejected")
-ORDER = "product_id done_reason|status id filled_size executed_value side size price type client_oid done_at|created_at"
-ABSENT = {"client_oid": "", "size": "0", "price": "0", "filled_size": "0", "executed_value": "0"}
-FILL = "product_id trade_id order_id price size fee quote maker side created_at|time"
+RULE = "id base_currency quote_currency quote_increment base_increment base_increment base_max_size|"
+MARKET, TRADE = "id last| volume|", "product_id trade_id price size side time"
+ORDER = """product_id done_reason|status id filled_size| executed_value| side size| price| type client_oid|
+    done_at|created_at reject_reason|"""
+FILL = "product_id trade_id order_id price size fee quote liquidity side created_at|time"
 REPEATED = ("heartbeat", "ticker", "last_match")  # their sequence is another frame's: they don't count
 OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
 
@@ -44,10 +45,15 @@ class CoinbaseBook(c.BookFeed):
     channels: tuple[str, ...] = ("full", "heartbeat")
 
     def markets(self) -> c.Call[list[o.MarketSummary]]:
-        return c.get("/products/stats", read_markets, public=1)
+        read = r.keyed(lambda symbol, row: r.read_market({"id": symbol, **row.get("stats_24hour", {})}, MARKET))
+        return c.get("/products/stats", read, public=1)
 
     def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        return c.get("/products", r.each(rule_of), public=1)
+        def read(row: r.Row) -> o.TradingRule:
+            active = row["status"] == "online" and not row["trading_disabled"]
+            return r.read_rule(row, RULE, worth=row["min_market_funds"], active=active)
+
+        return c.get("/products", r.each(read), public=1)
 
     def snapshot(self, symbol: str) -> c.Call[Any] | None:
         return c.get(f"/products/{symbol}/book", r.orders(symbol, "bids asks sequence"), {"level": "3"}, public=1)
@@ -59,15 +65,13 @@ class CoinbaseBook(c.BookFeed):
         return [{"type": "subscribe", "product_ids": symbols, "channels": self.channels, **auth.login(now)}]
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
-        row = msgspec.json.decode(frame)
+        row = json.decode(frame)
         match row["type"]:
             case "open":
                 yield event(row, m.OrderAction.OPEN, row["price"], row["remaining_size"])
             case "match":
                 yield event(row, m.OrderAction.MATCH, size=row["size"])
-                # Its side is the maker's.
-                side, time = OTHER[row["side"]], r.iso_ns(row["time"])
-                yield r.read_trade(row, "product_id trade_id price size", side, time=time)
+                yield r.read_trade({**row, "side": OTHER[row["side"]]}, TRADE)  # the side of a match is the maker's
             case "change" if row.get("new_size"):
                 yield event(row, m.OrderAction.CHANGE, row.get("new_price") or "nan", row["new_size"])
             case "done":
@@ -78,13 +82,13 @@ class CoinbaseBook(c.BookFeed):
                 yield event(row, m.OrderAction.NOTHING)  # received, and whatever the venue adds
 
 
-class Levels(msgspec.Struct, gc=False):
+class Levels(Struct, gc=False):
     type: str
     product_id: str = ""
     time: str = ""
-    changes: msgspec.Raw = msgspec.Raw()
-    bids: msgspec.Raw = msgspec.Raw()
-    asks: msgspec.Raw = msgspec.Raw()
+    changes: Raw = Raw()
+    bids: Raw = Raw()
+    asks: Raw = Raw()
 
 
 class CoinbaseLevel2(CoinbaseBook):
@@ -96,7 +100,7 @@ class CoinbaseLevel2(CoinbaseBook):
         return None
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
-        said = msgspec.json.decode(frame, type=Levels)
+        said = json.decode(frame, type=Levels)
         if said.type == "l2update":
             time = r.iso_ns(said.time)
             return [m.BookDiff(said.product_id, bytes(said.changes), b"", time=time, layout=m.Layout.SIDED)]
@@ -117,17 +121,6 @@ def event(row: r.Row, action: m.OrderAction, price: str = "0", size: str = "0") 
     return m.OrderEvent(*what, float(price), float(size), number, number, time)
 
 
-def read_markets(answer: c.Answer) -> list[o.MarketSummary]:
-    rows = [row["stats_24hour"] | {"symbol": symbol} for symbol, row in answer.json().items() if "stats_24hour" in row]
-    return [r.read_market(row, "symbol last volume") for row in rows if row.get("last")]
-
-
-def rule_of(row: r.Row) -> o.TradingRule:
-    steps = {"tick": row["quote_increment"], "step": row["base_increment"], "least": row["base_increment"]}
-    active = row["status"] == "online" and not row["trading_disabled"]
-    return r.read_rule(row, "id base_currency quote_currency", worth=row["min_market_funds"], active=active, **steps)
-
-
 class CoinbaseUser(c.UserFeed):
     """The ``user`` channel. Loss on it can't be seen: the market asks from time to time."""
 
@@ -140,7 +133,7 @@ class CoinbaseUser(c.UserFeed):
         return [{"type": "subscribe", "product_ids": products, "channels": ["user"], **self.auth.login(now)}]
 
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match msgspec.json.decode(frame):
+        match json.decode(frame):
             case {"type": "subscriptions", "channels": [*_, "user" | {"name": "user"}]}:
                 yield c.Ready()
             case {"type": "match"} as row:
@@ -167,8 +160,10 @@ def fill_of(row: r.Row, role: str = "") -> o.Fill:
         fee = Decimal(row["price"]) * Decimal(row["size"]) * Decimal(row[f"{role}_fee_rate"])
         side = row["side"] if role == "maker" else OTHER[row["side"]]
         row = {**row, "side": side, "fee": fee, "order_id": row[f"{role}_order_id"], "liquidity": role[0].upper()}
-    quote = row["product_id"].rpartition("-")[2]
-    return r.read_fill(row | {"quote": quote, "maker": row["liquidity"] == "M"}, FILL)
+    return r.read_fill({"quote": row["product_id"].rpartition("-")[2], **row}, FILL)
+
+
+order_of = partial(r.read_update, names=ORDER, states=STATES)
 
 
 class CoinbaseOrders(c.OrderEntry):
@@ -193,7 +188,9 @@ class CoinbaseOrders(c.OrderEntry):
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         query = self.pair(trading_pair) | {"after": after.page}
-        return c.ask("/fills", lambda answer: c.older(r.each(fill_of)(answer), after), query, fills=1)
+        return c.ask(
+            "/fills", r.pages(fill_of, 1, "trade_id", until=lambda last: last.time < after.time), query, fills=1
+        )
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
         return c.ask("/fills", r.each(fill_of), {"order_id": order.exchange_order_id}, fills=1)
@@ -209,19 +206,14 @@ def named(order: o.InFlightOrder) -> str:
     return order.exchange_order_id or f"client:{order.client_order_id}"
 
 
-def order_of(row: r.Row) -> o.OrderUpdate:
-    return r.read_update(ABSENT | row, ORDER, STATES, reason=row.get("reject_reason", ""))
-
-
-WORDS = {
-    Kind.FUNDS: "nsufficient funds",
-    Kind.AUTH: "API Key|CB-ACCESS|invalid signature|Passphrase|authentication|Forbidden",
-    Kind.CLOCK: "timestamp",
-    Kind.DUPLICATE: "duplicate",
-    Kind.REFUSED: "too small|too large|too precise|Invalid|is required|roduct not found|not available|only",
-    Kind.NOT_FOUND: "already done|ot found|NotFound",
-}
-ERRORS = r.errors(WORDS)
+ERRORS = r.worded(
+    funds="nsufficient funds",
+    auth="API Key|CB-ACCESS|invalid signature|Passphrase|authentication|Forbidden",
+    clock="timestamp",
+    duplicate="duplicate",
+    refused="too small|too large|too precise|Invalid|is required|roduct not found|not available|only",
+    not_found="already done|ot found|NotFound",
+)
 FEED, TEST_FEED = "wss://ws-feed.exchange.coinbase.com", "wss://ws-feed-public.sandbox.exchange.coinbase.com"
 COINBASE = c.Exchange(
     name="coinbase",
@@ -233,9 +225,9 @@ COINBASE = c.Exchange(
     feeds={"level2": CoinbaseLevel2, "level2_batch": CoinbaseLevel2Batch},
     user=CoinbaseUser,
     orders=CoinbaseOrders,
-    error=lambda answer: ERRORS.fault(answer, "message"),
+    error=partial(ERRORS.fault, message="message"),
     client_id=uuid_of,
-    server_time=c.get("/time", lambda answer: float(answer.json()["epoch"])),
+    server_time=c.get("/time", r.one(lambda row: float(row["epoch"]))),
     streams_balances=False,
     forgets_cancelled=True,
     has=frozenset({"post_only", "ioc", "fok", "market"}),

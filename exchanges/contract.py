@@ -34,7 +34,7 @@ from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 __all__ = [
     "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind", "Exchange",
     "Fault", "FillCursor", "Frame", "Hosts", "LoginAgain", "Opening", "OrderEntry", "Page", "Params", "RateLimit",
-    "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get", "older",
+    "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get",
 ]  # fmt: skip
 T = TypeVar("T")
 
@@ -105,12 +105,6 @@ class FillCursor:
     trade_id: str = ""
     time: int = 0
     page: str = ""
-
-
-def older(items: list[Fill], after: FillCursor) -> Page[Fill]:
-    """Of a venue that gives its newest fills first, each part named by the last trade id of the one before: parts go
-    back until one begins before the cursor."""
-    return Page(items, items[-1].trade_id if items and items[-1].time >= after.time else "")
 
 
 class BookFeed(ABC):

@@ -66,10 +66,14 @@ def test_a_product_that_does_not_trade_is_not_active(full: Any, change: dict[str
     assert not full.trading_rules().read(answer([PRODUCT | change]))[0].active
 
 
-def test_volumes_are_read_and_products_without_trades_left_out(full: Any) -> None:
+def test_volumes_are_read_also_of_products_without_trades(full: Any) -> None:
     rows = {"BTC-USD": {"stats_24hour": {"last": "2", "volume": "3"}}, "NEW-USD": {"stats_24hour": {}}, "OLD-USD": {}}
-    (found,) = full.markets().read(answer(rows))
+    found, *others = full.markets().read(answer(rows))
     assert (found.symbol, found.last_price, found.base_volume, found.quote_volume) == ("BTC-USD", 2, 3, 6)
+    assert [(other.symbol, other.last_price, other.quote_volume) for other in others] == [
+        ("NEW-USD", 0, 0),
+        ("OLD-USD", 0, 0),
+    ]
 
 
 # The full channel.
