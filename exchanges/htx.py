@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar
@@ -27,8 +26,10 @@ ORDER = """symbol state id field-amount|filled-amount field-cash-amount|filled-c
 EVENT = """symbol orderStatus orderId execAmt| cash| type orderSize| orderPrice| type clientOrderId|
     tradeTime|lastActTime|orderCreateTime|"""
 BY_VALUE = EVENT.replace("execAmt| cash|", "cash| execAmt|")
+RULE = "symbol base quote price amount limit-order-min-order-amt limit-order-max-order-amt"
 FILL = "symbol trade-id order-id price filled-amount fee asset role type created-at"
 CLEARED = "symbol tradeId orderId tradePrice tradeVolume fee asset maker orderSide tradeTime clientOrderId|"
+FEES = "filled-fees fee-currency filled-points fee-deduct-currency"
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -44,8 +45,8 @@ class HtxAuth(c.Auth):
         return {"action": "req", "ch": "auth", "params": {"authType": "api"} | params}
 
     def _own(self, names: str, version: str, now: float) -> dict[str, str]:
-        stamp = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%S}"
-        return dict(zip(names.split(), (self.api_key, "HmacSHA256", version, stamp), strict=True))
+        values = (self.api_key, "HmacSHA256", version, r.iso(int(now) * 10**9)[:19])  # no fraction, no zone
+        return dict(zip(names.split(), values, strict=True))
 
     def _signature(self, ask: c.Unsigned) -> str:
         return hmac_base64(self._secrets[0], "\n".join((ask.method, ask.host.lower(), ask.path, ask.query)))
@@ -81,8 +82,7 @@ class HtxBook(c.BookFeed):
         if "ping" in said:
             return [c.Send(frame.decode().replace("ping", "pong"))]
         if "err-code" in said:
-            code, text = (msgspec.json.decode(said[name]) for name in ("err-code", "err-msg"))
-            return [ERRORS.of(code, text)]
+            return [ERRORS.of(*r.pick(msgspec.json.decode(frame), "err-code err-msg"))]
         if "subbed" in said or "unsubbed" in said:
             return ()
         symbol = bytes(said.get("ch") or said["rep"]).decode().split(".")[1]
@@ -106,14 +106,10 @@ class HtxImages(HtxBook):
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
-    sizes = (f"limit-order-{end}-order-amt" for end in ("min", "max"))
-    least, most, worth = (str(row[name]) for name in (*sizes, "min-order-value"))
-    tick, step = (f"1e-{row[f'{what}-precision']}" for what in ("price", "amount"))
     row |= {name: row[f"{name}-currency"].upper() for name in ("base", "quote")}
+    row |= {name: f"1e-{row[f'{name}-precision']}" for name in ("price", "amount")}
     active = row["state"] == "online" and row.get("api-trading") == "enabled"
-    return r.read_rule(
-        row, "symbol base quote", tick=tick, step=step, least=least, most=most, worth=worth, active=active
-    )
+    return r.read_rule(row, RULE, worth=str(row["min-order-value"]), active=active)
 
 
 class HtxUser(c.UserFeed):
@@ -140,23 +136,19 @@ class HtxUser(c.UserFeed):
                 yield from () if self._unconfirmed else (c.Ready(),)
             case {"code": code, "message": message}:
                 yield ERRORS.of(str(code), message)
-            case {"action": "push", "ch": str(topic), "data": row}:
-                if str(row.get("accountId", self._account)) == self._account:  # not a margin account's
-                    yield from event_of(topic.partition("#")[0], row)
+            case {"data": {"accountId": other}} if str(other) != self._account:
+                return  # a margin account's
+            case {"data": {"transactFee": _, "aggressor": taker} as row}:
+                yield fill_of(row | {"maker": not taker}, CLEARED, "transactFee feeCurrency feeDeduct feeDeductType")
+            case {"data": {"eventType": "creation" | "trade" | "cancellation", "type": kind} as row}:
+                # Of a purchase by value, "execAmt" is in quote.
+                yield r.read_update(row, BY_VALUE if kind == "buy-market" else EVENT, STATES)
+            case {"data": {"accountType": "trade", "currency": asset} as row}:
+                yield r.read_total(row | {"currency": asset.upper()}, "currency balance available changeTime|")
+            case {"action": "push", "data": {"eventType": _} | {"accountType": _}}:
+                return  # conditional orders before they are placed; loans
             case other:
                 raise ValueError(f"a frame of no known form: {str(other)[:120]}")
-
-
-def event_of(topic: str, row: r.Row) -> Iterable[c.UserEvent]:
-    match topic, row:
-        case "orders", {"eventType": "creation" | "trade" | "cancellation", "type": kind}:
-            # Of a purchase by value, "execAmt" is in quote.
-            yield r.read_update(row, BY_VALUE if kind == "buy-market" else EVENT, STATES)
-        case "trade.clearing", {"eventType": "trade", "aggressor": taker}:
-            fee = fee_of(row, "transactFee feeCurrency feeDeduct feeDeductType")
-            yield r.read_fill(row | fee | {"maker": not taker}, CLEARED)
-        case "accounts.update", {"accountType": "trade", "currency": asset}:
-            yield r.read_total(row | {"currency": asset.upper()}, "currency balance available changeTime|")
 
 
 class HtxOrders(c.OrderEntry):
@@ -186,10 +178,8 @@ class HtxOrders(c.OrderEntry):
         return c.ask(f"{ORDERS}/{known or 'getClientOrder'}", r.one(order_of, "data"), query, queries=1)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        def read(answer: c.Answer) -> list[o.OrderUpdate]:
-            return [order_of(row) for row in answer.json()["data"] if str(row["account-id"]) == self._account]
-
         query = self.pair(trading_pair) | {"account-id": self._account if trading_pair else "", "size": "500"}
+        read = r.each(order_of, "data", where=lambda row: str(row["account-id"]) == self._account)
         return c.ask("/v1/order/openOrders", read, query, queries=1)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
@@ -224,25 +214,19 @@ def read_balances(rows: Any) -> list[o.Balance]:
 
 def order_of(row: r.Row) -> o.OrderUpdate:
     """Of a purchase by value, ``amount`` is in quote."""
-    return r.read_update(
-        row | {"amount": row["field-amount" if row["type"] == "buy-market" else "amount"]}, ORDER, STATES
-    )
+    amount = row["field-amount" if row["type"] == "buy-market" else "amount"]
+    return r.read_update(row | {"amount": amount}, ORDER, STATES)
 
 
-def fill_of(row: r.Row) -> o.Fill:
-    return r.read_fill(row | fee_of(row, "filled-fees fee-currency filled-points fee-deduct-currency"), FILL)
-
-
-def fee_of(row: r.Row, names: str) -> dict[str, str]:
+def fill_of(row: r.Row, names: str = FILL, fees: str = FEES) -> o.Fill:
     """The fee in its currency, or what was deducted in its place from another that the account holds for that."""
-    fee, asset, deducted, other = (row.get(name) or "" for name in names.split())
-    fee, asset = (deducted, other or asset) if deducted and not r.number(fee) else (fee, asset)
-    return {"fee": fee, "asset": asset.upper()}
+    fee, asset, deducted, other = (row.get(name) or "" for name in fees.split())
+    if deducted and not r.number(fee):
+        fee, asset = deducted, other or asset
+    return r.read_fill(row | {"fee": fee, "asset": asset.upper()}, names)
 
 
-ACCOUNT = c.ask(
-    "/v1/account/accounts", r.one(lambda rows: str({row["type"]: row["id"] for row in rows}["spot"]), "data"), queries=1
-)
+ACCOUNT = c.ask("/v1/account/accounts", r.found(lambda row: str(row["id"]), "type", "spot", "data"), queries=1)
 ERRORS = r.errors(
     {c.ErrorKind.CLOCK: "submission time|imestamp"},
     refused="""order-value-min-error order-*-amount-*-error order-*-precision-error order-*-price-*-error invalid-amount

@@ -68,16 +68,20 @@ def one(read: Callable[[Any], T], *path: str | int) -> Callable[[Answer], T]:
     return lambda answer: read(_inside(answer, path))
 
 
-def each(read: Callable[[Row], T], *path: str | int) -> Callable[[Answer], list[T]]:
-    """Reads an answer that is a list of rows, or has it under ``path``: ``each(order_of, "data")``."""
-    return lambda answer: [read(row) for row in _inside(answer, path)]
+def each(
+    read: Callable[[Row], T], *path: str | int, where: Callable[[Row], bool] = lambda row: True
+) -> Callable[[Answer], list[T]]:
+    """Reads an answer that is a list of rows, or has it under ``path``: ``each(order_of, "data")``; only those of which
+    ``where`` holds."""
+    return lambda answer: [read(row) for row in _inside(answer, path) if where(row)]
 
 
-def found(read: Callable[[Row], T], column: str, value: str) -> Callable[[Answer], T]:
-    """Reads the row of a list that has ``value`` in a column. Raises NotFound where none has."""
+def found(read: Callable[[Row], T], column: str, value: str, *path: str | int) -> Callable[[Answer], T]:
+    """Reads the row that has ``value`` in a column, of a list or of that under ``path``. Raises NotFound where none
+    has."""
 
     def search(answer: Answer) -> T:
-        for row in answer.json():
+        for row in _inside(answer, path):
             if row.get(column) == value:
                 return read(row)
         raise NotFound(f"no row with {column} {value}")

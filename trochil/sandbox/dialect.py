@@ -34,6 +34,7 @@ __all__ = [
     "own", "refusals", "route", "rows", "seconds_of", "signature", "socket", "text", "under", "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
+CURRENCIES = {"base", "quote", "asset", "fee_asset"}
 
 
 class Wire(Records):
@@ -176,6 +177,8 @@ class Wire(Records):
             found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee), f"{role}_percent": text(fee * 100)}
         if "pair" in found:
             found["symbol"] = self.symbol(found["pair"])
+        for name in CURRENCIES & found.keys() if self.lower_case else ():
+            found[name] = found[name].lower()
         found |= self.more(found, thing)
         for name, known in self.words.items():
             if name in found:

@@ -100,6 +100,8 @@ class Records:
 
     symbol_form: ClassVar[str] = "{}-{}"
     """The venue's name of a pair, made of base and quote."""
+    lower_case: ClassVar[bool] = False
+    """Whether pairs and currencies are named so."""
     window: ClassVar[int] = 0
     """Levels a side of the book channel; 0: the whole book."""
     depths: ClassVar[tuple[int, ...]] = (0,)
@@ -135,7 +137,8 @@ class Records:
 
     def symbol(self, pair: str) -> str:
         """The venue's name of a pair."""
-        return self.symbol_form.format(*pair.split("-"))
+        name = self.symbol_form.format(*pair.split("-"))
+        return name.lower() if self.lower_case else name
 
     def aliases(self, pair: str) -> tuple[str, ...]:
         """What else questions may call it."""

@@ -3,22 +3,14 @@
 import ast
 import gzip
 import json
-import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
-from decimal import Decimal
 from functools import partial
-from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
-from trochil.sandbox.accounts import Account
-from trochil.sandbox.dialect import Ask, Levels, Window, Wire, alone, lookup, own, refusals, route, socket
-from trochil.sandbox.facts import holdings, ms, text
-from trochil.sandbox.replay import Record
-from trochil.sandbox.server import Build, Connection
-from trochil.sandbox.shape import Facts, Made
-from trochil.sandbox.venue import Event, Rejected
+from trochil.sandbox import dialect as d
+from trochil.sandbox.dialect import Any, lookup, own
+from trochil.sandbox.replay import Record, Recordings
 
 SYMBOL = """symbol base-currency=base quote-currency=quote price-precision=#tick_places amount-precision=#step_places
     value-precision:=8 symbol-partition:main state=trading api-trading:enabled min-order-amt=#least max-order-amt=#most
@@ -51,21 +43,18 @@ TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-m
 TERMS = {kind: terms for terms, kind in TYPES.items()}
 CANCELLED = {"cancelled": "canceled", "expired": "canceled", "cut": "partial-canceled"}
 CANCELING, CLOSED = 10, {"filled": 6, "canceled": 7, "partial-canceled": 5}
-CURRENCIES = ("base", "quote", "asset", "fee_asset")
+PUSH: d.Made = {"action": "push"}
 OFFERED = {"/feed": ("mbp.150",), "/ws": ("depth.step0", "trade.detail")}
 
 
-def purse(rows: list[Made]) -> Any:
+def purse(rows: list[d.Made]) -> Any:
     """Each asset's holding, as two rows."""
-    kinds = ("trade", "frozen")
-    return {
-        "id": 7,
-        "list": [{"currency": r["asset"], "type": kind, "balance": r[kind]} for r in rows for kind in kinds],
-    }
+    held = [(row, kind) for row in rows for kind in ("trade", "frozen")]
+    return {"id": 7, "list": [{"currency": row["asset"], "type": kind, "balance": row[kind]} for row, kind in held]}
 
 
-class Recorded:
-    """Captured frames: images and trades, gzipped, as Python writes bytes."""
+class Recorded(Recordings):
+    """Captured frames, images and trades, gzipped, as Python writes bytes."""
 
     def symbol(self, pair: str) -> str:
         return pair.replace("-", "").lower()
@@ -73,9 +62,9 @@ class Recorded:
     def records(self, time: float, text: str, url: str) -> Iterator[Record]:
         frame = ast.literal_eval(text) if text[:1] == "b" else gzip.compress(b"{}")
         said = json.loads(gzip.decompress(frame), parse_float=str, parse_int=str)
-        match said.get("ch", "").split("."):
-            case ["market", symbol, "depth" | "trade" as kind, _]:
-                yield Record(time, "image" if kind == "depth" else kind, symbol, frame, said)
+        _, symbol, kind, *_ = f"{said.get('ch')}...".split(".")
+        if kind in ("depth", "trade"):
+            yield Record(time, "image" if kind == "depth" else kind, symbol, frame, said)
 
     def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
         return record.data["tick"]["bids"], record.data["tick"]["asks"]
@@ -84,16 +73,16 @@ class Recorded:
         return int(record.data["tick"]["version"])
 
 
-class Dialect(Wire):
+class Dialect(d.Wire):
     """``mbp.150`` on one socket, trades and images on another, gzipped both; orders on a third, as text."""
 
     name, symbol_form, window = "htx", "{}{}", 150
-    post_only_cancels, cancels_after = True, 0.03
+    post_only_cancels, lower_case, cancels_after = True, True, 0.03
     recordings = Recorded()
     trade_topic, trade_words = "market.{}.trade.detail", f"symbol ts=#time_ms tick{{{DEALS.format('tradeId')}}}"
     private_paths, pings_every = ("/ws/v2",), (5.0, 20.0)
     reset_header = "X-HB-RateLimit-Requests-Expire"
-    refusals = refusals("""
+    refusals = d.refusals("""
         unknown_symbol 200 base-symbol-error The symbol is invalid
         market_closed 200 base-symbol-trade-disabled Trading is disabled for this symbol
         price_filter 200 order-orderprice-precision-error order price precision error
@@ -124,7 +113,7 @@ class Dialect(Wire):
         lookup("GET /market/detail/merged", "ticker", f"tick{{{TICKER}}}", pair="symbol"),
         lookup("GET /market/depth", "book", TICK, pair="symbol", limit="depth"),
         lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
-        own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", alone),
+        own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
         own("GET /v1/account/accounts/{id}/balance", "holdings", "asset trade=free frozen=held", purse),
         own("GET /v1/order/openOrders", "open_orders", ORDER.format("filled"), pair="symbol"),
         own("GET /v1/order/orders/getClientOrder", "order", ORDER.format("field"), client="clientOrderId"),
@@ -135,77 +124,71 @@ class Dialect(Wire):
         own("GET /v2/reference/transact-fee-rate", "markets", FEES, pair="symbols"),
     )
 
-    def symbol(self, pair: str) -> str:
-        return super().symbol(pair).lower()
-
-    def more(self, facts: Facts, thing: Any) -> Facts:
-        """Currencies are lower case; sizes of a purchase by value are in quote."""
-        made = {name: value.lower() for name, value in facts.items() if name in CURRENCIES}
+    def more(self, facts: d.Facts, thing: Any) -> d.Facts:
+        """Sizes of a purchase by value are in quote."""
+        made: d.Facts = {}
         if "trade_id" in facts:
             made |= {"aggressor": not facts.get("maker"), "long_id": f"1{facts['trade_id']:0>26}"}
         if "terms" in facts:
             ended, done = facts["done_ms"] or "0", facts["quote_filled" if facts["unit"] == "quote" else "filled"]
             made |= {"done_ms": ended, "cut_ms": ended if facts["outcome"] in CANCELLED else "0", "done": done}
-            made |= {"rest": text(Decimal(facts["size"]) - Decimal(done))}
-            made |= {"type": f"{facts['side']}-{TYPES[facts['terms']]}"}
+            made |= {"rest": d.text(d.Decimal(facts["size"]) - d.Decimal(done))}
+            made["type"] = f"{facts['side']}-{TYPES[facts['terms']]}"
         return made
 
     def refused(self, code: str, message: str) -> Any:
         return {"status": "error", "err-code": code, "err-msg": message, "data": None}
 
     def result(self, body: Any) -> Any:
-        market = isinstance(body, dict) and "tick" in body
-        return {"status": "ok", "code": 200, **(body if market else {"data": body})}
+        return {"status": "ok", "code": 200} | (body if isinstance(body, dict) and "tick" in body else {"data": body})
 
-    def verify(self, ask: Ask) -> Account:
+    def verify(self, ask: d.Ask) -> d.Account:
         query = "&".join(sorted(pair for pair in ask.query.split("&") if not pair.startswith("Signature=")))
         payload = f"{ask.request.method}\n{ask.request.host}\n{ask.request.path}\n{query}"
         key, given, stamp = (ask.get(name) for name in ("AccessKeyId", "Signature", "Timestamp"))
-        seconds = datetime.fromisoformat(f"{stamp}+00:00").timestamp() if stamp else 1.0
+        seconds = d.seconds_of(stamp and f"{stamp}Z") or 1.0
         return self.signer(key, given, payload, seconds, within=300.0, ahead=300.0, encoding="base64")
 
-    @route("POST /v1/order/orders/place", kind="place")
-    def take_order(self, ask: Ask, account: Account) -> Any:
+    @d.route("POST /v1/order/orders/place", kind="place")
+    def take_order(self, ask: d.Ask, account: d.Account) -> Any:
         side, _, kind = ask["type"].partition("-")
         price, pair = None if kind == "market" else ask.number("price"), self.pair(ask["symbol"])
         terms = {"tif": TERMS[kind], "client_id": ask.get("client-order-id"), "in_quote": ask["type"] == "buy-market"}
         return str(self.take(account, pair, side, ask.number("amount"), price, **terms).id)
 
-    @route("POST /v1/order/orders/submitCancelClientOrder", kind="cancel")
-    def cancel_by_client(self, ask: Ask, account: Account) -> Any:
-        found = [order for order in self.orders_of(account) if order.client_id == ask["client-order-id"]]
-        if not found:
-            return 0
-        if not found[-1].is_open:
-            return CLOSED[self.row("outcome", found[-1])["outcome"]]
-        self.find_cancel(account, {"id": found[-1].id})
-        return CANCELING
+    @d.route("POST /v1/order/orders/submitCancelClientOrder", kind="cancel")
+    def cancel_by_client(self, ask: d.Ask, account: d.Account) -> Any:
+        orders = [order for order in self.orders_of(account) if order.client_id == ask["client-order-id"]][-1:]
+        for order in orders:
+            if not order.is_open:
+                return CLOSED[self.row("outcome", order)["outcome"]]
+            self.find_cancel(account, {"id": order.id})
+        return CANCELING if orders else 0
 
-    def encode(self, connection: Connection, frame: Any) -> str | bytes:
+    def encode(self, connection: d.Connection, frame: Any) -> str | bytes:
         words = json.dumps(frame)
         return words if connection.state["private"] else gzip.compress(words.encode(), 1)
 
-    def ping(self, connection: Connection, now: int) -> Any:
+    def ping(self, connection: d.Connection, now: int) -> Any:
         return {"action": "ping", "data": {"ts": now}} if connection.state["private"] else {"ping": now}
 
-    @socket("/ws", "/feed")
-    def heard(self, connection: Connection, said: Any) -> None:
+    @d.socket("/ws", "/feed")
+    def heard(self, connection: d.Connection, said: Any) -> None:
         word, topic = next((word, said[word]) for word in ("sub", "unsub", "req") if word in said)
         _, symbol, kind = topic.split(".", 2)
         pair = self.pair(symbol)
         if kind not in OFFERED[connection.path]:
-            raise Rejected("unknown_topic", topic)
-        answer = {"id": said.get("id"), "status": "ok", "ts": ms(self.server.now_ns())}
+            raise d.Rejected("unknown_topic", topic)
+        answer = {"id": said.get("id"), "status": "ok", "ts": d.ms(self.server.now_ns())}
         if word == "req":
             self.tell(connection, answer | {"rep": topic, "data": self.row(TICK, self.asked_for(pair))["tick"]})
             return
         self.follow(connection, topic, word == "sub")
         self.tell(connection, answer | {f"{word}bed": topic})
-        if word == "sub" and kind == "trade.detail":
-            for match in self.recent.get(pair, [])[-1:]:
-                self.tell(connection, self.trade_frame(self.row(self.trade_words, match)))
-        elif word == "sub" and kind == "depth.step0" and self.server.replay is None:
+        if word == "sub" and kind == "depth.step0" and self.server.replay is None:
             self.tell(connection, partial(self.topic_frame, topic, self.whole(pair)))
+        for match in self.recent.get(pair, [])[-1:] if word == "sub" and kind == "trade.detail" else ():
+            self.tell(connection, self.trade_frame(self.row(self.trade_words, match)))
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         return {"status": "error", "err-code": "bad-request", "err-msg": refusal, "id": said.get("id")}
@@ -213,23 +196,23 @@ class Dialect(Wire):
     def book_topics(self, pair: str) -> dict[str, int]:
         return {f"market.{self.symbol(pair)}.{kind}": 0 for kind in ("mbp.150", "depth.step0")}
 
-    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
+    def depth_changed(self, pair: str, first: int, last: int, bids: d.Levels, asks: d.Levels) -> None:
         """Changes; and the whole book, for which the venue takes its time."""
         changes, image = self.change(pair, last), self.whole(pair)
         for topic, window in zip(self.book_topics(pair), (changes, image), strict=True):
             self.publish(topic, partial(self.topic_frame, topic, window))
 
-    def topic_frame(self, topic: str, window: Window, now: int) -> Any:
-        return {"ch": topic, "ts": ms(now), **self.row(TICK, window)}
+    def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
+        return {"ch": topic, "ts": d.ms(now), **self.row(TICK, window)}
 
-    def trade_frame(self, row: Made) -> Any:
+    def trade_frame(self, row: d.Made) -> Any:
         return {"ch": self.trade_topic.format(row.pop("symbol")), **row}
 
-    def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
+    def replayed(self, connection: d.Connection, record: Record) -> str | bytes | None:
         return record.text if record.data["ch"] in connection.topics else None
 
-    @socket("/ws/v2")
-    def heard_privately(self, connection: Connection, said: Any) -> None:
+    @d.socket("/ws/v2")
+    def heard_privately(self, connection: d.Connection, said: Any) -> None:
         answer, topic = {"action": said["action"], "ch": said["ch"], "code": 200, "data": {}}, said["ch"]
         if topic == "auth":
             self._login(connection, **said["params"])
@@ -239,29 +222,28 @@ class Dialect(Wire):
             return
         self.tell(connection, answer)
         self.follow(connection, topic, said["action"] == "sub")
-        for row in self.rows(BALANCE, holdings(connection.account)) if topic.startswith("accounts") else []:
-            self.tell(connection, push(topic, row | {"changeType": None, "changeTime": None}))
+        for row in self.rows(BALANCE, d.holdings(connection.account)) if topic.startswith("accounts") else []:
+            self.tell(connection, PUSH | {"ch": topic, "data": row | {"changeType": None, "changeTime": None}})
 
-    def _login(self, connection: Connection, accessKey: str, signature: str, authType: str, **more: str) -> None:
+    def _login(self, connection: d.Connection, accessKey: str, signature: str, authType: str, **more: str) -> None:
         request, given = connection.ws._req, {"accessKey": accessKey, **more}
         assert request is not None
-        query = "&".join(f"{name}={quote(given[name], safe='')}" for name in sorted(given))
         # One client signs the whole address where the path is meant.
         for path in (connection.path, f"ws://{request.host}{connection.path}"):
-            with suppress(Rejected):
-                payload = f"GET\n{request.host}\n{path}\n{query}"
+            with suppress(d.Rejected):
+                payload = f"GET\n{request.host}\n{path}\n{urlencode(sorted(given.items()))}"
                 connection.account = self.signer(accessKey, signature, payload, encoding="base64")
 
-    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
+    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
         """Of the engine, then of the clearing, then of the purse."""
-        pair, kind = event.order.symbol, self.row("event", event)["event"]
-        told = {"orders": self.rows(EVENTS[kind], [event]), "trade": self.rows(CLEARED, [event] if event.match else [])}
-        told["accounts"] = self.rows(BALANCE, holdings(event.order.account, *pair.split("-")))
-        followed = {re.split(r"\W", topic)[0]: topic for topic in connection.topics}
+        kind, assets = self.row("event", event)["event"], event.order.symbol.split("-")
+        told = {"orders": self.rows(EVENTS[kind], [event])}
+        told["trade.clearing"] = self.rows(CLEARED, [event] if event.match else [])
+        told["accounts.update"] = self.rows(BALANCE, d.holdings(event.order.account, *assets))
+        followed = {topic.partition("#")[0]: topic for topic in connection.topics}
         return [
-            self.build(push(followed[what], row)) for what, rows in told.items() for row in rows if what in followed
+            self.build(PUSH | {"ch": followed[what], "data": row})
+            for what in told
+            if what in followed
+            for row in told[what]
         ]
-
-
-def push(topic: str, row: Made) -> Made:
-    return {"action": "push", "ch": topic, "data": row}
