@@ -85,16 +85,16 @@ class HtxBook(c.BookFeed):
             return [ERRORS.of(*r.pick(msgspec.json.decode(frame), "err-code err-msg"))]
         if "subbed" in said or "unsubbed" in said:
             return ()
-        symbol = bytes(said.get("ch") or said["rep"]).decode().split(".")[1]
+        _, symbol, kind, *_ = bytes(said.get("ch") or said["rep"]).decode().split(".")
         tick, time = _parts.decode(said.get("tick") or said["data"]), r.epoch_ns(int(bytes(said["ts"])))
-        if "data" in tick:
+        if kind == "trade":
             rows = msgspec.json.decode(tick["data"])
             return [r.read_trade(row | {"symbol": symbol}, "symbol tradeId price amount direction ts") for row in rows]
         bids, asks = (bytes(tick.get(side, b"[]")) for side in ("bids", "asks"))
-        last, before, version = (int(bytes(tick.get(name, b"0"))) for name in ("seqNum", "prevSeqNum", "version"))
-        if last and "ch" in said:
-            return [BookDiff(symbol, bids, asks, before + 1, last, time)]
-        return [BookSnapshot(symbol, bids, asks, last or version, time)]
+        last = int(bytes(tick["seqNum" if kind == "mbp" else "version"]))
+        if kind == "mbp" and "ch" in said:
+            return [BookDiff(symbol, bids, asks, int(bytes(tick["prevSeqNum"])) + 1, last, time)]
+        return [BookSnapshot(symbol, bids, asks, last, time)]
 
 
 class HtxImages(HtxBook):
@@ -228,7 +228,7 @@ def fill_of(row: r.Row, names: str = FILL, fees: str = FEES) -> o.Fill:
 
 ACCOUNT = c.ask("/v1/account/accounts", r.found(lambda row: str(row["id"]), "type", "spot", "data"), queries=1)
 ERRORS = r.errors(
-    {c.ErrorKind.CLOCK: "submission time|imestamp"},
+    {c.ErrorKind.CLOCK: "submission time|imestamp", c.ErrorKind.AUTH: "2002:auth"},
     refused="""order-value-min-error order-*-amount-*-error order-*-precision-error order-*-price-*-error invalid-amount
         order-invalid-price order-holding-limit-failed order-type-invalid order-disabled base-symbol-trade-disabled
         base-symbol-error validation-constraints-required market-orders-not-support-during-limit-price-trading""",
@@ -237,7 +237,7 @@ ERRORS = r.errors(
         order-user-cancel-forbidden""",
     duplicate="invalid-client-order-id invalid.client.order.id",
     rate="rate-too-many-requests base-request-exceed-frequency-limit 4000",
-    auth="api-signature-not-valid api-signature-check-failed login-required 2002",
+    auth="api-signature-not-valid api-signature-check-failed login-required 1002 1003",
 )
 HTX = c.Exchange(
     name="htx",

@@ -40,10 +40,15 @@ def names() -> list[str]:
     return sorted({*BUILT_IN, *_outside()})
 
 
+def canonical(name: str) -> str:
+    """The name that a venue has now."""
+    return ALIASES.get(name, name)
+
+
 @cache
 def get(name: str) -> Exchange:
     """The exchange of that name, or former name. Raises ConfigError that lists the known ones."""
-    name = ALIASES.get(name, name)
+    name = canonical(name)
     if name.startswith(BRIDGE):
         bridged: Exchange = import_module("exchanges.ccxt_venue").bridge(name)
         return bridged

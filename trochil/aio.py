@@ -14,7 +14,7 @@ from actors.inline import InlineRuntime
 from actors.ray_runtime import RayRuntime
 from actors.settings import Settings, VenueSettings, load_settings
 from exchanges.orders import TradingRule
-from exchanges.registry import get
+from exchanges.registry import canonical, get
 from exchanges.rules import parse_pair
 from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady
 from orderbook.messages import BookState, Trade
@@ -39,14 +39,17 @@ def settings_for(
     settings = load_settings(config)
     if inline and settings.deployment == "default":
         settings.deployment = INLINE
-    names = list(dict.fromkeys([*venues, *(accounts or {}), *settings.venues]))
+    venues = tuple(map(canonical, venues))
+    accounts = {canonical(name): reference for name, reference in (accounts or {}).items()}
+    settings.venues = {canonical(name): venue for name, venue in settings.venues.items()}
+    names = list(dict.fromkeys([*venues, *accounts, *settings.venues]))
     for name in names:
         get(name)
         venue = settings.venues.setdefault(name, VenueSettings())
         venue.testnet = venue.testnet or testnet
         if name in venues or len(names) == 1:
             venue.pairs = list(dict.fromkeys([*venue.pairs, *(_pair_or_top(pair) for pair in _listed(pairs))]))
-        if accounts and name in accounts:
+        if name in accounts:
             venue.accounts.setdefault("default", accounts[name])
     return settings
 
@@ -159,7 +162,7 @@ class AsyncClient:
 
     async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
         """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it waits for."""
-        get(venue)
+        venue = get(venue).name
         pair = parse_pair(pair)
         view = self._views.get((venue, pair))
         if view is not None and view.state is BookState.LIVE:
@@ -245,6 +248,7 @@ class AsyncClient:
 
     async def trades(self, venue: str, pair: str) -> AsyncIterator[Trade]:
         """Every trade from now on. Raises Lagged(n) when this reader fell behind."""
+        venue = canonical(venue)
         pair = parse_pair(pair)
         actors = await self._supervisor("locate_pair", venue, pair)
         async for trade in read_trades(self._peers, actors["order_book_tracker"], pair):
@@ -252,7 +256,7 @@ class AsyncClient:
 
     async def market(self, venue: str, *, account: str = "default") -> AsyncMarketHandle:
         """Orders of one account. Raises ConfigError when the deployment has no such account."""
-        get(venue)
+        venue = get(venue).name
         found = [s for s in await self._supervisor("specs") if s["kind"] == "market" and s["venue"] == venue]
         names = [spec["key"] for spec in found]
         if account not in names:
@@ -277,7 +281,7 @@ class AsyncClient:
         return {rule.trading_pair: rule for rule in found}
 
     async def _data_source(self, venue: str) -> str:
-        get(venue)
+        venue = get(venue).name
         sources = [s for s in await self._supervisor("specs") if s["kind"] == "data_source" and s["venue"] == venue]
         if not sources:
             raise NotReady(f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first")
@@ -297,7 +301,7 @@ class AsyncClient:
 
     async def add_pairs(self, venue: str, *pairs: str) -> None:
         """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""
-        wanted = [parse_pair(pair) for pair in pairs]
+        venue, wanted = canonical(venue), [parse_pair(pair) for pair in pairs]
         await self._supervisor("add_pairs", venue, wanted)
         try:
             for pair in wanted:
@@ -307,7 +311,7 @@ class AsyncClient:
             raise
 
     async def remove_pairs(self, venue: str, *pairs: str) -> None:
-        await self._supervisor("remove_pairs", venue, [parse_pair(pair) for pair in pairs])
+        await self._supervisor("remove_pairs", canonical(venue), [parse_pair(pair) for pair in pairs])
 
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""

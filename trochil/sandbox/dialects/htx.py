@@ -18,7 +18,9 @@ SYMBOL = """symbol base-currency=base quote-currency=quote price-precision=#tick
 TICKER = "symbol close=#last amount=#volume vol=#quote_volume bid=#bid bidSize=#bid_size ask=#ask askSize=#ask_size"
 DEALS = """id=#trade_id ts=#time_ms data[id=#long_id {}=#trade_id price=#price amount=#amount direction=side
     ts=#time_ms]"""
-TICK = "tick{seqNum=#last prevSeqNum=?#before version=#last bids=#bids asks=#asks}"
+IMAGE, CHANGES = (
+    f"tick{{{ids} bids=#bids asks=#asks}}" for ids in ("version=#last", "seqNum=#last prevSeqNum=?#before")
+)
 ORDER = """id=#id symbol account-id:=7 client-order-id=client amount=size price type state=outcome source:spot-api
     created-at=#created_ms finished-at=#done_ms canceled-at=#cut_ms {0}-amount=filled {0}-cash-amount=quote_filled
     {0}-fees:0"""
@@ -111,7 +113,7 @@ class Dialect(d.Wire):
         lookup("GET /v1/common/symbols", "markets", SYMBOL),
         lookup("GET /market/tickers", "tickers", TICKER),
         lookup("GET /market/detail/merged", "ticker", f"tick{{{TICKER}}}", pair="symbol"),
-        lookup("GET /market/depth", "book", TICK, pair="symbol", limit="depth"),
+        lookup("GET /market/depth", "book", IMAGE, pair="symbol", limit="depth"),
         lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
         own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
         own("GET /v1/account/accounts/{id}/balance", "holdings", "asset trade=free frozen=held", purse),
@@ -181,7 +183,9 @@ class Dialect(d.Wire):
             raise d.Rejected("unknown_topic", topic)
         answer = {"id": said.get("id"), "status": "ok", "ts": d.ms(self.server.now_ns())}
         if word == "req":
-            self.tell(connection, answer | {"rep": topic, "data": self.row(TICK, self.asked_for(pair))["tick"]})
+            self.tell(
+                connection, answer | {"rep": topic, "data": self.topic_frame(topic, self.asked_for(pair), 0)["tick"]}
+            )
             return
         self.follow(connection, topic, word == "sub")
         self.tell(connection, answer | {f"{word}bed": topic})
@@ -203,7 +207,7 @@ class Dialect(d.Wire):
             self.publish(topic, partial(self.topic_frame, topic, window))
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
-        return {"ch": topic, "ts": d.ms(now), **self.row(TICK, window)}
+        return {"ch": topic, "ts": d.ms(now), **self.row(CHANGES if "mbp" in topic else IMAGE, window)}
 
     def trade_frame(self, row: d.Made) -> Any:
         return {"ch": self.trade_topic.format(row.pop("symbol")), **row}
