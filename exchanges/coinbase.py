@@ -124,11 +124,8 @@ def event(row: r.Row, action: m.OrderAction, price: str = "0", size: str = "0") 
 class CoinbaseUser(c.UserFeed):
     """The ``user`` channel. Loss on it can't be seen: the market asks from time to time."""
 
-    def opening(self) -> c.Opening:
-        self._cut: dict[str, Decimal] = {}  # what orders lost without a trade: so the venue prevents those with oneself
-        return (yield from super().opening())
-
     def login(self, now: float) -> list[c.Frame]:
+        self._cut: dict[str, Decimal] = {}  # what orders lost without a trade: so the venue prevents those with oneself
         products = [rule.symbol for rule in self.rules.values() if rule.active]
         return [{"type": "subscribe", "product_ids": products, "channels": ["user"], **self.auth.login(now)}]
 
@@ -172,8 +169,7 @@ class CoinbaseOrders(c.OrderEntry):
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         body: dict[str, Any] = {"product_id": order.symbol, "side": order.side.value, "type": order.type.value}
         body |= {"size": f"{order.amount:f}", "client_oid": order.client_order_id}
-        if order.price is not None:
-            body |= {"price": f"{order.price:f}", "time_in_force": order.tif.value}
+        body |= {} if order.price is None else {"price": f"{order.price:f}", "time_in_force": order.tif.value}
         body |= {"post_only": True} if order.post_only else {}
         return c.ask("POST /orders", r.one(order_of), body=body, urgent=False, private=1)
 
