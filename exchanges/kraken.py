@@ -262,9 +262,9 @@ ERRORS = r.worded(
     not_found="EOrder:Unknown order",
     rate="ate limit exceeded|EGeneral:Too many requests|EGeneral:Temporary lockout|Exceeded msg rate",
     clock="EAPI:Invalid nonce",
-    auth="EAPI:Invalid key|EAPI:Invalid signature|EAccount:Invalid permissions|EGeneral:Permission denied",
-    refused="EOrder:minimum not met|EOrder:Invalid price|EOrder:Tick size|EOrder:Post only|EOrder:Margin"
-    "|EGeneral:Invalid arguments|EQuery:asset pair|EService:Market in|ETrade:User Locked",
+    auth="EAPI:Invalid key|EAPI:Invalid signature|EAuth:|EAccount:Invalid permissions|EGeneral:Permission denied",
+    refused="EOrder:minimum not met|EOrder:Invalid|EOrder:Tick size|EOrder:Post only|EOrder:Margin|EOrder:s limit"
+    "|EGeneral:Invalid arguments|EQuery:asset|EService:Market in|EService:Deadline elapsed|ETrade:User Locked",
 )
 TOKEN = query("GetWebSocketsToken", r.one(str, "result", "token"))
 ASSETS = c.get("/0/public/Assets", r.keyed(lambda code, row: (code, modern(row["altname"])), "result"), public=1)

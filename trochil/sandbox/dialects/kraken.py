@@ -74,7 +74,6 @@ class Dialect(d.Wire):
         "trading": {True: "online", False: "cancel_only"},
     }
     lookups = (
-        d.lookup("GET /0/public/AssetPairs", "markets", PAIR, d.keyed("key")),
         d.lookup("GET /0/public/Ticker", "tickers", TICKER, d.keyed("key"), pair="pair"),
         d.lookup("GET /0/public/Depth", "book", "key bids asks", d.keyed("key"), pair="pair", limit="count"),
         d.own("POST /0/private/QueryOrders", "order", ORDER, d.keyed("id"), id="txid"),
@@ -133,6 +132,13 @@ class Dialect(d.Wire):
         self._nonces[key] = nonce
         return account
 
+    @d.route("GET /0/public/AssetPairs", signed=False)
+    def asset_pairs(self, ask: d.Ask) -> d.Any:
+        """Under the name that was asked for, or the venue's own."""
+        asked = ask.get("pair")
+        rows = self.rows(PAIR, self.find_markets(self.server.house, {"pair": asked}))
+        return {asked or row["key"]: row for row in rows}
+
     @d.route("GET /0/public/Assets", signed=False)
     def assets(self, ask: d.Ask) -> d.Any:
         names = {name for symbol in self.listed() for name in (symbol.base, symbol.quote)}
@@ -161,19 +167,18 @@ class Dialect(d.Wire):
 
     @d.socket("/v2")
     def heard(self, connection: d.Connection, said: d.Any) -> None:
-        params, on = said.get("params", {}), said["method"] == "subscribe"
-        channel, symbols = params.get("channel"), params.get("symbol", [""])
-        if channel in PRIVATE and params.get("token") not in self._tokens:
+        params, on = {"channel": "", "depth": 10, "token": "", **said.get("params", {})}, said["method"] == "subscribe"
+        channel, depth, is_book = params["channel"], params["depth"], params["channel"] in self._books
+        if channel in PRIVATE and params["token"] not in self._tokens:
             raise d.Rejected("stale_token")
-        for symbol in symbols:
+        for symbol in params.get("symbol", [""]):
             pair = self.pair(symbol) if symbol else ""
-            self.tell(connection, self.answer(said))
-            topic = ":".join(
-                (channel or "", symbol, *([str(params.get("depth", 10))] if channel in self._books else []))
+            self.tell(
+                connection, self.answer(said) | {"result": {"channel": channel, "symbol": symbol, "depth": depth}}
             )
-            self.follow(connection, topic, on)
-            if on and channel in self._books:
-                self.tell(connection, self._push(channel, pair, params.get("depth", 10)))
+            self.follow(connection, f"{channel}:{symbol}" + f":{depth}" * is_book, on)
+            if on and is_book:
+                self.tell(connection, self._push(channel, pair, depth))
             elif on and channel in PRIVATE:
                 self._begin(connection, **params)
 
