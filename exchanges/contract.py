@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from exchanges.orders import Balance, Fee, Fill, InFlightOrder, MarketSummary, OrderUpdate, TradingRule
 from exchanges.requests import (
+    FORM,
     MALFORMED,
     Answer,
     Auth,
@@ -26,15 +27,17 @@ from exchanges.requests import (
     Unsigned,
     ask,
     get,
+    subscription,
 )  # fmt: skip
 from exchanges.signing import base36
 from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 __all__ = [
-    "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind", "Exchange",
-    "Fault", "FillCursor", "Frame", "Hosts", "LoginAgain", "Opening", "OrderEntry", "Page", "Params", "RateLimit",
-    "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get",
+    "FORM", "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind",
+    "Exchange", "Fault", "FillCursor", "Frame", "Hosts", "LoginAgain", "Opening", "OrderEntry", "Page", "Params",
+    "RateLimit", "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get",
+    "subscription",
 ]  # fmt: skip
 T = TypeVar("T")
 
@@ -231,6 +234,11 @@ class OrderEntry(ABC):
         """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if it isn't ours."""
         symbol, ours, theirs = self.asks_by
         return {symbol: order.symbol, theirs if order.external else ours: order.name}
+
+    def known(self, order: InFlightOrder) -> dict[str, str]:
+        """One name of an order alone: the venue's own where it is known, else ours."""
+        _, ours, theirs = self.asks_by
+        return {theirs: order.exchange_order_id} if order.exchange_order_id else {ours: order.client_order_id}
 
     def opening(self) -> Generator[Call[Any], Any, None]:
         """Calls to make once before all others, where a venue needs an account id first."""

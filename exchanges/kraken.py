@@ -38,8 +38,7 @@ class KrakenAuth(c.Auth):
         form = encode_query({"nonce": str(self._nonce), **(ask.body or {})})
         payload = ask.path.encode() + hashlib.sha256(f"{self._nonce}{form}".encode()).digest()
         sign = hmac_base64(b64decode(self._secrets[0]), payload, "sha512")
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return ask.signed({"API-Key": self.api_key, "API-Sign": sign, **kind}, data=form)
+        return ask.signed({"API-Key": self.api_key, "API-Sign": sign}, data=form, kind=c.FORM)
 
 
 class Levels(Struct, gc=False):
@@ -65,8 +64,7 @@ class Push(Struct, gc=False):
 
 
 _push = msgspec.json.Decoder(Push)
-_texts: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=str)
-"""Numbers as they were written: checksums and Decimal want every digit."""
+_texts: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=str)  # checksums and Decimal want every digit
 
 
 class KrakenBook(c.BookFeed):
@@ -90,10 +88,10 @@ class KrakenBook(c.BookFeed):
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
         yield from self.subscribe_books(symbols, on)
-        yield request(on, channel="trade", symbol=symbols, snapshot=False)
+        yield c.subscription(on, channel="trade", symbol=symbols, snapshot=False)
 
     def subscribe_books(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        yield request(on, channel=self.channel, symbol=symbols, depth=self.depth, **self._token)
+        yield c.subscription(on, channel=self.channel, symbol=symbols, depth=self.depth, **self._token)
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
         push = _push.decode(frame)
@@ -123,10 +121,6 @@ class KrakenOrderByOrder(KrakenBook):
         return crc32_of_orders(asks[:CHECKED], bids[:CHECKED])
 
 
-def request(on: bool, **params: Any) -> dict[str, Any]:
-    return {"method": "subscribe" if on else "unsubscribe", "params": params}
-
-
 def control_of(said: Any) -> Iterable[c.Control]:
     """What concerns the connection. Raises ValueError for a form that isn't known."""
     match said:
@@ -138,17 +132,12 @@ def control_of(said: Any) -> Iterable[c.Control]:
 
 
 def rule_of(key: str, row: r.Row) -> o.TradingRule:
-    base, quote = (modern(asset) for asset in row["wsname"].split("/"))
-    names = {"symbol": f"{base}/{quote}", "base": base, "quote": quote}
+    base, quote = (MODERN.get(leg, leg) for leg in row.get("wsname", f"{row['base']}/{row['quote']}").split("/"))
+    names, aliases = {"symbol": f"{base}/{quote}", "base": base, "quote": quote}, (row["altname"], key)
     # Checksums are made of numbers with these digits behind the point, also where a tick needs fewer.
     tick, step = f"{Decimal(row['tick_size']):.{row['pair_decimals']}f}", f"1e-{row['lot_decimals']}"
-    terms = {"tick": tick, "step": step, "least": row["ordermin"], "worth": row["costmin"]}
-    active, aliases = row["status"] == "online", (row["altname"], key)
-    return r.read_rule(names, "symbol base quote", **terms, active=active, aliases=aliases)
-
-
-def modern(asset: str) -> str:
-    return MODERN.get(asset, asset)
+    terms = {"tick": tick, "step": step, "least": row["ordermin"], "worth": row.get("costmin", "0")}
+    return r.read_rule(names, "symbol base quote", **terms, active=row["status"] == "online", aliases=aliases)
 
 
 class KrakenUser(c.UserFeed):
@@ -161,7 +150,7 @@ class KrakenUser(c.UserFeed):
         return self.path
 
     def login(self, now: float) -> Iterable[c.Frame]:
-        return [request(True, channel="executions", snap_orders=True, snap_trades=False, token=self._token)]
+        return [c.subscription(True, channel="executions", snap_orders=True, snap_trades=False, token=self._token)]
 
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
         match _texts.decode(frame):
@@ -191,10 +180,6 @@ class KrakenOrders(c.OrderEntry):
     def opening(self) -> Generator[c.Call[Any], Any, None]:
         self._assets, self._symbols = dict((yield ASSETS)), o.symbols_by_alias(self.rules.values())
 
-    def named(self, order: o.InFlightOrder) -> dict[str, str]:
-        known = order.exchange_order_id
-        return {"txid": known} if known else {"cl_ord_id": order.client_order_id}
-
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         terms = self.pair(order.trading_pair) | {"type": str(order.side), "ordertype": str(order.type)}
         terms |= {"volume": f"{order.amount:f}", "cl_ord_id": order.client_order_id}
@@ -205,7 +190,7 @@ class KrakenOrders(c.OrderEntry):
         return c.ask("POST /0/private/AddOrder", r.accepted(order, "result", "txid", 0), body=terms, urgent=False)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask("POST /0/private/CancelOrder", lambda answer: None, body=self.named(order))
+        return c.ask("POST /0/private/CancelOrder", lambda answer: None, body=self.known(order))
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         if order.exchange_order_id:
@@ -214,7 +199,7 @@ class KrakenOrders(c.OrderEntry):
         return self._find(order, "OpenOrders", "open").or_else(self._find(order, "ClosedOrders", "closed"))
 
     def _find(self, order: o.InFlightOrder, what: str, *path: str) -> c.Call[o.OrderUpdate]:
-        return query(what, r.first(r.keyed(self._order, "result", *path)), self.named(order))
+        return query(what, r.first(r.keyed(self._order, "result", *path)), self.known(order))
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return query("OpenOrders", r.keyed(self._order, "result", "open"))
@@ -239,8 +224,8 @@ class KrakenOrders(c.OrderEntry):
 
     def balances(self) -> c.Call[list[o.Balance]]:
         def read(code: str, row: r.Row) -> o.Balance:
-            available = Decimal(row["balance"]) - Decimal(row["hold_trade"])
-            return r.read_balance(self._assets.get(code, code), str(available), row["hold_trade"])
+            asset, total = self._assets.get(code, code), Decimal(row["balance"])
+            return o.Balance(MODERN.get(asset, asset), total, total - Decimal(row["hold_trade"]))
 
         return query("BalanceEx", r.keyed(read, "result"))
 
@@ -267,12 +252,11 @@ ERRORS = r.worded(
     "|EGeneral:Invalid arguments|EQuery:asset|EService:Market in|EService:Deadline elapsed|ETrade:User Locked",
 )
 TOKEN = query("GetWebSocketsToken", r.one(str, "result", "token"))
-ASSETS = c.get("/0/public/Assets", r.keyed(lambda code, row: (code, modern(row["altname"])), "result"), public=1)
+ASSETS = c.get("/0/public/Assets", r.keyed(lambda code, row: (code, row["altname"]), "result"), public=1)
 KRAKEN = c.Exchange(
     name="kraken",
     hosts=c.Hosts("https://api.kraken.com", "wss://ws.kraken.com", "wss://ws-auth.kraken.com"),
-    # The counter of the middle tier: 20 at most, one less every two seconds.
-    limits=(c.RateLimit("counter", 20, 40.0), c.RateLimit("public", 20, 20.0)),
+    limits=(c.RateLimit("counter", 20, 40.0), c.RateLimit("public", 20, 20.0)),  # the counter of the middle tier
     auth=KrakenAuth,
     book=KrakenBook,
     feeds={"level3": KrakenOrderByOrder},
@@ -289,7 +273,7 @@ KRAKEN = c.Exchange(
         books="levels (500 a side), or orders by the feed level3 (100 levels a side, for accounts)",
         gaps="checksums",
         checksum="CRC32 of the best ten levels with every message; of level3 order by order",
-        checked="published vectors of checksums and signatures, ccxt and ccxt.pro",
+        checked="published vectors of checksums and signatures; ccxt and ccxt.pro, python-kraken-sdk",
         unchecked="level3 beyond its published vector, and whether its host tells trades",
     ),
 )

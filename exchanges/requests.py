@@ -18,6 +18,8 @@ MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError
 """What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
 Frame = str | bytes | dict[str, Any] | list[Any]
 """What an adapter wants sent; what is not text or bytes is sent as JSON."""
+FORM = "application/x-www-form-urlencoded"
+"""The kind of a body that is k=v&k=v."""
 Opening = Generator["Call[Any]", Any, str]
 """Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
 
@@ -96,6 +98,11 @@ def ask(
     return Call(request, read)
 
 
+def subscription(on: bool, **params: Any) -> dict[str, Any]:
+    """The frame of venues that take {"method": "subscribe", "params": ...}."""
+    return {"method": "subscribe" if on else "unsubscribe", "params": params}
+
+
 class AuthDict(TypedDict):
     """A request ready to send, byte for byte as it was signed."""
 
@@ -141,11 +148,13 @@ class Unsigned:
         """The JSON body as it will be sent; empty without one."""
         return "" if self.body is None else msgspec.json.encode(self.body).decode()
 
-    def signed(self, headers: dict[str, str], url: str = "", data: str | None = None) -> AuthDict:
+    def signed(
+        self, headers: dict[str, str], url: str = "", data: str | None = None, kind: str = "application/json"
+    ) -> AuthDict:
         """Ready to send, as JSON where there is a body; with another URL or body where the signature changed it."""
         body = self.data if data is None else data
-        kind = {"Content-Type": "application/json"} if body else {}
-        return {"url": url or self.url, "headers": kind | headers, "body": body.encode()}
+        content = {"Content-Type": kind} if body else {}
+        return {"url": url or self.url, "headers": content | headers, "body": body.encode()}
 
 
 class Auth(ABC):

@@ -112,6 +112,12 @@ def test_rules_have_modern_names_and_the_digits_of_checksums() -> None:
     assert symbols_by_alias([bitcoin]) == {"XBTUSD": "BTC/USD", "XXBTZUSD": "BTC/USD"}
 
 
+def test_a_pair_without_websocket_name_goes_by_its_codes() -> None:
+    row = {name: value for name, value in PAIRS["XXBTZUSD"].items() if name not in ("wsname", "costmin")}
+    [rule] = KRAKEN.book({}, "").trading_rules().read(answer({"XXBTZUSD.d": row}))
+    assert (rule.symbol, rule.min_notional) == ("XXBT/ZUSD", 0)
+
+
 def test_tickers_come_by_rest_names() -> None:
     feed = KRAKEN.book({}, "")
     feed = KRAKEN.book({rule.symbol: rule for rule in feed.trading_rules().read(answer(PAIRS))})

@@ -1,12 +1,14 @@
 """What book channels tell that carry checksums: the best levels, or every order on them, whole and as changes."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from trochil.sandbox.accounts import ZERO
+from trochil.sandbox.facts import text
 from trochil.sandbox.matching import Book, Side
+from trochil.sandbox.venue import Venue
 
 SIDES = ("buy", "sell")
 
@@ -27,8 +29,9 @@ Shown = dict[str, tuple[Decimal, Decimal]]
 class Queues:
     """Windows by pair and depth (price levels a side), each as of its last frame. Sides: bids, asks."""
 
-    def __init__(self, book: Callable[[str], Book], by_order: bool) -> None:
-        self._book, self._by_order = book, by_order
+    def __init__(self, venue: Venue, row: str, by_order: bool = False) -> None:
+        """``row``: how one is written, a template of price, size, id and event."""
+        self._venue, self._row, self._by_order = venue, row, by_order
         self._shown: dict[tuple[str, int], list[Shown]] = {}
 
     def whole(self, pair: str, depth: int) -> list[list[Told]]:
@@ -48,12 +51,27 @@ class Queues:
         prices = [list(dict.fromkeys(told.price for told in side))[:levels] for side in sides]
         return [[told for told in side if told.price in best] for side, best in zip(sides, prices, strict=True)]
 
+    def written(self, pair: str, depth: int, checked: int, changes: bool) -> tuple[str, str, int]:
+        """Bids and asks as JSON, all or what has changed, and the checksum of the best ``checked`` levels."""
+        sides = self.change(pair, depth) if changes else self.whole(pair, depth)
+        bids, asks = (",".join(self._row.format(**self._texts(pair, told)) for told in side) for side in sides)
+        best = [self._texts(pair, told) for side in self.best(pair, depth, checked)[::-1] for told in side]
+        return bids, asks, crc32_of_digits(texts[name] for texts in best for name in ("price", "size"))
+
+    def _texts(self, pair: str, told: Told) -> dict[str, str]:
+        """Levels have as many digits as the pair's steps, orders as many as they need."""
+        symbol, event = self._venue.symbols[pair], f'"event":"{told.event}",' if told.event else ""
+        if self._by_order:
+            return {"event": event, "id": told.id, "price": text(told.price), "size": text(told.size)}
+        price, size = told.price.quantize(symbol.price_tick), told.size.quantize(symbol.size_step)
+        return {"price": str(price), "size": str(size)}
+
     def forget(self, pair: str, depth: int) -> None:
         """Nobody follows that channel: its next window is the book of then."""
         self._shown.pop((pair, depth), None)
 
     def _now(self, pair: str, depth: int | None) -> list[Shown]:
-        return [dict(self._standing(self._book(pair), side, depth)) for side in SIDES]
+        return [dict(self._standing(self._venue.books[pair], side, depth)) for side in SIDES]
 
     def _standing(self, book: Book, side: Side, depth: int | None) -> Iterator[tuple[str, tuple[Decimal, Decimal]]]:
         for price, total in book.levels(side)[:depth]:

@@ -8,7 +8,7 @@ from secrets import token_hex
 
 from trochil.sandbox import dialect as d
 from trochil.sandbox.facts import Market
-from trochil.sandbox.queues import Queues, Told, crc32_of_digits
+from trochil.sandbox.queues import Queues
 from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.venue import Fill
 
@@ -29,6 +29,8 @@ EXECUTION = """order_id=id exec_id=exec exec_type:trade trade_id=#trade_id symbo
     fees[asset=fee_asset qty=#fee] cum_qty=#filled cum_cost=#quote_filled timestamp=time_iso"""
 ENDED, HOLDING = "order_id=id exec_type=status order_status=status timestamp=time_iso", "asset balance=#total"
 BOOK = '{"channel":"%s","type":"%s","data":[{"symbol":"%s","bids":[%s],"asks":[%s],"checksum":%d,"timestamp":"%s"}]}'
+LEVEL = '{{"price":{price},"qty":{size}}}'
+RESTING = '{{{event}"order_id":"{id}","limit_price":{price},"order_qty":{size}}}'
 PRIVATE = ("executions", "balances", "level3")
 
 
@@ -88,7 +90,7 @@ class Dialect(d.Wire):
     def __init__(self, server: d.Server) -> None:
         super().__init__(server)
         self.venue.fee_in_quote = True
-        self._books = {"book": Queues(server.book, False), "level3": Queues(server.book, True)}
+        self._books = {"book": Queues(self.venue, LEVEL), "level3": Queues(self.venue, RESTING, by_order=True)}
         self._tokens: dict[str, d.Account] = {}
         self._nonces: dict[str, int] = {}
 
@@ -173,9 +175,8 @@ class Dialect(d.Wire):
             raise d.Rejected("stale_token")
         for symbol in params.get("symbol", [""]):
             pair = self.pair(symbol) if symbol else ""
-            self.tell(
-                connection, self.answer(said) | {"result": {"channel": channel, "symbol": symbol, "depth": depth}}
-            )
+            result = {"channel": channel, "symbol": symbol, "depth": depth}
+            self.tell(connection, self.answer(said) | {"result": result})
             self.follow(connection, f"{channel}:{symbol}" + f":{depth}" * is_book, on)
             if on and is_book:
                 self.tell(connection, self._push(channel, pair, depth))
@@ -197,25 +198,7 @@ class Dialect(d.Wire):
                 self._books[channel].forget(pair, depth)
 
     def _push(self, channel: str, pair: str, depth: int, type: str = "snapshot") -> Callable[[int], str]:
-        book, symbol = self._books[channel], self.venue.symbols[pair]
-
-        def digits(told: Told) -> tuple[str, str]:
-            """Levels have as many as the pair's steps, orders as many as they need."""
-            if channel == "level3":
-                return d.text(told.price), d.text(told.size)
-            return str(told.price.quantize(symbol.price_tick)), str(told.size.quantize(symbol.size_step))
-
-        def row(told: Told) -> str:
-            event = f'"event":"{told.event}",' if told.event else ""
-            price, size = digits(told)
-            if channel == "book":
-                return f'{{"price":{price},"qty":{size}}}'
-            return f'{{{event}"order_id":"{told.id}","limit_price":{price},"order_qty":{size}}}'
-
-        told = book.change(pair, depth) if type == "update" else book.whole(pair, depth)
-        bids, asks = (",".join(map(row, side)) for side in told)
-        best = book.best(pair, depth, CHECKED)
-        checksum = crc32_of_digits(text for each in best[1] + best[0] for text in digits(each))
+        bids, asks, checksum = self._books[channel].written(pair, depth, CHECKED, changes=type == "update")
         checksum ^= type == "update" and self.server.faults.hits("bad_checksum")
         facts = channel, type, self.symbol(pair), bids, asks, checksum
         return lambda now: BOOK % (*facts, d.iso(now))
