@@ -36,6 +36,8 @@ class InlinePeers:
 class InlineRunner:
     """Spawns hosts as objects; one whose component died is put up again, as Ray would."""
 
+    at_once = 1000
+
     def __init__(self, folder: str, peers: InlinePeers) -> None:
         self._folder, self._peers = folder, peers
         self._workshops: dict[str, Workshop] = {}

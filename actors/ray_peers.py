@@ -56,6 +56,9 @@ class RayPeers:
 class RayRunner:
     """Detached, named actors; those of one group share a node through a detached placement group."""
 
+    at_once = 6
+    """Each is a process that takes seconds of a core to come up."""
+
     def __init__(self, settings: Settings, peers: RayPeers, shell_class: Callable[[], Any]) -> None:
         self._settings, self._peers, self._shell_class = settings, peers, shell_class
         self._booking = asyncio.Lock()

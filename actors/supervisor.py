@@ -21,10 +21,15 @@ LOOK_EVERY = 1.0
 PROBE_TIMEOUT = 5.0
 GIVE_UP_AFTER = 30.0
 """Seconds without an answer after which an actor that should run is started anew."""
+STARTS_WITHIN = 180.0
+"""The same for one that has not answered yet: many that start together share a node's cores."""
 
 
 class Runner(Protocol):
     """Starts and stops actors; the only thing that differs between Ray and one process."""
+
+    at_once: int
+    """Actors that may be starting at the same time."""
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         """Start an actor under its name; nothing when it is there already."""
@@ -90,14 +95,17 @@ def specs_of(settings: Settings, shards: Mapping[str, list[list[str]]]) -> dict[
     return {spec.name: spec for spec in specs}
 
 
-def decide(desired: Mapping[str, ActorSpec], seen: Mapping[str, Seen], now: float) -> list[Action]:
-    """What to do about the difference. Pure: the same view gives the same actions."""
+def decide(desired: Mapping[str, ActorSpec], seen: Mapping[str, Seen], now: float, at_once: int = 1000) -> list[Action]:
+    """What to do about the difference, with at most ``at_once`` actors starting. Pure: the same view gives the same
+    actions."""
     actions = [Action("stop", name) for name in seen if name not in desired]
+    room = at_once - sum(not view.pid for view in seen.values())
     for name, spec in desired.items():
         view = seen.get(name)
         if view is None:
-            actions.append(Action("spawn", name, spec))
-        elif view.silent_since is not None and now - view.silent_since > GIVE_UP_AFTER:
+            room -= 1
+            actions += [Action("spawn", name, spec)] if room >= 0 else []
+        elif view.silent_since is not None and now - view.silent_since > (GIVE_UP_AFTER if view.pid else STARTS_WITHIN):
             actions.append(Action("respawn", name, spec))
         elif spec.kind == "data_source" and _serves_other_pairs(view, spec):
             actions.append(Action("set_pairs", name, spec))
@@ -278,7 +286,7 @@ class Supervisor:
             return None
 
     async def _close_difference(self) -> None:
-        for action in decide(self._desired(), self._seen, asyncio.get_running_loop().time()):
+        for action in decide(self._desired(), self._seen, asyncio.get_running_loop().time(), self._runner.at_once):
             try:
                 await self._perform(action)
             except TrochilError as error:

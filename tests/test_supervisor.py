@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
-from actors.supervisor import GIVE_UP_AFTER, Seen, Supervisor, assign, decide, specs_of
+from actors.supervisor import GIVE_UP_AFTER, STARTS_WITHIN, Seen, Supervisor, assign, decide, specs_of
 from orderbook.errors import BadPair, ConfigError
 
 VENUE = "binance"
@@ -63,6 +63,19 @@ def test_an_actor_silent_for_too_long_is_started_anew() -> None:
     assert decide({wanted.name: wanted}, {wanted.name: view}, now=10.1 + GIVE_UP_AFTER)[0].verb == "respawn"
 
 
+def test_few_actors_start_at_the_same_time_and_are_given_time_to() -> None:
+    wanted = {f"market/binance/{n}": spec() for n in range(5)}
+    seen: dict[str, Seen] = {}
+    spawned = [action.name for action in decide(wanted, seen, now=0.0, at_once=2)]
+    assert spawned == list(wanted)[:2]
+    for name in spawned:
+        seen[name] = Seen()
+        seen[name].note(None, now=0.0)
+    assert decide(wanted, seen, now=STARTS_WITHIN, at_once=2) == []
+    seen[spawned[0]].note({"pid": 1}, now=1.0)
+    assert [action.name for action in decide(wanted, seen, now=2.0, at_once=2)] == [list(wanted)[2]]
+
+
 def test_a_data_source_with_other_pairs_is_told() -> None:
     wanted, view = spec(pairs=["A-B", "C-D"]), Seen()
     view.note({"pid": 1, "status": {"wanted_pairs": ["A-B"]}}, now=0.0)
@@ -78,6 +91,8 @@ def test_a_new_process_counts_as_a_restart() -> None:
 
 class Room:
     """A runner and peers over plain dicts: what is spawned is what answers."""
+
+    at_once = 1000
 
     def __init__(self) -> None:
         self.running: dict[str, list[str]] = {}
