@@ -31,7 +31,7 @@ from trochil.sandbox.venue import Event, Rejected
 __all__ = [
     "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
     "Order", "Rejected", "Server", "Window", "Wire", "alone", "digest", "holdings", "iso", "keyed", "lookup", "ms",
-    "own", "refusals", "route", "rows", "seconds_of", "signature", "socket", "text", "under", "uuid",
+    "own", "refusals", "route", "rows", "seconds_of", "shape", "signature", "socket", "text", "under", "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 CURRENCIES = {"base", "quote", "asset", "fee_asset"}
@@ -45,6 +45,7 @@ class Wire(Records):
     recordings: ClassVar[Recordings | None] = None
     refusals: ClassVar[Mapping[str, tuple[int, str, str]]] = {}
     """Reason -> HTTP status, code and message ({} is its detail); made by ``refusals``. "illegal" stands for others."""
+    codes_are_numbers: ClassVar[bool] = False
     words: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     """Fact -> our word -> the venue's, where they differ: {"state": {"new": "live"}}."""
     lookups: ClassVar[tuple[Lookup, ...]] = ()
@@ -79,15 +80,23 @@ class Wire(Records):
 
     def refused(self, code: str, message: str) -> Any:
         """The body of a refusal."""
-        return {"code": code, "msg": message}
+        return {"code": int(code) if self.codes_are_numbers else code, "msg": message}
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         """The frame that answers what a client said on a socket; ``refusal``: why its handler raised Rejected."""
         return {"error": refusal}
 
+    def denied(self, said: Any, refusal: Rejected) -> Any:
+        """The same with the whole refusal."""
+        return self.answer(said, self._worded(refusal.why)[2].format(refusal.detail))
+
     def result(self, body: Any) -> Any:
         """A successful answer in the venue's envelope."""
         return body
+
+    def headers(self, ask: Ask) -> dict[str, str]:
+        """Of a successful answer."""
+        return {}
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""
@@ -230,7 +239,7 @@ class Wire(Records):
     def add_routes(self, app: web.Application) -> None:
         for question in self.lookups:
             method, _, path = question.path.partition(" ")
-            kind = "cancel" if question.what == "cancel" else "query"
+            kind = "cancel" if question.what.startswith("cancel") else "query"
             app.router.add_route(method, path, self._answering(self._looking(question), kind, question.signed))
         for path, answer in self.fixed.items():
             method, _, path = path.partition(" ")
@@ -256,7 +265,8 @@ class Wire(Records):
                 return self.error(refusal.why, refusal.detail)
             except (KeyError, InvalidOperation, ValueError) as error:
                 return self.error("illegal", str(error))
-            return body if isinstance(body, web.Response) else web.json_response(self.result(body))
+            made = isinstance(body, web.Response)
+            return body if made else web.json_response(self.result(body), headers=self.headers(ask))
 
         answer.kind = kind  # type: ignore[attr-defined]
         return answer
@@ -295,7 +305,7 @@ class Wire(Records):
             try:
                 handler(connection, said)
             except Rejected as refusal:
-                self.tell(connection, self.answer(said, self._worded(refusal.why)[2].format(refusal.detail)))
+                self.tell(connection, self.denied(said, refusal))
 
         async def serve(request: web.Request) -> web.StreamResponse:
             return await self.server.serve_socket(request, heard)

@@ -37,12 +37,12 @@ class Lookup:
 def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str) -> Lookup:
     """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
 
-    ``what``: venue (one row), markets (rules), tickers, ticker (one), trades (public, newest first; oldest first:
-    trades_up), book (one), order (one), cancel (of one), orders, open_orders, closed_orders, only_open, only_closed,
-    fills (oldest first), fills_down, holdings.
+    ``what``: venue (one row), markets (rules), tickers, ticker (one, if asked), trades (public, newest first; oldest
+    first: trades_up), book (one), order (one), cancel (of one), cancel_all (open), orders, open_orders, closed_orders,
+    only_open, only_closed, fills (oldest first), fills_down, holdings.
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
-    closed, if there is such; of only_open and only_closed: if it is), order (of fills), after and before (trade ids, up
-    to a colon), since and until (ms or ISO), and limit. ``wrap`` makes the answer of the row or rows.
+    closed, if there is such; of only_open and only_closed: if it is), order (of fills), first, after and before (trade
+    ids, up to a colon), since and until (ms or ISO), and limit. ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -114,6 +114,8 @@ class Records:
     counts_frames: ClassVar[bool] = False
     """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
 
+    answers_of_now: ClassVar[bool] = False
+    """Whether a book asked for is that of now; else that of the channel's last frame."""
     page: ClassVar[int] = RECENT
     """Fills that a look-up gives where nothing is said."""
     fills_span: ClassVar[int] = 0
@@ -166,7 +168,9 @@ class Records:
 
     def asked_for(self, pair: str, depth: int = 0) -> "Window":
         """The same for who asks; by the fault stale_snapshot, what it was when somebody asked before."""
-        fresh = self.whole(pair, depth)
+        fresh, book = self.whole(pair, depth), self.server.book(pair)
+        if self.answers_of_now and self.server.replay is None:
+            fresh = Window(pair, book.levels("buy"), book.levels("sell"), 0, book.update_id)
         if not self.server.faults.hits("stale_snapshot"):
             self._answers[pair, depth] = fresh
         return self._answers.get((pair, depth), fresh)
@@ -264,7 +268,9 @@ class Records:
     def find_tickers(self, account: Account, given: Given) -> list[Market]:
         return [Market(self.venue, symbol.pair) for symbol in self.find_markets(account, given)]
 
-    def find_ticker(self, account: Account, given: Given) -> Market:
+    def find_ticker(self, account: Account, given: Given) -> Market | list[Market]:
+        if not given["pair"]:
+            return self.find_tickers(account, given)
         return Market(self.venue, self.pair(given["pair"]))
 
     def find_trades(self, account: Account, given: Given) -> list[Match]:
@@ -274,8 +280,8 @@ class Records:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
     def find_book(self, account: Account, given: Given) -> Window:
-        pair, bids, asks, *ids = self.whole(self.pair(given["pair"]), self.depths[-1])
-        depth = int(given.get("limit") or RECENT)
+        pair, bids, asks, *ids = self.asked_for(self.pair(given["pair"]), self.depths[-1])
+        depth = int(given.get("limit") or RECENT) if self.server.replay is None else None
         return Window(pair, bids[:depth], asks[:depth], *ids)
 
     def find_cancel(self, account: Account, given: Given) -> Order:
@@ -292,6 +298,12 @@ class Records:
     def _cancel_late(self, order: Order) -> None:
         with suppress(Rejected):  # it was filled meanwhile
             self.venue.cancel(order, self.server.now_ns())
+
+    def find_cancel_all(self, account: Account, given: Given) -> list[Order]:
+        orders = self.orders_of(account, self._pair_of(given), is_open=True)
+        for order in orders:
+            self.venue.cancel(order, self.server.now_ns())
+        return orders
 
     def find_order(self, account: Account, given: Given) -> Order:
         try:
@@ -322,6 +334,7 @@ class Records:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
         after, before, since, until = (_number(given.get(name)) for name in ("after", "before", "since", "until"))
+        after = max(after, _number(given.get("first")) - 1)
         until = until or (since + self.fills_span if since and self.fills_span else 0)
         found = [
             fill

@@ -8,11 +8,11 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from trochil.sandbox.venue import Symbol
 
@@ -63,6 +63,25 @@ class Recordings(Protocol):
     def last_id(self, record: Record) -> int:
         """0 where the venue numbers nothing."""
         return 0
+
+
+class InColumns(Recordings, Protocol):
+    """Recordings with levels and number in columns of a record's data."""
+
+    symbol_form: ClassVar[str] = "{}-{}"
+    """The venue's name of a pair, made of base and quote."""
+    columns: ClassVar[Mapping[str, tuple[str, str, str]]] = {}
+    """By the record's kind: bids, asks and number."""
+
+    def symbol(self, pair: str) -> str:
+        return self.symbol_form.format(*pair.split("-"))
+
+    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
+        bids, asks, _ = self.columns[record.kind]
+        return record.data[bids], record.data[asks]
+
+    def last_id(self, record: Record) -> int:
+        return int(record.data[self.columns[record.kind][2]])
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
