@@ -39,13 +39,12 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
+from exchanges.registry import CCXT_RENAMED
 from exchanges.signing import base36
 from orderbook.errors import ConfigError
 
 PREFIX = "ccxt:"
 UNCHECKED = "bridge: gaps and checksums unchecked"
-RENAMED = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
-"""Ids that ccxt gave up."""
 FIELDS = {
     "apiKey": "api_key",
     "secret": "api_secret",
@@ -94,9 +93,9 @@ def ccxt_class(name: str) -> Any:
     """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those that sound alike."""
     ccxt, wanted = load_ccxt(), name.removeprefix(PREFIX)
     known: list[str] = ccxt.exchanges
-    found = wanted if wanted in known else RENAMED.get(wanted, wanted)
+    found = wanted if wanted in known else CCXT_RENAMED.get(wanted, wanted)
     if found not in known:
-        close = difflib.get_close_matches(wanted, [*known, *RENAMED], n=3)
+        close = difflib.get_close_matches(wanted, [*known, *CCXT_RENAMED], n=3)
         hint = f"; did you mean {', '.join(PREFIX + each for each in close)}?" if close else ""
         raise ConfigError(f"ccxt {ccxt.__version__} streams no venue {wanted!r}{hint}")
     return getattr(ccxt, found)

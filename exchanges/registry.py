@@ -9,16 +9,19 @@ from orderbook.errors import ConfigError
 
 BUILT_IN = {
     "binance": "exchanges.binance:BINANCE",
-    "kraken": "exchanges.kraken:KRAKEN",
-    "bybit": "exchanges.bybit:BYBIT",
     "bittrex": "exchanges.bittrex:BITTREX",
+    "bybit": "exchanges.bybit:BYBIT",
     "coinbase": "exchanges.coinbase:COINBASE",
     "htx": "exchanges.htx:HTX",
     "hyperliquid": "exchanges.hyperliquid:HYPERLIQUID",
+    "kraken": "exchanges.kraken:KRAKEN",
     "okx": "exchanges.okx:OKX",
 }
 """Name -> module:object; read when first asked for."""
 ALIASES = {"huobi": "htx"}
+"""Former names."""
+CCXT_RENAMED = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
+"""Ids that ccxt gave up, and those that it has now."""
 FIRST = "binance"
 """The venue of the demo, where no other is named."""
 GROUP = "trochil.exchanges"
