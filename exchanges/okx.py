@@ -208,6 +208,6 @@ OKX = c.Exchange(
         books="levels (books), 400 a side, 100 ms",
         gaps="seqId and prevSeqId",
         checksum="CRC32 of 25 levels where it isn't 0: it has been 0 since June 2026",
-        checked="published signature vectors, frames of a recording of 2022, ccxt and ccxt.pro",
+        checked="published signature vectors, frames of a recording of 2022, ccxt, ccxt.pro and the venue's SDK",
     ),
 )
