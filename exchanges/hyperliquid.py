@@ -7,11 +7,8 @@ from typing import Any
 
 import msgpack
 import msgspec
-from msgspec import Raw, Struct
 
 from exchanges import contract as c, orders as o, reading as r
-from exchanges.contract import ErrorKind as Kind
-from exchanges.hyperliquid_l4 import SIDES, read_orders
 from exchanges.signing import eip712
 from orderbook import messages as m
 
@@ -21,7 +18,9 @@ SPOT, PAGE, STREAMS = 10_000, 500, ("orderUpdates", "userFills")
 STATES = r.states(open="open triggered", filled="filled", cancelled="canceled scheduledCancel", rejected="rejected")
 STATES |= r.states(expired="iocCancelRejected marketOrderNoLiquidityRejected")  # what was told as open may end so
 ORDER = "coin state oid filled quote side origSz limitPx kind cloid| statusTimestamp|timestamp"
-FILL = "coin tid oid px sz fee feeToken maker side time cloid|"
+FILL = "coin tid oid px sz fee feeToken !crossed side time cloid|"
+BLOCK = 1_000_000
+"""Changes that a node's block may have: its height times this, and a change's place in it, number the change."""
 PING, GREETING, PONG = '{"method":"ping"}', b"Websocket connection", b'{"channel":"pong"}'
 DOMAIN = {"name": "Exchange", "version": "1", "chainId": 1337, "verifyingContract": f"0x{0:040x}"}
 AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
@@ -46,18 +45,13 @@ class HyperliquidAuth(c.Auth):
         return ask.signed({}, data=msgspec.json.encode(said).decode())
 
 
-class Book(Struct, gc=False):
+class Book(msgspec.Struct, gc=False):
     coin: str
     time: int
-    levels: tuple[Raw, Raw]
+    levels: tuple[msgspec.Raw, msgspec.Raw]
 
 
-class Frame(Struct, gc=False):
-    channel: str
-    data: Raw = Raw(b"null")
-
-
-_frame, _book = msgspec.json.Decoder(Frame), msgspec.json.Decoder(Book)
+_book = msgspec.json.Decoder(Book)
 
 
 class HyperliquidBook(c.BookFeed):
@@ -75,25 +69,22 @@ class HyperliquidBook(c.BookFeed):
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
         method, kinds = ("subscribe", self.channels) if on else ("unsubscribe", self.channels[::-1])
-        told = ({"type": kind, "coin": coin} for coin in symbols for kind in kinds)
-        return ({"method": method, "subscription": what} for what in told)
+        return ({"method": method, "subscription": {"type": kind, "coin": coin}} for coin in symbols for kind in kinds)
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
-        said = _frame.decode(frame)
-        return self.read(said.channel, said.data)
-
-    def read(self, channel: str, data: Raw) -> Iterable[m.OrderBookMessage | c.Control]:
-        match channel:
+        said = r.pushed.decode(frame)
+        match said.channel:
             case "l2Book":
-                book = _book.decode(data)
+                book = _book.decode(said.data)
                 bids, asks = map(bytes, book.levels)
                 yield m.BookSnapshot(book.coin, bids, asks, book.time, r.epoch_ns(book.time))
             case "trades":
-                for row in msgspec.json.decode(data):
-                    yield r.read_trade(row, "coin tid px sz", SIDES[row["side"]], time=r.epoch_ns(row["time"]))
+                yield from (r.read_trade(row, "coin tid px sz side time") for row in msgspec.json.decode(said.data))
+            case "l4Book":
+                yield from read_orders(msgspec.json.decode(said.data))
             case "error":
-                said = msgspec.json.decode(data, type=str)
-                yield from () if PING in said else (ERRORS.of("", said),)  # a node refuses our pings, and needs none
+                why = msgspec.json.decode(said.data, type=str)
+                yield from () if PING in why else (ERRORS.of("", why),)  # a node refuses our pings, and needs none
             case "subscriptionResponse" | "pong":
                 return
             case other:
@@ -111,8 +102,31 @@ class HyperliquidL4(HyperliquidPerps):
     images, compared = False, 20
     channels = ("l4Book", "trades", "l2Book")  # no image while there are no orders: off first, on last
 
-    def read(self, channel: str, data: Raw) -> Iterable[m.OrderBookMessage | c.Control]:
-        return read_orders(data) if channel == "l4Book" else super().read(channel, data)
+
+def read_orders(said: r.Row) -> Iterable[m.OrdersSnapshot | m.OrderEvent]:
+    """Blocks up to a snapshot's height may still wait in the node's queue, and come after it."""
+    match said:
+        case {"Snapshot": {"coin": coin, "time": time, "height": height, "levels": levels}}:
+            bids, asks = (r.resting(side, "oid limitPx sz") for side in levels)
+            yield m.OrdersSnapshot(coin, bids, asks, (height + 1) * BLOCK - 1, r.epoch_ns(time))
+        case {"Updates": {"time": time, "height": height, "order_statuses": statuses, "book_diffs": diffs}}:
+            sides = {row["order"]["oid"]: row["order"]["side"] for row in statuses}
+            for number, diff in enumerate(diffs, height * BLOCK):
+                yield m.OrderEvent(diff["coin"], *change_of(diff, sides), update_id=number, time=r.epoch_ns(time))
+        case other:
+            raise ValueError(f"a frame of no known form: {str(other)[:120]}")
+
+
+def change_of(diff: r.Row, sides: Mapping[int, str]) -> tuple[m.OrderAction, str, str, float, float]:
+    """Action, id, side, price and size. The side of a new order stands in its status; removals need no price."""
+    match diff["raw_book_diff"]:
+        case {"new": {"sz": size}}:
+            return m.OrderAction.OPEN, str(diff["oid"]), r.side_of(sides[diff["oid"]]), float(diff["px"]), float(size)
+        case {"update": {"newSz": size}}:
+            return m.OrderAction.CHANGE, str(diff["oid"]), "", 0.0, float(size)
+        case "remove":
+            return m.OrderAction.DONE, str(diff["oid"]), "", 0.0, 0.0
+    raise ValueError(f"a change of no known form: {str(diff)[:120]}")
 
 
 def read_markets(answer: c.Answer) -> list[o.MarketSummary]:
@@ -151,7 +165,7 @@ class HyperliquidUser(c.UserFeed):
             case {"channel": "pong"} | {"channel": "userFills", "data": {"isSnapshot": True}}:
                 return  # old fills: those that matter are asked for whenever the stream begins
             case {"channel": "userFills", "data": {"fills": rows}}:
-                yield from (fill_of(row) for row in rows if row["coin"] in self.rules)
+                yield from (r.read_fill(row, FILL) for row in rows if row["coin"] in self.rules)
             case {"channel": "subscriptionResponse", "data": {"subscription": {"type": kind}}}:
                 self._missing.discard(kind)
                 yield from () if self._missing else (c.Ready(),)
@@ -200,25 +214,25 @@ class HyperliquidOrders(c.OrderEntry):
         def read(answer: c.Answer) -> c.Page[o.Fill]:
             rows = answer.json()
             rest = str(max(since + 1, rows[-1]["time"])) if len(rows) >= PAGE else ""
-            return c.Page([fill_of(row) for row in rows if row["coin"] == symbol], rest)
+            return c.Page([r.read_fill(row, FILL) for row in rows if row["coin"] == symbol], rest)
 
         return mine("userFillsByTime", read, startTime=since)
 
     def balances(self) -> c.Call[list[o.Balance]]:
-        return mine("spotClearinghouseState", r.each(balance_of, "balances"), 2)
+        return mine("spotClearinghouseState", r.each(partial(r.read_held, names="coin total hold"), "balances"), 2)
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
         kind = "Spot" if self._assets[self.rules[trading_pair].symbol] >= SPOT else ""
         return mine("userFees", r.one(partial(r.read_fee, names=f"user{kind}AddRate user{kind}CrossRate")))
 
 
-def info(kind: str, read: Callable[[c.Answer], r.T], weight: int = 20, mine: bool = False, **more: Any) -> c.Call[r.T]:
-    """A question; ``mine``: about our account, whose address the signer adds."""
-    body, cost = {"type": kind, **more}, {"weight": weight}
-    return c.Call(c.Request("POST", "/info", body=body, signed=mine, cost=cost, urgent=mine, asks=True), read)
+def info(kind: str, read: Callable[[c.Answer], r.T], weight: int = 20) -> c.Call[r.T]:
+    return c.Call(c.Request("POST", "/info", body={"type": kind}, cost={"weight": weight}, asks=True), read)
 
 
-mine = partial(info, mine=True)
+def mine(kind: str, read: Callable[[c.Answer], r.T], weight: int = 20, **more: Any) -> c.Call[r.T]:
+    """A question about our account, whose address the signer adds."""
+    return c.ask("POST /info", read, body={"type": kind, **more}, changes=False, weight=weight)
 
 
 def act(kind: str, read: Callable[[c.Answer], r.T], urgent: bool = True, **more: Any) -> c.Call[r.T]:
@@ -226,23 +240,12 @@ def act(kind: str, read: Callable[[c.Answer], r.T], urgent: bool = True, **more:
 
 
 def order_of(row: r.Row) -> o.OrderUpdate:
-    """What takes at once ends as filled, whole or not."""
+    """What takes at once ends as filled, whole or not; words like tickRejected by what they end with."""
     word, left = row["status"], Decimal(row["sz"])
-    state = (
-        "canceled" if left and word == "filled" else word if word in STATES else word[-8:].lower()
-    )  # tickRejected...
+    state = "canceled" if left and word == "filled" else word if word in STATES else word[-8:].lower()
     told = {"state": state, "filled": Decimal(row["origSz"]) - left, "quote": 0, "kind": "LIMIT"}
     reason = word if word.endswith(("Canceled", "Rejected")) else ""
-    return r.read_update(row | told | {"side": SIDES[row["side"]]}, ORDER, STATES, reason=reason)
-
-
-def fill_of(row: r.Row) -> o.Fill:
-    return r.read_fill(row | {"maker": not row["crossed"], "side": SIDES[row["side"]]}, FILL)
-
-
-def balance_of(row: r.Row) -> o.Balance:
-    total = Decimal(row["total"])
-    return o.Balance(row["coin"], total, total - Decimal(row["hold"]))
+    return r.read_update(row | told, ORDER, STATES, reason=reason)
 
 
 def error(answer: c.Answer) -> c.Fault | None:
@@ -253,20 +256,18 @@ def error(answer: c.Answer) -> c.Fault | None:
         case {"status": "ok", "response": {"data": {"statuses": [{"error": str(text)}, *_]}}}:
             return ERRORS.of("", text, answer.status)
         case {"role": role} if role != "user":
-            return c.Fault(Kind.AUTH, role, f"api_key is no account's own address: {role}")
+            return c.Fault(c.ErrorKind.AUTH, role, f"api_key is no account's own address: {role}")
     return ERRORS.fault(answer)
 
 
-ERRORS = r.errors(
-    {
-        Kind.NOT_FOUND: "never placed|unknownOid",
-        Kind.FUNDS: "nsufficient",
-        Kind.AUTH: "does not exist|ust deposit",  # a wrong hash looks the same: it recovers somebody else's address
-        Kind.CLOCK: "nvalid nonce",
-        Kind.DUPLICATE: "uplicate",
-        Kind.RATE: "oo many",
-        Kind.REFUSED: "divisible by tick|minimum value|immediately match|nvalid size|zero size|% away|deserialize",
-    }
+ERRORS = r.worded(
+    not_found="never placed|unknownOid",
+    funds="nsufficient",
+    auth="does not exist|ust deposit",  # a wrong hash looks the same: it recovers somebody else's address
+    clock="nvalid nonce",
+    duplicate="uplicate",
+    rate="oo many",
+    refused="divisible by tick|minimum value|immediately match|nvalid size|zero size|% away|deserialize",
 )
 HYPERLIQUID = c.Exchange(
     name="hyperliquid",

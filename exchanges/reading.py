@@ -1,7 +1,7 @@
 """From a venue's JSON rows to our records: the part of reading that is the same everywhere."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -28,13 +28,24 @@ from orderbook.messages import BookSnapshot, OrdersSnapshot, RestingOrder, Side,
 
 __all__ = [
     "ErrorTable", "Latest", "Row", "Said", "accepted", "each", "epoch_ns", "errors", "first", "found", "gunzip",
-    "image", "iso", "iso_ns", "keyed", "number", "one", "only", "orders", "pages", "parts", "pick", "plain",
-    "read_balance", "read_fee", "read_fill", "read_holding", "read_market", "read_rule", "read_total", "read_trade",
-    "read_update", "reason_of", "states", "worded",
+    "image", "iso", "iso_ns", "keyed", "number", "one", "only", "orders", "pages", "parts", "pick", "plain", "pushed",
+    "read_balance", "read_fee", "read_fill", "read_held", "read_holding", "read_market", "read_rule", "read_total",
+    "read_trade", "read_update", "reason_of", "resting", "side_of", "states", "worded",
 ]  # fmt: skip
 T = TypeVar("T")
+
+
+class Pushed(msgspec.Struct, gc=False):
+    """The commonest form of a frame: {"channel": ..., "data": ...}."""
+
+    channel: str
+    data: Raw = Raw(b"null")
+
+
+pushed = msgspec.json.Decoder(Pushed)
 MAKER = {"m", "maker"}
 """What venues call the maker's role."""
+BOOK_SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 
 def states(**words: str) -> dict[str, OrderState]:
@@ -170,18 +181,27 @@ def read_fee(row: Row, names: str) -> Fee:
 
 def pick(row: Row, names: str) -> list[Any]:
     """The named columns in order. Of "a|b" the first that has something ("a|": else an empty text), of "-a" the number
-    with the other sign. Raises KeyError for what is missing."""
+    with the other sign, of "!a" whether it doesn't hold. Raises KeyError for what is missing."""
     return [_first(row, name.split("|")) for name in names.split()]
 
 
 def _first(row: Row, names: list[str]) -> Any:
     if names[0].startswith("-"):
         return -number(row[names[0][1:]])
+    if names[0].startswith("!"):
+        return not row[names[0][1:]]
     return next((row[name] for name in names[:-1] if row.get(name)), None) or (row[names[-1]] if names[-1] else "")
 
 
-def _side(word: str) -> Side:
-    return Side(word.lower().partition("-")[0])
+def side_of(word: str) -> Side:
+    """Out of buy, Buy, BUY or what begins so (buy-limit), or the letter of a book's side: B for bid, A for ask."""
+    return BOOK_SIDES.get(word) or Side(word.lower().partition("-")[0])
+
+
+def resting(rows: Iterable[Row], names: str) -> list[RestingOrder]:
+    """One side of a book order by order. ``names``: the rows' columns for id, price and size."""
+    found = (pick(row, names) for row in rows)
+    return [RestingOrder(str(order_id), float(price), float(size)) for order_id, price, size in found]
 
 
 def _time(stamp: Any) -> int:
@@ -197,7 +217,7 @@ def read_trade(row: Row, names: str, side: str = "", *, time: int = 0) -> Trade:
     apart, for the taker's side and time (ms, us or ISO)."""
     symbol, trade_id, price, size, *more = pick(row, names)
     side, time = (more[0], _time(more[1])) if more else (side, time)
-    return Trade(symbol, str(trade_id), Side(side.lower()), float(price), float(size), time)
+    return Trade(symbol, str(trade_id), side_of(side), float(price), float(size), time)
 
 
 def read_update(
@@ -219,7 +239,7 @@ def read_update(
         quote_filled=number(quote) * (number(filled) if " *" in names else 1),
         time=time,
         reason=reason,
-        side=_side(side),
+        side=side_of(side),
         amount=number(amount),
         price=number(price) or None,
         type=OrderType.MARKET if "MARKET" in kind.upper() else OrderType.LIMIT,
@@ -240,7 +260,7 @@ def read_fill(row: Row, names: str, side: str = "", *, time: int = 0, client_id:
         trade_id=str(trade_id),
         exchange_order_id=str(order_id),
         client_order_id=client_id,
-        side=_side(side) if side else None,
+        side=side_of(side) if side else None,
         price=Decimal(price),
         amount=Decimal(amount),
         fee=number(fee),
@@ -258,6 +278,12 @@ def read_holding(row: Row, names: str, time: int = 0) -> Balance:
     """One asset's balance out of a row. ``names``: its columns for the asset, what is available and what is held."""
     asset, available, held = pick(row, names)
     return read_balance(asset, available, held, time)
+
+
+def read_held(row: Row, names: str) -> Balance:
+    """The same where ``names`` are the columns for the asset, what there is in all and what of it is held."""
+    asset, total, held = pick(row, names)
+    return Balance(asset, number(total), number(total) - number(held))
 
 
 def read_total(row: Row, names: str) -> Balance:
