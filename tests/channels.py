@@ -12,8 +12,8 @@ from orderbook.messages import BookDiff, DataMessage
 WITHIN = 10.0
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(main(), 2 * WITHIN))
+def run(main: Callable[[], Coroutine[Any, Any, None]], within: float = 2 * WITHIN) -> None:
+    asyncio.run(asyncio.wait_for(main(), within))
 
 
 def diff(number: int, size: int = 20) -> BookDiff:
@@ -37,8 +37,8 @@ def subscriber(serving: Publisher, topics: Iterable[str] = ("*",), mode: Any = "
     return Subscriber(locate, DataMessage, topics=topics, mode=mode)
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(WITHIN):
+async def until(condition: Any, within: float = WITHIN) -> None:
+    async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.002)
 
