@@ -58,7 +58,8 @@ def row(exchange: Exchange) -> tuple[str, ...]:
 def section(exchange: Exchange) -> str:
     """What checked our reading, and what nothing did."""
     about = exchange.about
-    lines = [f"## {about.title}", "", f"Checked by: {about.checked}.", ""]
+    fields = ", ".join(f"`{field}`" for field in getattr(exchange.auth, "fields", ()))
+    lines = [f"## {about.title}", "", f"Checked by: {about.checked}.", "", f"A key has {fields}.", ""]
     if about.unchecked:
         lines += [f"**Checked by no recording and no foreign client:** {about.unchecked}.", ""]
     if exchange.feeds:
