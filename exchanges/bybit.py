@@ -195,7 +195,7 @@ BYBIT = c.Exchange(
     limits=(c.RateLimit("public", 400, 5.0), *(c.RateLimit(what, 10, 1.0) for what in ("create", "cancel", "query"))),
     auth=BybitAuth,
     book=BybitBook,
-    feeds={str(depth): BybitBook.of_depth(depth) for depth in (50, 200, 1000)},
+    feeds={str(depth): BybitBook.variant(str(depth), depth=depth) for depth in (50, 200, 1000)},
     user=BybitUser,
     orders=BybitOrders,
     error=lambda answer: ERRORS.coded(answer, "retCode", "retMsg"),

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from msgspec import Raw, Struct, json
 
@@ -12,11 +11,12 @@ from exchanges.signing import base64_key, hmac_base64, uuid_of
 from orderbook import messages as m
 
 STATES = r.states(open="received pending active open", filled="filled", cancelled="canceled", rejected="rejected")
-RULE = "id base_currency quote_currency quote_increment base_increment base_increment base_max_size|"
-MARKET, TRADE = "id last| volume|", "product_id trade_id price size side time"
+RULE = "id base_currency quote_currency quote_increment base_increment base_increment base_max_size| min_market_funds"
+MARKET, TRADE, ONLINE = "id last| volume|", "product_id trade_id price size side time", ["online", False]
 ORDER = """product_id done_reason|status id filled_size| executed_value| side size| price| type client_oid|
     done_at|created_at reject_reason|"""
 FILL = "product_id trade_id order_id price size fee quote liquidity side created_at|time"
+BATCHED = ("level2_batch", "matches", "heartbeat")  # levels every 50 ms; the only book that needs no login
 REPEATED = ("heartbeat", "ticker", "last_match")  # their sequence is another frame's: they don't count
 OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
 
@@ -24,19 +24,16 @@ OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
 class CoinbaseAuth(c.Auth):
     fields = ("api_key", "api_secret", "passphrase")
 
-    def _fields(self, payload: str, now: float) -> dict[str, str]:
-        secret, passphrase = self._secrets
-        signature = hmac_base64(base64_key(secret), f"{int(now)}{payload}")
-        return {"key": self.api_key, "sign": signature, "timestamp": str(int(now)), "passphrase": passphrase}
-
     def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
-        fields = self._fields(ask.method + ask.target + ask.data, now)
+        fields = self.login(now, ask.method + ask.target + ask.data)
+        fields["sign"] = fields.pop("signature")
         return ask.signed({f"CB-ACCESS-{name.upper()}": value for name, value in fields.items()})
 
-    def login(self, now: float) -> r.Row:
+    def login(self, now: float, payload: str = "GET/users/self/verify") -> dict[str, str]:
         """What a subscription has besides."""
-        fields = self._fields("GET/users/self/verify", now)
-        return {**fields, "signature": fields["sign"]}
+        (secret, passphrase), stamp = self._secrets, str(int(now))
+        sign = hmac_base64(base64_key(secret), stamp + payload)
+        return {"key": self.api_key, "signature": sign, "timestamp": stamp, "passphrase": passphrase}
 
 
 class CoinbaseBook(c.BookFeed):
@@ -49,13 +46,10 @@ class CoinbaseBook(c.BookFeed):
         return c.get("/products/stats", read, public=1)
 
     def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        def read(row: r.Row) -> o.TradingRule:
-            active = row["status"] == "online" and not row["trading_disabled"]
-            return r.read_rule(row, RULE, worth=row["min_market_funds"], active=active)
+        read = r.each(lambda row: r.read_rule(row, RULE, active=r.pick(row, "status trading_disabled") == ONLINE))
+        return c.get("/products", read, public=1)
 
-        return c.get("/products", r.each(read), public=1)
-
-    def snapshot(self, symbol: str) -> c.Call[Any] | None:
+    def snapshot(self, symbol: str) -> c.Call[m.BookSnapshot | m.OrdersSnapshot] | None:
         return c.get(f"/products/{symbol}/book", r.orders(symbol, "bids asks sequence"), {"level": "3"}, public=1)
 
     def subscribe(self, symbols: list[str], on: bool = True) -> list[c.Frame]:
@@ -94,25 +88,15 @@ class Levels(Struct, gc=False):
 class CoinbaseLevel2(CoinbaseBook):
     """Levels: a snapshot by stream, then every change; no sequence, so only a lost connection shows."""
 
-    channels = ("level2", "matches", "heartbeat")
-
-    def snapshot(self, symbol: str) -> None:
-        return None
+    channels, snapshot = ("level2", "matches", "heartbeat"), c.BookFeed.snapshot
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
         said = json.decode(frame, type=Levels)
         if said.type == "l2update":
-            time = r.iso_ns(said.time)
-            return [m.BookDiff(said.product_id, bytes(said.changes), b"", time=time, layout=m.Layout.SIDED)]
+            return [m.BookDiff(said.product_id, bytes(said.changes), b"", 0, 0, r.iso_ns(said.time), m.Layout.SIDED)]
         if said.type == "snapshot":
             return [m.BookSnapshot(said.product_id, bytes(said.bids), bytes(said.asks))]
         return [word for word in super().parse(frame) if not isinstance(word, m.OrderEvent)]
-
-
-class CoinbaseLevel2Batch(CoinbaseLevel2):
-    """The same every 50 ms; the only book that needs no login."""
-
-    channels = ("level2_batch", "matches", "heartbeat")
 
 
 def event(row: r.Row, action: m.OrderAction, price: str = "0", size: str = "0") -> m.OrderEvent:
@@ -137,18 +121,17 @@ class CoinbaseUser(c.UserFeed):
                 yield from (fill_of(row, role) for role in ("taker", "maker") if f"{role}_user_id" in row)
             case {"type": "change", "order_id": order_id, "old_size": old, "new_size": new}:
                 self._cut[order_id] = self._cut.get(order_id, o.ZERO) + Decimal(old) - Decimal(new)
-            case {"type": "received" | "open" | "done", "order_id": order_id} as row:
-                yield update_of(row, self._cut.get(order_id, o.ZERO))
+            case {"type": "received" | "open" | "done", "order_id": str()} as row:
+                yield self._update(row)
             case {"type": "error"} as row:
                 yield ERRORS.of("", f"{row['message']}: {r.reason_of(row.get('reason', ''))}")
 
-
-def update_of(row: r.Row, cut: Decimal) -> o.OrderUpdate:
-    """What the ``user`` channel says of an order; our own id is in the first message only."""
-    left = Decimal(row["remaining_size"]) + cut if row.get("remaining_size") else None
-    ids = {"client_order_id": row.get("client_oid") or "", "exchange_order_id": row["order_id"]}
-    what = {"symbol": row["product_id"], "time": r.iso_ns(row["time"]), "reason": row.get("cancel_reason", "")}
-    return o.OrderUpdate(state=STATES[row.get("reason") or row["type"]], left=left, **ids, **what)
+    def _update(self, row: r.Row) -> o.OrderUpdate:
+        """What the channel says of an order; our own id is in the first message only."""
+        symbol, state, theirs, ours, reason = r.pick(row, "product_id reason|type order_id client_oid| cancel_reason|")
+        left = Decimal(row["remaining_size"]) + self._cut.get(theirs, o.ZERO) if row.get("remaining_size") else None
+        ids = {"symbol": symbol, "exchange_order_id": theirs, "client_order_id": ours}
+        return o.OrderUpdate(state=STATES[state], left=left, time=r.iso_ns(row["time"]), reason=reason, **ids)
 
 
 def fill_of(row: r.Row, role: str = "") -> o.Fill:
@@ -160,33 +143,31 @@ def fill_of(row: r.Row, role: str = "") -> o.Fill:
     return r.read_fill({"quote": row["product_id"].rpartition("-")[2], **row}, FILL)
 
 
-order_of = partial(r.read_update, names=ORDER, states=STATES)
-
-
 class CoinbaseOrders(c.OrderEntry):
     asks_by = ("product_id", "client_oid", "id")
 
+    def _path(self, order: o.InFlightOrder) -> str:
+        return f"/orders/{order.exchange_order_id or f'client:{order.client_order_id}'}"
+
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body: dict[str, Any] = {"product_id": order.symbol, "side": order.side.value, "type": order.type.value}
-        body |= {"size": f"{order.amount:f}", "client_oid": order.client_order_id}
-        body |= {} if order.price is None else {"price": f"{order.price:f}", "time_in_force": order.tif.value}
+        body: r.Row = {**self.named(order), "side": order.side, "type": order.type, "size": f"{order.amount:f}"}
+        body |= {} if order.price is None else {"price": f"{order.price:f}", "time_in_force": order.tif}
         body |= {"post_only": True} if order.post_only else {}
         return c.ask("POST /orders", r.one(order_of), body=body, urgent=False, private=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"DELETE /orders/{named(order)}", lambda answer: None, {"product_id": order.symbol}, private=1)
+        return c.ask(f"DELETE {self._path(order)}", lambda answer: None, {"product_id": order.symbol}, private=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"/orders/{named(order)}", r.one(order_of), private=1)
+        return c.ask(self._path(order), r.one(order_of), private=1)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return c.ask("/orders", r.each(order_of), self.pair(trading_pair), private=1)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         query = self.pair(trading_pair) | {"after": after.page}
-        return c.ask(
-            "/fills", r.pages(fill_of, 1, "trade_id", until=lambda last: last.time < after.time), query, fills=1
-        )
+        read = r.pages(fill_of, 1, "trade_id", until=lambda last: last.time < after.time)
+        return c.ask("/fills", read, query, fills=1)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
         return c.ask("/fills", r.each(fill_of), {"order_id": order.exchange_order_id}, fills=1)
@@ -198,10 +179,7 @@ class CoinbaseOrders(c.OrderEntry):
         return c.ask("/fees", r.one(partial(r.read_fee, names="maker_fee_rate taker_fee_rate")), private=1)
 
 
-def named(order: o.InFlightOrder) -> str:
-    return order.exchange_order_id or f"client:{order.client_order_id}"
-
-
+order_of = partial(r.read_update, names=ORDER, states=STATES)
 ERRORS = r.worded(
     funds="nsufficient funds",
     auth="API Key|CB-ACCESS|invalid signature|Passphrase|authentication|Forbidden",
@@ -218,7 +196,7 @@ COINBASE = c.Exchange(
     limits=(c.RateLimit("public", 10, 1.0), c.RateLimit("private", 15, 1.0), c.RateLimit("fills", 10, 1.0)),
     auth=CoinbaseAuth,
     book=CoinbaseBook,
-    feeds={"level2": CoinbaseLevel2, "level2_batch": CoinbaseLevel2Batch},
+    feeds={"level2": CoinbaseLevel2, "level2_batch": CoinbaseLevel2.variant("Batch", channels=BATCHED)},
     user=CoinbaseUser,
     orders=CoinbaseOrders,
     error=partial(ERRORS.fault, message="message"),

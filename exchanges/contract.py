@@ -135,9 +135,9 @@ class BookFeed(ABC):
         self.rules, self.stream = rules, stream or self.streams[0]
 
     @classmethod
-    def of_depth(cls, depth: int) -> "type[BookFeed]":
-        """The same feed with another ``depth``."""
-        return type(f"{cls.__name__}{depth}", (cls,), {"depth": depth})
+    def variant(cls, name: str, **attributes: Any) -> "type[BookFeed]":
+        """The same feed with other class attributes: ``variant("50", depth=50)``; ``name`` ends the class's."""
+        return type(f"{cls.__name__}{name}", (cls,), attributes)
 
     @abstractmethod
     def markets(self) -> Call[list[MarketSummary]]: ...

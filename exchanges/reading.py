@@ -337,10 +337,11 @@ def read_rule(
     aliases: tuple[str, ...] = (),
 ) -> TradingRule:
     """A pair's rules. ``names``: the row's columns for symbol, base and quote; then, where they aren't given apart, for
-    the steps of price and size and the least and the largest size. Steps and limits as text, empty for none;
-    ``digits``: the most significant ones of a price."""
+    the steps of price and size, the least and the largest size, and the least worth (may be left out). Steps and limits
+    as text, empty for none; ``digits``: the most significant ones of a price."""
     symbol, base, quote, *sizes = map(str, pick(row, names))
-    tick, step, least, most = sizes or (tick, step, least, most)
+    if sizes:
+        tick, step, least, most, worth = [*sizes, worth][:5]
     return TradingRule(
         trading_pair=f"{base}-{quote}".upper(),
         symbol=symbol,

@@ -74,7 +74,7 @@ def test_empty_parameters_of_a_question_are_left_out() -> None:
 
 
 def test_a_feed_of_another_depth_is_the_same_otherwise() -> None:
-    deeper = c.BookFeed.of_depth(1000)
+    deeper = c.BookFeed.variant("1000", depth=1000)
     assert (deeper.depth, c.BookFeed.depth, deeper.__name__) == (1000, 0, "BookFeed1000")
 
 
