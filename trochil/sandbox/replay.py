@@ -4,6 +4,7 @@ Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one 
 NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in seconds.
 """
 
+import ast
 import asyncio
 import gzip
 import json
@@ -82,6 +83,20 @@ class InColumns(Recordings, Protocol):
 
     def last_id(self, record: Record) -> int:
         return int(record.data[self.columns[record.kind][2]])
+
+
+class Gzipped(InColumns, Protocol):
+    """Recordings of gzipped frames, as Python writes bytes: ``{"ch": "market.SYMBOL.KIND...", "tick": {columns}}``."""
+
+    kinds: ClassVar[Mapping[str, str]] = {}
+    """The channel's KIND -> the record's."""
+
+    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
+        frame = ast.literal_eval(text) if text[:1] == "b" else gzip.compress(b"{}")
+        said = json.loads(gzip.decompress(frame), parse_float=str, parse_int=str)
+        _, symbol, kind, *_ = f"{said.get('ch')}...".split(".")
+        if kind in self.kinds:
+            yield Record(time, self.kinds[kind], symbol, frame, said["tick"] | {"ch": said["ch"]})
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:

@@ -1,16 +1,14 @@
 """HTX (Huobi) spot from the venue's side. Source: its API documentation, v1.0, and frames that it sent."""
 
-import ast
 import gzip
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from urllib.parse import urlencode
 
 from trochil.sandbox import dialect as d
 from trochil.sandbox.dialect import Any, lookup, own
-from trochil.sandbox.replay import Record, Recordings
+from trochil.sandbox.replay import Gzipped, Record
 
 SYMBOL = """symbol base-currency=base quote-currency=quote price-precision=#tick_places amount-precision=#step_places
     value-precision:=8 symbol-partition:main state=trading api-trading:enabled min-order-amt=#least max-order-amt=#most
@@ -40,6 +38,7 @@ CLEARED = f"""symbol orderId=id clientOrderId=client orderSide=side orderType=ty
     feeCurrency=fee_asset feeDeduct:0 feeDeductType:"""
 BALANCE = """currency=asset accountId:=7 balance=total available=free accountType:trade changeType:order-match
     changeTime=#now_ms"""
+PURSE = "free{currency=asset type:trade balance=free} held{currency=asset type:frozen balance=held}"
 FEES = "symbol makerFeeRate=maker_fee takerFeeRate=taker_fee actualMakerRate=maker_fee actualTakerRate=taker_fee"
 TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-maker", "market": "market"}
 TERMS = {kind: terms for terms, kind in TYPES.items()}
@@ -51,28 +50,17 @@ OFFERED = {"/feed": ("mbp.150",), "/ws": ("depth.step0", "trade.detail")}
 
 def purse(rows: list[d.Made]) -> Any:
     """Each asset's holding, as two rows."""
-    held = [(row, kind) for row in rows for kind in ("trade", "frozen")]
-    return {"id": 7, "list": [{"currency": row["asset"], "type": kind, "balance": row[kind]} for row, kind in held]}
+    return {"id": 7, "list": [part for row in rows for part in row.values()]}
 
 
-class Recorded(Recordings):
-    """Captured frames, images and trades, gzipped, as Python writes bytes."""
+class Recorded(Gzipped):
+    """Captured images and trades."""
+
+    symbol_form, kinds = "{}{}", {"depth": "image", "trade": "trade"}
+    columns = {"image": ("bids", "asks", "version")}
 
     def symbol(self, pair: str) -> str:
-        return pair.replace("-", "").lower()
-
-    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        frame = ast.literal_eval(text) if text[:1] == "b" else gzip.compress(b"{}")
-        said = json.loads(gzip.decompress(frame), parse_float=str, parse_int=str)
-        _, symbol, kind, *_ = f"{said.get('ch')}...".split(".")
-        if kind in ("depth", "trade"):
-            yield Record(time, "image" if kind == "depth" else kind, symbol, frame, said)
-
-    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
-        return record.data["tick"]["bids"], record.data["tick"]["asks"]
-
-    def last_id(self, record: Record) -> int:
-        return int(record.data["tick"]["version"])
+        return super().symbol(pair).lower()
 
 
 class Dialect(d.Wire):
@@ -116,7 +104,7 @@ class Dialect(d.Wire):
         lookup("GET /market/depth", "book", IMAGE, pair="symbol", limit="depth"),
         lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
         own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
-        own("GET /v1/account/accounts/{id}/balance", "holdings", "asset trade=free frozen=held", purse),
+        own("GET /v1/account/accounts/{id}/balance", "holdings", PURSE, purse),
         own("GET /v1/order/openOrders", "open_orders", ORDER.format("filled"), pair="symbol"),
         own("GET /v1/order/orders/getClientOrder", "order", ORDER.format("field"), client="clientOrderId"),
         own("GET /v1/order/orders/{id}", "order", ORDER.format("field"), id="id"),
@@ -183,9 +171,8 @@ class Dialect(d.Wire):
             raise d.Rejected("unknown_topic", topic)
         answer = {"id": said.get("id"), "status": "ok", "ts": d.ms(self.server.now_ns())}
         if word == "req":
-            self.tell(
-                connection, answer | {"rep": topic, "data": self.topic_frame(topic, self.asked_for(pair), 0)["tick"]}
-            )
+            tick = self.topic_frame(topic, self.asked_for(pair), 0)["tick"]
+            self.tell(connection, answer | {"rep": topic, "data": tick})
             return
         self.follow(connection, topic, word == "sub")
         self.tell(connection, answer | {f"{word}bed": topic})
@@ -245,9 +232,5 @@ class Dialect(d.Wire):
         told["trade.clearing"] = self.rows(CLEARED, [event] if event.match else [])
         told["accounts.update"] = self.rows(BALANCE, d.holdings(event.order.account, *assets))
         followed = {topic.partition("#")[0]: topic for topic in connection.topics}
-        return [
-            self.build(PUSH | {"ch": followed[what], "data": row})
-            for what in told
-            if what in followed
-            for row in told[what]
-        ]
+        pushed = [(followed[what], row) for what, rows in told.items() if what in followed for row in rows]
+        return [self.build(PUSH | {"ch": topic, "data": row}) for topic, row in pushed]
