@@ -12,6 +12,7 @@ from aiohttp import web
 from trochil.sandbox.venue import Rejected
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Kind = str | Callable[[Any], str]
 INSTEAD = {
     "no_key": "bad_key",
     "bad_phrase": "bad_key",
@@ -25,11 +26,11 @@ INSTEAD = {
 """Reasons that a venue may have no words of its own for, and the reason that stands for them; else "illegal"."""
 
 
-def route(*paths: str, kind: str = "query", signed: bool = True) -> Callable[[Handler], Handler]:
+def route(*paths: str, kind: Kind = "query", signed: bool = True) -> Callable[[Handler], Handler]:
     """``@route("POST /orders", kind="place")`` on a method that takes an Ask (and, signed, an Account) and gives what
     is JSON-able.
 
-    ``kind``: query, place or cancel; the faults of placing and cancelling strike by it.
+    ``kind``: query, place or cancel, or what tells it by the body; the faults of placing and cancelling strike by it.
     """
 
     def mark(handler: Handler) -> Handler:

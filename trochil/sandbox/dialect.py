@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.asking import INSTEAD, Ask, read_ask, refusals, route, socket
+from trochil.sandbox.asking import INSTEAD, Ask, Kind, read_ask, refusals, route, socket
 from trochil.sandbox.facts import facts_of, holdings, iso, ms, seconds_of, text, times, uuid
 from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, keyed, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
@@ -60,6 +60,8 @@ class Wire(Records):
     trade_words: ClassVar[str] = ""
     private_paths: ClassVar[tuple[str, ...]] = ()
     """Of sockets that serve accounts only."""
+    greeting: ClassVar[Any] = None
+    """The first frame on every socket."""
     pings_every: ClassVar[tuple[float, float]] = (0.0, 0.0)
     """Seconds between two ``ping`` frames on public and on private sockets; a client that leaves two
     unanswered is cut. 0: none."""
@@ -112,6 +114,8 @@ class Wire(Records):
         """A socket opened."""
         connection.state["private"] = connection.path in self.private_paths
         self.answered(connection)
+        if self.greeting is not None:
+            self.tell(connection, self.greeting)
         if any(self.pings_every):
             self._keep_pinging(connection)
 
@@ -158,8 +162,12 @@ class Wire(Records):
 
     def traded(self, match: Match) -> None:
         super().traded(match)
-        frame, topic = self.row(self.trade_words, match), self.trade_topic.format(self.symbol(match.maker.symbol))
-        self.publish(topic, self.trade_frame(frame))
+        for topic, words in self.trade_topics(match.maker.symbol).items():
+            self.publish(topic, self.trade_frame(self.row(words, match)))
+
+    def trade_topics(self, pair: str) -> dict[str, str]:
+        """The topics of a pair's trades, with their words."""
+        return {self.trade_topic.format(self.symbol(pair)): self.trade_words}
 
     def trade_frame(self, row: Made) -> Any:
         """A frame of the trade channel around a row of ``trade_words``."""
@@ -253,10 +261,10 @@ class Wire(Records):
 
     async def kind_of(self, request: web.Request) -> str | None:
         """query, place or cancel; None for what no fault strikes."""
-        kind: str | None = getattr(request.match_info.handler, "kind", None)
-        return kind
+        kind: Kind | None = getattr(request.match_info.handler, "kind", None)
+        return kind(await request.json()) if callable(kind) else kind
 
-    def _answering(self, handler: Any, kind: str, signed: bool) -> Any:
+    def _answering(self, handler: Any, kind: Kind, signed: bool) -> Any:
         async def answer(request: web.Request) -> web.StreamResponse:
             ask = await read_ask(request)
             try:

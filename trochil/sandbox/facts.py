@@ -88,13 +88,14 @@ def _symbol(symbol: Symbol) -> Facts:
 
 @facts_of.register
 def _market(market: Market) -> Facts:
-    """pair, last, bid, bid_size, ask, ask_size, volume (base), quote_volume."""
+    """pair, last, bid, bid_size, ask, ask_size, middle, volume (base), quote_volume."""
     venue, pair = market
     book, (base, quote) = venue.books[pair], venue.volume[pair]
     bid, ask = (book.best(side) or ZERO for side in ("buy", "sell"))
     sizes = {"bid_size": text(book.size_at("buy", bid)), "ask_size": text(book.size_at("sell", ask))}
     last = {"last": text(venue.last_price.get(pair) or bid), "volume": text(base), "quote_volume": text(quote)}
-    return {"pair": pair, "bid": text(bid), "ask": text(ask), **sizes, **last}
+    best = {"bid": text(bid), "ask": text(ask), "middle": text((bid + ask) / 2)}
+    return {"pair": pair, **best, **sizes, **last}
 
 
 @facts_of.register

@@ -129,6 +129,8 @@ class Records:
 
     def __init__(self, server: Server) -> None:
         self.server, self.venue = server, server.venue
+        for symbol in self.listed():
+            self.limit(symbol)
         self.venue.post_only_cancels, self.venue.fee_in_quote = self.post_only_cancels, self.fee_in_quote
         self.numbers: Counter[str] = Counter()
         """The last number of each sequence that a dialect keeps besides the books' own."""
@@ -145,6 +147,16 @@ class Records:
     def aliases(self, pair: str) -> tuple[str, ...]:
         """What else questions may call it."""
         return ()
+
+    def base(self, pair: str) -> str:
+        return self.venue.symbols[pair].base
+
+    def index(self, pair: str) -> int:
+        """Its place among the venue's pairs."""
+        return list(self.venue.symbols).index(pair)
+
+    def limit(self, symbol: Symbol) -> None:
+        """Set what the venue makes of a pair's steps and limits."""
 
     def listed(self) -> Iterator[Symbol]:
         return iter(self.venue.symbols.values())
