@@ -1,25 +1,22 @@
 """Bittrex, closed in 2023, as the documentation of its API v3 described it (REST v3, SignalR hub c3)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from uuid import UUID
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, json
 
 from exchanges import contract as c, orders as o, reading as r, signalr
-from exchanges.signing import hmac_hex, sha512_hex
-from orderbook.messages import BookDiff, BookSnapshot, Layout, Lost, OrderBookMessage
+from exchanges.signing import hmac_hex, sha512_hex, uuid_of
+from orderbook.messages import BookDiff, Layout, Lost, OrderBookMessage
 
 HUB, PAGE, HOUR = "c3", 200, 3600 * 10**9
 UNUSED = ("heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
 TIFS = {"GTC": "GOOD_TIL_CANCELLED", "IOC": "IMMEDIATE_OR_CANCEL", "FOK": "FILL_OR_KILL"}
 ORDER = """marketSymbol status id fillQuantity proceeds direction quantity|fillQuantity limit| type clientOrderId|
     closedAt|updatedAt|createdAt"""
-FILL = "marketSymbol id orderId rate quantity commission quote maker side| executedAt"  # the order says the side
+FILL = "marketSymbol id orderId rate quantity commission quote !isTaker side| executedAt"  # the order says the side
 TRADE = "marketSymbol id rate quantity takerSide executedAt"
 
 
@@ -34,7 +31,7 @@ class BittrexAuth(c.Auth):
 
     def login(self, now: float) -> c.Frame:
         """The time, a content that is never used twice, and a proof of both."""
-        content = str(UUID(int=(stamp := int(now * 1000))))
+        content = uuid_of(stamp := int(now * 1000))
         return signalr.invoke(HUB, "Authenticate", self.api_key, stamp, content, self.proof(f"{stamp}{content}"))
 
 
@@ -65,10 +62,7 @@ class BittrexBook(c.BookFeed):
         return c.get("/v3/markets", r.each(rule_of), calls=1)
 
     def snapshot(self, symbol: str) -> c.Call[Any]:
-        def read(answer: c.Answer) -> BookSnapshot:
-            book, number = answer.json(dict[str, Raw]), int(answer.headers["sequence"])
-            return BookSnapshot(symbol, bytes(book["bid"]), bytes(book["ask"]), number, layout=Layout.SIZE_FIRST)
-
+        read = r.image(symbol, "bid ask", header="sequence", layout=Layout.SIZE_FIRST)
         # The depth must be that of the stream: each depth has a sequence of its own.
         return c.get(f"/v3/markets/{symbol}/orderbook", read, {"depth": "500"}, calls=1)
 
@@ -79,9 +73,9 @@ class BittrexBook(c.BookFeed):
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
         for name, content in signalr.said_in(frame):
             if name == "orderBook":
-                yield from self._diff(msgspec.json.decode(content, type=Deltas))
+                yield from self._diff(json.decode(content, type=Deltas))
             elif name == "trade":
-                told = msgspec.json.decode(content)
+                told = json.decode(content)
                 yield from (r.read_trade(row | told, TRADE) for row in told["deltas"])
             elif name == "E":
                 yield content
@@ -130,7 +124,7 @@ class BittrexUser(c.UserFeed):
                 case "authenticationExpiring", _:
                     yield c.LoginAgain()
                 case _ if name not in UNUSED:
-                    yield from self._event(name, msgspec.json.decode(content))
+                    yield from self._event(name, json.decode(content))
 
     def _event(self, name: str, told: r.Row) -> Iterable[c.UserEvent | c.Control]:
         number = int(told["sequence"])
@@ -149,13 +143,12 @@ def order_of(row: r.Row) -> o.OrderUpdate:
 
 
 def fill_of(row: r.Row) -> o.Fill:
-    return r.read_fill(row | {"quote": row["marketSymbol"].split("-")[1], "maker": not row["isTaker"]}, FILL)
+    return r.read_fill(row | {"quote": row["marketSymbol"].split("-")[1]}, FILL)
 
 
 balance_of = partial(r.read_total, names="currencySymbol total available updatedAt|")
 EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution": fill_of}
 """Streams of the account, and what reads their rows."""
-read_order = r.one(order_of)
 
 
 class BittrexOrders(c.OrderEntry):
@@ -173,16 +166,16 @@ class BittrexOrders(c.OrderEntry):
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         # The venue finds nothing by a client id: an order whose id isn't known yet is NOT_FOUND, and asked about.
         name = order.exchange_order_id or order.client_order_id
-        return c.ask(f"DELETE /v3/orders/{name}", read_order, calls=1)
+        return c.ask(f"DELETE /v3/orders/{name}", r.one(order_of), calls=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         """By the venue's id; while that isn't known, by ours among the open and then the closed orders."""
         if order.exchange_order_id:
-            return c.ask(f"/v3/orders/{order.exchange_order_id}", read_order, calls=1)
+            return c.ask(f"/v3/orders/{order.exchange_order_id}", r.one(order_of), calls=1)
         params, read = self.pair(order.trading_pair), r.found(order_of, "clientOrderId", order.client_order_id)
         closed = params | {"pageSize": str(PAGE), "startDate": r.iso(order.created - HOUR)}
         then = c.ask("/v3/orders/closed", read, closed, calls=1)
-        return replace(c.ask("/v3/orders/open", read, params, calls=1), otherwise=then)
+        return c.ask("/v3/orders/open", read, params, calls=1).or_else(then)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return c.ask("/v3/orders/open", r.each(order_of), self.pair(trading_pair), calls=1)
@@ -226,8 +219,7 @@ BITTREX = c.Exchange(
     user=BittrexUser,
     orders=BittrexOrders,
     error=partial(ERRORS.fault, message="detail"),
-    # A version 4 UUID: 80 of its free bits, away from the fixed ones.
-    client_id=lambda number: str(UUID(int=number >> 48 << 80 | number & (1 << 48) - 1, version=4)),
+    client_id=uuid_of,
     server_time=c.get("/v3/ping", lambda answer: int(answer.json()["serverTime"]) / 1000, calls=1),
     has=frozenset({"post_only", "ioc", "fok", "market"}),
     forgets_cancelled=True,

@@ -24,7 +24,7 @@ from exchanges.orders import (
 )
 from exchanges.refusals import ErrorTable, Row, Said, errors, table, worded
 from orderbook.errors import NotFound
-from orderbook.messages import BookSnapshot, OrdersSnapshot, RestingOrder, Side, Trade
+from orderbook.messages import BookSnapshot, Layout, OrdersSnapshot, RestingOrder, Side, Trade
 
 __all__ = [
     "ErrorTable", "Latest", "Row", "Said", "accepted", "each", "epoch_ns", "errors", "first", "found", "gunzip",
@@ -293,16 +293,20 @@ def read_total(row: Row, names: str) -> Balance:
     return Balance(asset, number(total), number(available), _time(stamp))
 
 
-def image(symbol: str, names: str, *path: str | int) -> Callable[[Answer], BookSnapshot]:
-    """Reads a whole book. ``names``: the columns for bids, asks and update id of what stands under ``path``."""
+def image(
+    symbol: str, names: str, *path: str | int, header: str = "", layout: Layout = Layout.JSON
+) -> Callable[[Answer], BookSnapshot]:
+    """Reads a whole book. ``names``: the columns for bids, asks and, where no ``header`` of the answer has it, update
+    id of what stands under ``path``."""
 
     def read(answer: Answer) -> BookSnapshot:
         raw: bytes | Raw = answer.body
         for step in path:
             raw = msgspec.json.decode(raw, type=dict[str, Raw])[step] if isinstance(step, str) else _nth(raw, step)
         row = msgspec.json.decode(raw, type=dict[str, Raw])
-        bids, asks, number = (bytes(row[name]) for name in names.split())
-        return BookSnapshot(symbol, bids, asks, int(number.strip(b'"')))
+        bids, asks, *number = (bytes(row[name]) for name in names.split())
+        update_id = int(answer.headers[header] if header else number[0].strip(b'"'))
+        return BookSnapshot(symbol, bids, asks, update_id, layout=layout)
 
     return read
 
