@@ -12,7 +12,7 @@ from exchanges.signing import hmac_hex, sha512_hex, uuid_of
 from orderbook.messages import BookDiff, Layout, Lost, OrderBookMessage
 
 HUB, PAGE, HOUR = "c3", 200, 3600 * 10**9
-UNUSED = ("heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
+UNUSED = ("R", "heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
 TIFS = {"GTC": "GOOD_TIL_CANCELLED", "IOC": "IMMEDIATE_OR_CANCEL", "FOK": "FILL_OR_KILL"}
 ORDER = """marketSymbol status id fillQuantity proceeds direction quantity|fillQuantity limit| type clientOrderId|
     closedAt|updatedAt|createdAt"""
@@ -33,12 +33,6 @@ class BittrexAuth(c.Auth):
         """The time, a content that is never used twice, and a proof of both."""
         content = uuid_of(stamp := int(now * 1000))
         return signalr.invoke(HUB, "Authenticate", self.api_key, stamp, content, self.proof(f"{stamp}{content}"))
-
-
-def refused(result: Any) -> list[c.Fault]:
-    """What is wrong with an invocation, or with each of those that went together."""
-    rows = result if isinstance(result, list) else [result]
-    return [ERRORS.of(str(row["ErrorCode"]), "refused") for row in rows if not row["Success"]]
 
 
 class Deltas(Struct, gc=False):
@@ -71,7 +65,7 @@ class BittrexBook(c.BookFeed):
         yield signalr.invoke(HUB, "Subscribe" if on else "Unsubscribe", streams)
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
-        for name, content in signalr.said_in(frame):
+        for name, content in signalr.said_in(frame, ERRORS):
             if name == "orderBook":
                 yield from self._diff(json.decode(content, type=Deltas))
             elif name == "trade":
@@ -79,8 +73,6 @@ class BittrexBook(c.BookFeed):
                 yield from (r.read_trade(row | told, TRADE) for row in told["deltas"])
             elif name == "E":
                 yield content
-            elif name == "R":
-                yield from refused(content)
             elif name not in UNUSED:
                 raise ValueError(f"a frame of no known form: {frame[:120]!r}")
 
@@ -99,8 +91,8 @@ def summary_of(row: r.Row) -> o.MarketSummary:
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
-    steps = {"tick": f"1E-{row['precision']}", "step": "1E-8", "least": row["minTradeSize"]}
-    return r.read_rule(row, "symbol baseCurrencySymbol quoteCurrencySymbol", active=row["status"] == "ONLINE", **steps)
+    row, active = row | {"tick": f"1E-{row['precision']}", "step": "1E-8", "most": ""}, row["status"] == "ONLINE"
+    return r.read_rule(row, "symbol baseCurrencySymbol quoteCurrencySymbol tick step minTradeSize most", active=active)
 
 
 class BittrexUser(c.UserFeed):
@@ -111,12 +103,10 @@ class BittrexUser(c.UserFeed):
         return signalr.negotiate(HUB, "private")
 
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        for name, content in signalr.said_in(frame):
+        for name, content in signalr.said_in(frame, ERRORS):
             match name, content:
                 case "E", fault:
                     yield fault
-                case "R", result if faults := refused(result):
-                    yield from faults
                 case "R", list():
                     yield c.Ready()
                 case "R", _:
@@ -147,8 +137,7 @@ def fill_of(row: r.Row) -> o.Fill:
 
 
 balance_of = partial(r.read_total, names="currencySymbol total available updatedAt|")
-EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution": fill_of}
-"""Streams of the account, and what reads their rows."""
+EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution": fill_of}  # by stream
 
 
 class BittrexOrders(c.OrderEntry):
@@ -160,22 +149,20 @@ class BittrexOrders(c.OrderEntry):
         body = {"marketSymbol": order.symbol, "direction": order.side.name, "type": order.type.name, **ours}
         body |= {"quantity": f"{order.amount:f}", "timeInForce": "POST_ONLY_" * order.post_only + TIFS[tif]}
         body |= {} if order.price is None else {"limit": f"{order.price:f}"}
-        read = r.one(lambda row: order_of(ours | row))
-        return c.ask("POST /v3/orders", read, body=body, urgent=False, calls=1)
+        return c.ask("POST /v3/orders", r.one(lambda row: order_of(ours | row)), body=body, urgent=False, calls=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         # The venue finds nothing by a client id: an order whose id isn't known yet is NOT_FOUND, and asked about.
-        name = order.exchange_order_id or order.client_order_id
-        return c.ask(f"DELETE /v3/orders/{name}", r.one(order_of), calls=1)
+        return c.ask(f"DELETE /v3/orders/{order.exchange_order_id or order.client_order_id}", r.one(order_of), calls=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         """By the venue's id; while that isn't known, by ours among the open and then the closed orders."""
         if order.exchange_order_id:
             return c.ask(f"/v3/orders/{order.exchange_order_id}", r.one(order_of), calls=1)
-        params, read = self.pair(order.trading_pair), r.found(order_of, "clientOrderId", order.client_order_id)
-        closed = params | {"pageSize": str(PAGE), "startDate": r.iso(order.created - HOUR)}
+        pair, read = self.pair(order.trading_pair), r.found(order_of, "clientOrderId", order.client_order_id)
+        closed = pair | {"pageSize": str(PAGE), "startDate": r.iso(order.created - HOUR)}
         then = c.ask("/v3/orders/closed", read, closed, calls=1)
-        return c.ask("/v3/orders/open", read, params, calls=1).or_else(then)
+        return c.ask("/v3/orders/open", read, pair, calls=1).or_else(then)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return c.ask("/v3/orders/open", r.each(order_of), self.pair(trading_pair), calls=1)
@@ -193,8 +180,8 @@ class BittrexOrders(c.OrderEntry):
         return c.ask("/v3/balances", r.each(balance_of), calls=1)
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        read = r.one(partial(r.read_fee, names="makerRate takerRate"))
-        return c.ask(f"/v3/account/fees/trading/{self.rules[trading_pair].symbol}", read, calls=1)
+        path, read = self.rules[trading_pair].symbol, partial(r.read_fee, names="makerRate takerRate")
+        return c.ask(f"/v3/account/fees/trading/{path}", r.one(read), calls=1)
 
 
 ERRORS = r.errors(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from exchanges.contract import Call, ErrorKind, Fault, Frame, Opening, Request
+from exchanges.refusals import ErrorTable
 from exchanges.signing import encode_query
 
 
@@ -26,13 +27,16 @@ def invoke(hub: str, method: str, *arguments: Any) -> Frame:
     return {"H": hub, "M": method, "A": arguments, "I": 1}
 
 
-def said_in(frame: bytes) -> Iterable[tuple[str, Any]]:
-    """Of each push its name and content (b"" without one); ("R", result) or ("E", fault) of an invocation."""
+def said_in(frame: bytes, errors: ErrorTable) -> Iterable[tuple[str, Any]]:
+    """Of each push its name and content (b"" without one); ("R", result) of an invocation, or ("E", fault) of each that
+    went together and has no Success."""
     match msgspec.json.decode(frame):
         case {"M": pushes}:
             yield from ((push["M"], inflate(packed)) for push in pushes for packed in push["A"] or [""])
         case {"R": result}:
-            yield "R", result
+            rows = result if isinstance(result, list) else [result]
+            faults = [errors.of(str(row["ErrorCode"]), "refused") for row in rows if not row["Success"]]
+            yield from [("E", fault) for fault in faults] or [("R", result)]
         case {"E": text}:
             yield "E", Fault(ErrorKind.UNKNOWN, "", str(text))
         case other if other != {}:  # an empty one keeps the connection alive

@@ -390,25 +390,3 @@ def test_a_book_that_can_not_be_made_is_told_and_tried_again(tmp_path: Path) -> 
             assert book.epoch > 1, "it goes on from the epoch of the file that stood there"
 
     run(main)
-
-
-def test_the_moment_inside_a_snapshot_is_a_checkpoint(tmp_path: Path) -> None:
-    async def main() -> None:
-        seen: list[Any] = []
-        books: dict[str, Any] = {}
-        reached = lambda point: seen.append((point, books[PAIR].state))  # noqa: E731
-        async with running(tmp_path, checkpoint=reached) as (source, tracker):
-            books |= tracker.order_books
-            source.say(SNAPSHOT)
-            await until_live(tracker)
-            assert seen == [("mid_snapshot", BookState.SYNCING)]
-
-    run(main)
-
-
-def test_snapshots_that_do_not_come_are_asked_for_again(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with running(tmp_path) as (source, _):
-            await until(lambda: source.asked.count(PAIR) >= 2)
-
-    run(main)
