@@ -27,7 +27,7 @@ from exchanges.contract import (
     Send,
 )
 from orderbook.errors import Disconnected, VenueError
-from orderbook.messages import OrderBookMessage
+from orderbook.messages import OrderBookMessage, Trade
 
 log = logging.getLogger(__name__)
 BAD_IN_A_ROW = 20
@@ -216,8 +216,8 @@ class FeedConnection:
                 continue
             word = cast(OrderBookMessage, message)
             self.messages += 1
-            if silent:
-                self._hear(word.symbol)
+            if silent and (type(word) is not Trade or not self.carries_books):
+                self._hear(word.symbol)  # a trade doesn't tell that the stream of its book has begun
             said(word, received)
         self.last_recv_time = received / 1e9
         return controls
