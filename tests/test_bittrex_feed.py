@@ -15,7 +15,7 @@ from trochil.sandbox.process import SandboxProcess
 PAIR = "BTC-USDT"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sandbox() -> Iterator[SandboxProcess]:
     with SandboxProcess("bittrex", pairs=[PAIR], seed=5) as process:
         yield process
