@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
+from exchanges.registry import get
 from exchanges.rules import quantize, quantize_price
 from orderbook.errors import TrochilError
 from trochil.client import Client
@@ -14,8 +15,11 @@ from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
 ACCOUNT = "default"
-SETTLE_WITHIN = 15.0
-STEP_EVERY = 0.05
+SETTLE_WITHIN = 90.0
+"""Seconds in which the venue has spoken on everything; a request may wait for a small budget of calls."""
+OPENS_WITHIN = 60.0
+STEP_EVERY, SLOW = 0.05, 0.5
+"""Seconds between two steps; seconds a call from which on a venue counts as slow."""
 HITS = 10
 WORTH = {"BTC": Decimal("0.004"), "ETH": Decimal("0.08")}
 WORTH_ELSE = 240
@@ -29,6 +33,9 @@ class Trader:
         self._client, self._sandbox, self._venue, self._pairs = client, sandbox, sandbox.exchange, sandbox.pairs
         self._rules = client.rules(self._venue)
         self._market = client.market(self._venue, account=ACCOUNT)
+        # A venue that allows few calls is traded at its pace: a step is about three of them.
+        seconds_a_call = max(limit.per / limit.amount for limit in get(self._venue).limits)
+        self._pause = STEP_EVERY if seconds_a_call < SLOW else 3 * seconds_a_call
         self._random = random.Random(seed)
         self.orders: list[Order] = []
         self.was_partial: set[str] = set()
@@ -61,7 +68,7 @@ class Trader:
         """Step after step; ``deadline`` on the monotonic clock."""
         while time.monotonic() < deadline:
             self.step()
-            time.sleep(STEP_EVERY)
+            time.sleep(self._pause)
 
     def _rest(self, pair: str) -> None:
         top = self._book(pair).top()
@@ -72,7 +79,7 @@ class Trader:
         top, amount = self._book(pair).top(), self._amount(pair)
         order = self._market.buy(pair, amount, self._price((top.bid + top.ask) / 2, pair), tag="demo")
         self.orders.append(order)
-        order.wait("open", "partially_filled", "filled", timeout=10)
+        order.wait("open", "partially_filled", "filled", timeout=OPENS_WITHIN)
         part = quantize(order.amount / 4, self._rules[pair].size_step)
         for _ in range(HITS):
             self._sell_to(order, part)
