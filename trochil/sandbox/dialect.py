@@ -144,7 +144,7 @@ class Wire(Records):
         ``book_frame`` of what that means for a channel's window, to ``book_topic``."""
         for topic, depth in self.book_topics(pair).items():
             if len(self.depths) == 1 or self.anyone_follows(topic):
-                self.publish(topic, partial(self.topic_frame, topic, self.change(pair, last, depth)))
+                self.publish(topic, partial(self.topic_frame, topic, self.change(pair, last, depth, (bids, asks))))
             else:
                 self.forget(pair, depth)
 

@@ -187,13 +187,15 @@ class Records:
             self._answers[pair, depth] = fresh
         return self._answers.get((pair, depth), fresh)
 
-    def change(self, pair: str, last: int, depth: int = 0) -> "Window":
-        """What has changed in it since, up to the book's change ``last``."""
+    def change(self, pair: str, last: int, depth: int = 0, touched: tuple[Levels, Levels] | None = None) -> "Window":
+        """What has changed in it since, up to the book's change ``last``. ``touched``: levels that changed, also those
+        that are again as they were: the channel of a whole book tells them all, for who saw the moment in between."""
         before = self._last.get((pair, depth), 0)
         if self.counts_frames and before:
             last = 1 if self.server.faults.hits("sequence_reset") else before + 1
         self._last[pair, depth] = last
-        return Window(pair, *self.window_changes(pair, depth), before, last)
+        changes = self.window_changes(pair, depth)
+        return Window(pair, *(changes if touched is None or depth or self.window else touched), before, last)
 
     def forget(self, pair: str, depth: int = 0) -> None:
         """Nobody follows that channel: its next window is the book of then."""

@@ -1,0 +1,39 @@
+"""What a book channel tells between two frames of it."""
+
+from decimal import Decimal as D
+from typing import Any
+
+from trochil.sandbox import dialects
+from trochil.sandbox.faults import Faults
+from trochil.sandbox.matching import Order
+from trochil.sandbox.server import Server
+from trochil.sandbox.venue import Symbol
+
+PAIR = "BTC-USDT"
+
+
+def rest(server: Server, price: str) -> Order:
+    """A bid of the house, of 1."""
+    return server.venue.place(server.house, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
+
+
+def test_a_level_that_came_and_went_between_two_frames_is_told_to_who_saw_it() -> None:
+    told: list[Any] = []
+
+    class Heard(dialects.load("binance")):  # type: ignore[misc]
+        def publish(self, topic: str, frame: Any) -> None:
+            told.append(frame(0) if callable(frame) else frame)
+
+    server = Server(Heard, {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))}, rate=0, faults=Faults())
+    rest(server, "100")
+    server.send_depth(PAIR)
+    order = rest(server, "100.5")
+    seen = server.dialect.asked_for(PAIR)
+    assert (D("100.5"), D(1)) in seen.bids
+    server.venue.cancel(order, server.now_ns())
+    told.clear()
+    server.send_depth(PAIR)
+    (frame,) = told
+    levels = {D(price): D(size) for price, size in frame["data"]["b"]}
+    assert levels == {D("100.5"): 0}, "whoever took the book in between would keep the level for ever"
+    assert frame["data"]["U"] <= seen.last + 1 <= frame["data"]["u"] + 1
