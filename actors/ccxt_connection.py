@@ -11,7 +11,7 @@ from actors.ccxt_sockets import CcxtSockets
 from actors.clock import Clock
 from actors.connection import LOOK_EVERY, Owner
 from actors.rest import Rest
-from actors.socket import Backoff
+from actors.socket import Backoff, keep_connected
 from exchanges.ccxt_reading import is_crossed, read_book, read_trade
 from exchanges.ccxt_venue import UNCHECKED
 from exchanges.contract import MALFORMED, Auth, BookFeed, ErrorKind, Exchange, Fault, Hosts
@@ -69,16 +69,7 @@ class CcxtConnection:
 
     async def run(self) -> None:
         """Never returns; raises what is our own fault."""
-        backoff = Backoff()
-        while True:
-            began = self._clock.monotonic()
-            try:
-                await self._once()
-            except (Disconnected, VenueError) as error:
-                log.info("%s: connection ended: %s", self._exchange.name, error)
-                self._ended(str(error))
-            backoff.lasted(self._clock.monotonic() - began)
-            await backoff.wait()
+        await keep_connected(self._once, self._ended, self._clock)
 
     async def _once(self) -> None:
         async with self._sockets.opened() as group:
@@ -88,12 +79,13 @@ class CcxtConnection:
             await self.subscribe(list(self._owner.symbols))
             await self._watch_silence()
 
-    def _ended(self, reason: str) -> None:
+    def _ended(self, error: Exception) -> None:
+        log.info("%s: connection ended: %s", self._exchange.name, error)
         self._group, self.epoch = None, self.epoch + 1
         self._opened.clear()
         self._watching.clear()
         self._images.clear()
-        self._owner.broke(self._owner.symbols, reason)
+        self._owner.broke(self._owner.symbols, str(error))
 
     async def _watch_silence(self) -> None:
         heard_at = self._clock.monotonic()

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from actors.clock import Clock
 from actors.rest import Rest
 from actors.silence import Silence
-from actors.socket import Backoff, ExchangeSocket
+from actors.socket import ExchangeSocket, keep_connected
 from exchanges.contract import (
     MALFORMED,
     Auth,
@@ -123,16 +123,7 @@ class FeedConnection:
 
     async def run(self) -> None:
         """Never returns; raises what is our own fault."""
-        backoff = Backoff()
-        while True:
-            began = self._clock.monotonic()
-            try:
-                await self._once()
-            except (Disconnected, VenueError) as error:
-                log.info("%s: connection ended: %s", self._exchange.name, error)
-                self._ended(str(error))
-            backoff.lasted(self._clock.monotonic() - began)
-            await backoff.wait()
+        await keep_connected(self._once, self._ended, self._clock)
 
     async def _once(self) -> None:
         self._feed = self._make_feed()
@@ -162,12 +153,13 @@ class FeedConnection:
         self._silence.connected(self._clock.monotonic())
         self._broke(self._owner.symbols, "a new connection", subscribed=True)
 
-    def _ended(self, reason: str) -> None:
+    def _ended(self, error: Exception) -> None:
         """Told once: tries to connect that fail break nothing more."""
+        log.info("%s: connection ended: %s", self._exchange.name, error)
         if self._socket is not None:
             self._socket, self.epoch = None, self.epoch + 1
             self._opened.clear()
-            self._broke(self._owner.symbols, reason)
+            self._broke(self._owner.symbols, str(error))
 
     async def _subscribe_and_watch(self) -> None:
         await self.subscribe(list(self._owner.symbols))

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -10,8 +10,9 @@ import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from actors.clock import Clock
 from exchanges.contract import Frame
-from orderbook.errors import Disconnected
+from orderbook.errors import Disconnected, VenueError
 
 CONNECT_TIMEOUT = 10.0
 SEND_TIMEOUT = 10.0
@@ -130,6 +131,22 @@ class StaleWatch:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+
+async def keep_connected(once: Callable[[], Awaitable[None]], ended: Callable[[Exception], None], clock: Clock) -> None:
+    """Run ``once`` again whenever it ends in what the network or the venue did, told to ``ended``, after a while.
+
+    Never returns; raises what is our own fault.
+    """
+    backoff = Backoff()
+    while True:
+        began = clock.monotonic()
+        try:
+            await once()
+        except (Disconnected, VenueError) as error:
+            ended(error)
+        backoff.lasted(clock.monotonic() - began)
+        await backoff.wait()
 
 
 class Backoff:

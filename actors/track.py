@@ -94,7 +94,7 @@ class Track:
         if self.synced and self._feed.images:
             self._image(message, received)
             return
-        if self.synced and (self._feed.answers or self._feed.snapshot(message.symbol) is not None):
+        if self.synced and not self._feed.opens_with_snapshot(message.symbol):
             self.book.count("ignored")  # fetched for somebody else, at a moment that the stream may have left behind
             return
         fresh = self._sequencer.snapshot(message.update_id)

@@ -10,10 +10,10 @@ from actors.component import Tasks
 from actors.connection import run_opening
 from actors.node import socket_path
 from actors.rest import ERRORS, Rest
-from actors.socket import Backoff, ExchangeSocket
+from actors.socket import ExchangeSocket, keep_connected
 from exchanges.contract import MALFORMED, Auth, Exchange, Fault, Hosts, LoginAgain, Ready, Reconnect, Send, UserFeed
 from exchanges.orders import TradingRule, UserStreamState
-from orderbook.errors import AuthenticationError, Disconnected, VenueError
+from orderbook.errors import AuthenticationError, Disconnected
 
 log = logging.getLogger(__name__)
 READY_WITHIN = 10.0
@@ -77,17 +77,15 @@ class UserStreamTrackerDataSource:
         await self._once(rules, output.put_nowait)
 
     async def _run(self) -> None:
-        backoff = Backoff()
-        while True:
-            opened = self._clock.monotonic()
-            try:
-                await self._once(await self._rules(), self._publish)
-            except (Disconnected, VenueError) as error:
-                self._say(False, str(error))
-                if isinstance(error, AuthenticationError):
-                    log.error("%s: the user stream's key is refused: %s", self._exchange.name, error)
-            backoff.lasted(self._clock.monotonic() - opened)
-            await backoff.wait()
+        async def once() -> None:
+            await self._once(await self._rules(), self._publish)
+
+        await keep_connected(once, self._ended, self._clock)
+
+    def _ended(self, error: Exception) -> None:
+        self._say(False, str(error))
+        if isinstance(error, AuthenticationError):
+            log.error("%s: the user stream's key is refused: %s", self._exchange.name, error)
 
     async def _rules(self) -> dict[str, TradingRule]:
         found = await self._rest.run(self._exchange.book({}, "").trading_rules())
