@@ -28,6 +28,8 @@ TRADES_KNOWN = 1000
 class CcxtConnection:
     """Watches the owner's symbols for ever. ``epoch`` grows whenever the connection begins or breaks."""
 
+    carries_books = True
+
     def __init__(
         self,
         exchange: Exchange,

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from itertools import compress
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -81,8 +80,7 @@ class OrderBookTrackerDataSource:
             connection(exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock)
             for stream in exchange.book.streams
         ]
-        of_books = (stream not in exchange.book.trade_streams for stream in exchange.book.streams)
-        self._of_books = list(compress(self._connections, of_books))
+        self._of_books = [connection for connection in self._connections if connection.carries_books]
 
     def _maker(self, stream: str) -> Callable[[], BookFeed]:
         return lambda: self._exchange.book(self._by_symbol, stream)

@@ -83,7 +83,7 @@ def test_changes_wake_and_updates_follow(client: trochil.Client) -> None:
     assert changed == set(PAIRS)
     sequences = [book.sequence for book in itertools.islice(books[0].updates(), 3)]
     assert sequences == sorted(set(sequences))
-    version = books[0]._reader.version
+    version = books[0].reader.version
     assert books[0].wait(version, timeout=5) != version
     assert books[0].wait(timeout=0.0) >= version
 

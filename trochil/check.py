@@ -12,10 +12,7 @@ from exchanges.registry import get
 from orderbook.errors import ConfigError, TrochilError
 from trochil.client import connect
 from trochil.conformance.cases import CASES, Case
-from trochil.conformance.desk import Desk
-from trochil.sandbox.process import SandboxProcess
-
-READY_WITHIN = 60.0
+from trochil.conformance.desk import Desk, sandbox_desk
 
 
 class Checked(NamedTuple):
@@ -49,7 +46,7 @@ def check_exchange(
         raise ConfigError("--trade needs --account, a reference to a key: env:NAME or file:PATH#section")
     if real and not hosts and not testnet and exchange.closed:
         raise ConfigError(f"{name} can't be checked live: {exchange.closed}")
-    with _real(exchange, testnet, hosts or {}, pair, account, feed) if real else _sandbox(exchange, feed) as desk:
+    with _real(exchange, testnet, hosts or {}, pair, account, feed) if real else sandbox_desk(exchange, feed) as desk:
         if trade is not None:
             desk.value = trade
         for case in CASES.values():
@@ -93,24 +90,5 @@ def _real(
         with connect(name, pairs=chosen, accounts=accounts, config=config, address="inline") as client:
             found = pair or client.books(name)[0].trading_pair
             desk = Desk(exchange, client, found, None)
-            _prepare(desk, bool(account))
+            desk.prepare(has_key=bool(account))
             yield desk
-
-
-@contextmanager
-def _sandbox(exchange: Exchange, feed: str) -> Iterator[Desk]:
-    name = exchange.name
-    with SandboxProcess(name, seed=11, rate=20) as sandbox:
-        venues = {name: {"hosts": sandbox.hosts[name], "feed": feed}}
-        config = sandbox.config | {"deployment": f"check-{name}", "rules_refresh": 1.0, "venues": venues}
-        accounts = {name: f"file:{sandbox.keys_file}#default"}
-        with connect(name, pairs=sandbox.pairs[:2], accounts=accounts, config=config, address="inline") as client:
-            desk = Desk(exchange, client, sandbox.pairs[0], sandbox)
-            _prepare(desk, True)
-            yield desk
-
-
-def _prepare(desk: Desk, has_key: bool) -> None:
-    desk.rules = desk.client.rules(desk.name)
-    if has_key:
-        desk.market.wait_ready(READY_WITHIN)

@@ -112,7 +112,7 @@ class BookView:
         self.venue, self.trading_pair = venue, trading_pair
         self.reader = reader
         """The shared file in place: the fast forms of what this object does."""
-        self._reader, self._changes, self._diffs, self._iterate = reader, changes, diffs, iterate
+        self._changes, self._diffs, self._iterate = changes, diffs, iterate
         setattr(self, "top", reader.top)  # noqa: B010 - bound at once: a call less on the hottest path
         self.get_price, self.get_mid_price = reader.get_price, reader.get_mid_price
         self.get_vwap_for_volume, self.get_price_for_volume = reader.get_vwap_for_volume, reader.get_price_for_volume
@@ -132,45 +132,45 @@ class BookView:
 
     @property
     def state(self) -> BookState:
-        return self._reader.state
+        return self.reader.state
 
     @property
     def epoch(self) -> int:
-        return self._reader.epoch
+        return self.reader.epoch
 
     @property
     def sequence(self) -> int:
         """Our own number of the last publish within all epochs."""
-        return self._reader.sequence
+        return self.reader.sequence
 
     @property
     def age(self) -> float:
         """Seconds since the last publish."""
-        return self._reader.age
+        return self.reader.age
 
     @property
     def update_id(self) -> int:
         """The venue's id of the last change; 0 where it numbers nothing."""
-        return self._reader.update_id
+        return self.reader.update_id
 
     @property
     def counters(self) -> dict[str, int]:
         """applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot and the other slots."""
-        return self._reader.meta()
+        return self.reader.meta()
 
     @property
     def bids(self) -> Floats:
         """(n, 2) float64, price and size, best first: a consistent copy."""
-        return self._reader.bids
+        return self.reader.bids
 
     @property
     def asks(self) -> Floats:
         """(n, 2) float64, price and size, best first: a consistent copy."""
-        return self._reader.asks
+        return self.reader.asks
 
     def snapshot(self, depth: int | None = 20, stale_ok: bool = False) -> Book:
         """An immutable copy of the ``depth`` best levels a side."""
-        levels = self._reader.levels(depth, stale_ok)
+        levels = self.reader.levels(depth, stale_ok)
         names = ("epoch", "sequence", "update_id", "venue_time", "receive_time", "publish_time")
         known = {name: levels.meta[name] for name in names}
         state = BookState.STALE if stale_ok and self.state is BookState.STALE else BookState(levels.meta["state"])
@@ -178,7 +178,7 @@ class BookView:
 
     def arrow(self, depth: int | None = None, *, live: bool = False) -> pa.RecordBatch:
         """The book as a record batch; ``live``: the shared file's own columns, uncopied and changing."""
-        return self._reader.arrow(depth, live)
+        return self.reader.arrow(depth, live)
 
     def to_pandas(self, depth: int | None = 20) -> pd.DataFrame:
         return self.snapshot(depth).to_pandas()
@@ -193,13 +193,13 @@ class BookView:
 
     def digest(self) -> str:
         """sha256 over the levels as text: ``b,<price>,<size>`` lines, then ``a,...``, best first, as repr(float)."""
-        return self._reader.digest()
+        return self.reader.digest()
 
     def wait(self, version: int | None = None, timeout: float | None = None) -> int:
         """Block until the version is another than ``version`` (default: now); the new one, or on timeout the old."""
-        seen = self._reader.version if version is None else version
-        self._changes.wait_until(lambda: self._reader.version != seen, timeout)
-        return self._reader.version
+        seen = self.reader.version if version is None else version
+        self._changes.wait_until(lambda: self.reader.version != seen, timeout)
+        return self.reader.version
 
     def updates(self) -> Iterator[Book]:
         """A snapshot after each change, conflated: the latest wins. Ends never; idles without spinning."""

@@ -22,7 +22,8 @@ from trochil.market_handle import MarketHandle, Order
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
-PATIENCE = 15.0
+PATIENCE, READY_WITHIN = 15.0, 60.0
+RULES_REFRESH = 1.0
 HEARD = 100
 """Trades that a case listens to, at the most."""
 VALUE = Decimal(600)
@@ -44,6 +45,12 @@ class Desk:
         self.value = VALUE
         self.frames = frames_of(exchange)
         self.rules: dict[str, TradingRule] = {}
+
+    def prepare(self, has_key: bool) -> None:
+        """Read the pairs' rules, and wait for the market where there is one."""
+        self.rules = self.client.rules(self.name)
+        if has_key:
+            self.market.wait_ready(READY_WITHIN)
 
     @property
     def name(self) -> str:
@@ -178,3 +185,19 @@ class Desk:
         """Published signatures from the venue's folder of frames."""
         path = self.frames / "signatures.json"
         return json.loads(path.read_text()) if path.is_file() else []
+
+
+@contextmanager
+def sandbox_desk(exchange: Exchange, feed: str = "") -> Iterator[Desk]:
+    """A sandbox of the venue, with a client on two of its pairs and a market that is ready. ``feed``: another book."""
+    name = exchange.name
+    with SandboxProcess(name, seed=11, rate=20) as sandbox:
+        venues = {name: {"hosts": sandbox.hosts[name], "feed": feed}}
+        deployment = f"conformance-{name}-{feed}".rstrip("-")
+        config = sandbox.config | {"deployment": deployment, "rules_refresh": RULES_REFRESH, "venues": venues}
+        accounts = {name: f"file:{sandbox.keys_file}#default"}
+        pairs = sandbox.pairs[:2]
+        with trochil.connect(name, pairs=pairs, accounts=accounts, config=config, address="inline") as client:
+            desk = Desk(exchange, client, pairs[0], sandbox)
+            desk.prepare(has_key=True)
+            yield desk

@@ -370,10 +370,3 @@ class Wire(Records):
 
     def cancel(self, order: Order) -> None:
         self.venue.cancel(order, self.server.now_ns())
-
-    def cancel_open(self, account: Account, pair: str | None = None) -> list[Order]:
-        """Every open order, cancelled."""
-        orders = self.orders_of(account, pair, is_open=True)
-        for order in orders:
-            self.cancel(order)
-        return orders
