@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 from exchanges.bittrex import BITTREX
-from exchanges.contract import Answer
 
 KEYS = {"api_key": "K", "api_secret": "secret"}
 MARKET = {"symbol": "1INCH-BTC", "baseCurrencySymbol": "1INCH", "quoteCurrencySymbol": "BTC", "precision": 8}
@@ -35,10 +34,6 @@ EXECUTION = {"id": "e1", "marketSymbol": "VLX-USDT", "executedAt": "2022-08-05T1
 EXECUTION |= {"rate": "0.05", "orderId": ORDER["id"], "commission": "0.0025", "isTaker": False}
 BALANCE = {"currencySymbol": "VLX", "total": "636.02206857", "available": "0.00000000"}
 BALANCE["updatedAt"] = "2022-08-05T13:46:31.73Z"
-
-
-def answer(body: Any, status: int = 200, **headers: str) -> Answer:
-    return Answer(status, headers, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def deflated(message: Any) -> str:

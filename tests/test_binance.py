@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from exchanges.binance import BINANCE
-from exchanges.contract import Answer, ErrorKind, Fault, FillCursor, Ready, Reconnect
+from exchanges.contract import ErrorKind, Fault, FillCursor, Ready, Reconnect
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.messages import BookDiff, Side, Trade
+from tests.answers import answer
 from tests.recordings import recording
 
 RULE_ROW = {
@@ -64,10 +65,6 @@ REPORT = {
     "m": False,
     "Z": "0.00000000",
 }
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 @pytest.fixture

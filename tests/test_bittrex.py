@@ -19,7 +19,8 @@ from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault, Hosts
 from orderbook.book import OrderBook
 from orderbook.errors import AuthenticationError, ConfigError
 from orderbook.messages import BookDiff, BookSnapshot, Layout, Lost, Side, Trade
-from tests.bittrex_wire import BTC, DELTA, KEYS, MARKET, answer, deflated, hub, new_book, new_user
+from tests.answers import answer
+from tests.bittrex_wire import BTC, DELTA, KEYS, MARKET, deflated, hub, new_book, new_user
 from tests.recordings import recording
 
 

@@ -11,19 +11,8 @@ from exchanges.contract import ErrorKind, FillCursor, LoginAgain, Ready, Reconne
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.errors import NotFound
 from orderbook.messages import Side
-from tests.bittrex_wire import (
-    BALANCE,
-    BTC,
-    EXECUTION,
-    MARKET,
-    ORDER,
-    PLACED,
-    VLX,
-    answer,
-    hub,
-    new_book,
-    new_user,
-)
+from tests.answers import answer
+from tests.bittrex_wire import BALANCE, BTC, EXECUTION, MARKET, ORDER, PLACED, VLX, hub, new_book, new_user
 
 FILL = Fill(
     symbol="VLX-USDT",

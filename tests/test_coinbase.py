@@ -4,23 +4,19 @@ tests/frames/coinbase/user.jsonl: the documentation's examples of each type, mad
 see test_coinbase_book.py.
 """
 
-import json
 from decimal import Decimal as D
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exchanges.coinbase import COINBASE
-from exchanges.contract import MALFORMED, Answer, ErrorKind, FillCursor, Ready
+from exchanges.contract import MALFORMED, ErrorKind, FillCursor, Ready
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.errors import AuthenticationError
 from orderbook.messages import Side
+from tests.answers import answer
+from tests.test_coinbase_book import KEYS, PRODUCT, said
 
-FRAMES = Path(__file__).parent / "frames" / "coinbase"
-KEYS = {"api_key": "key", "api_secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=", "passphrase": "phrase"}
-PRODUCT = {"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "quote_increment": "0.01"}
-PRODUCT |= {"base_increment": "0.00000001", "min_market_funds": "10", "status": "online", "trading_disabled": False}
 # The example of the venue's documentation for a single order.
 ORDER_ROW = {
     "id": "d0c5340b-6d6c-49d9-b567-48c4bfca13d2",
@@ -52,19 +48,6 @@ FILL_ROW = {
     "side": "sell",
     "settled": True,
 }
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
-
-
-def lines(name: str) -> list[bytes]:
-    return (FRAMES / name).read_bytes().splitlines()
-
-
-def said(role: Any, name: str) -> list[Any]:
-    """What a feed makes of all frames of a file."""
-    return [word for line in lines(name) for word in role.parse(line)]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ tests/frames/coinbase/full.jsonl: the documentation's examples of each type, wit
 they make one order's life. level2.jsonl: frames of a recording of 2021, and refusals seen live.
 """
 
-import json
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,17 @@ from typing import Any
 import pytest
 
 from exchanges.coinbase import COINBASE
-from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault
+from exchanges.contract import MALFORMED, ErrorKind, Fault
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.messages import BookDiff, BookSnapshot, Layout, OrderAction, OrderEvent, OrdersSnapshot, Side, Trade
 from orderbook.sequencing import Sequencer, Verdict
+from tests.answers import answer
 from tests.recordings import recording
 
 FRAMES = Path(__file__).parent / "frames" / "coinbase"
 KEYS = {"api_key": "key", "api_secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=", "passphrase": "phrase"}
 PRODUCT = {"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "quote_increment": "0.01"}
 PRODUCT |= {"base_increment": "0.00000001", "min_market_funds": "10", "status": "online", "trading_disabled": False}
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def lines(name: str) -> list[bytes]:

@@ -14,6 +14,7 @@ from exchanges import registry
 from exchanges.contract import Answer, ErrorKind, Fault, Send
 from exchanges.htx import HTX, HtxImages
 from orderbook.messages import BookDiff, BookSnapshot, Side, Trade
+from tests.answers import answer
 from tests.recordings import recording
 
 FRAMES = Path(__file__).parent / "frames" / "htx"
@@ -30,10 +31,6 @@ SYMBOL = {
     "limit-order-max-order-amt": 1000,
     "api-trading": "enabled",
 }
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def quoted(name: str) -> list[bytes]:

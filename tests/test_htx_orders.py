@@ -12,7 +12,8 @@ from exchanges.htx import HTX
 from exchanges.orders import Balance, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.errors import NotFound
 from orderbook.messages import Side
-from tests.test_htx import FRAMES, SYMBOL, answer, quoted
+from tests.answers import answer
+from tests.test_htx import FRAMES, SYMBOL, quoted
 
 KEYS = {"api_key": "access", "api_secret": "secret"}
 NOW = 1574330400.0  # 2019-11-21T10:00:00

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault
+from exchanges.contract import MALFORMED, ErrorKind, Fault
 from exchanges.hyperliquid import HYPERLIQUID
 from exchanges.orders import InFlightOrder, TradingRule
 from exchanges.rules import check_order
 from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.errors import AuthenticationError, InvalidOrder
 from orderbook.messages import BookSnapshot, OrderAction, OrderEvent, OrdersSnapshot, RestingOrder, Side, Trade
+from tests.answers import answer
 
 LINES = (Path(__file__).parent / "frames" / "hyperliquid" / "public.jsonl").read_bytes().splitlines()
 CONFIRMED, L2_BOOK, TRADES, L4_SNAPSHOT, L4_UPDATES = LINES
@@ -47,10 +48,6 @@ META: dict[str, Any] = {
         {"name": "kPEPE", "szDecimals": 0, "maxLeverage": 10},
     ]
 }
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def by_pair(feed: Any, meta: Any) -> dict[str, TradingRule]:

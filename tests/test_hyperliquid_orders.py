@@ -11,7 +11,8 @@ from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault, FillCursor, 
 from exchanges.hyperliquid import HYPERLIQUID, PAGE
 from exchanges.orders import Balance, Fee, Fill, InFlightOrder, OrderState, OrderType, OrderUpdate, TimeInForce
 from orderbook.messages import Side
-from tests.test_hyperliquid import ADDRESS, KEYS, META, SPOT_META, answer, by_pair
+from tests.answers import answer
+from tests.test_hyperliquid import ADDRESS, KEYS, META, SPOT_META, by_pair
 
 MINE = "0x00000000000000000000000000000001"
 # The form of the documentation (orderStatus, orderUpdates), with the numbers of a spot order.

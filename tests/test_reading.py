@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 from decimal import Decimal as D
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,12 +13,9 @@ from exchanges import contract as c, reading as r
 from exchanges.orders import Fill, InFlightOrder, OrderState
 from orderbook.errors import NotFound
 from orderbook.messages import Side, Trade
+from tests.answers import answer
 
 DAY = 86_400 * 10**9
-
-
-def answer(body: Any, status: int = 200) -> c.Answer:
-    return c.Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def test_the_first_of_an_empty_list_is_not_found() -> None:
