@@ -5,6 +5,7 @@ from typing import Any
 
 from trochil.sandbox import dialects
 from trochil.sandbox.faults import Faults
+from trochil.sandbox.flow import LEVELS
 from trochil.sandbox.matching import Order
 from trochil.sandbox.server import Server
 from trochil.sandbox.venue import Symbol
@@ -15,6 +16,13 @@ PAIR = "BTC-USDT"
 def rest(server: Server, price: str) -> Order:
     """A bid of the house, of 1."""
     return server.venue.place(server.house, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
+
+
+def test_what_was_never_told_is_told_whole() -> None:
+    server = Server(dialects.load("coinbase"), {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))}, faults=Faults())
+    rest(server, "100")
+    window = server.dialect.change(PAIR, server.book(PAIR).update_id, 0, ([(D(100), D(1))], []))
+    assert (window.before, len(window.bids), len(window.asks)) == (0, LEVELS + 1, LEVELS)
 
 
 def test_a_level_that_came_and_went_between_two_frames_is_told_to_who_saw_it() -> None:

@@ -195,7 +195,10 @@ class Records:
             last = 1 if self.server.faults.hits("sequence_reset") else before + 1
         self._last[pair, depth] = last
         changes = self.window_changes(pair, depth)
-        return Window(pair, *(changes if touched is None or depth or self.window else touched), before, last)
+        # What was never told before is told whole.
+        return Window(
+            pair, *(touched if touched and before and not depth and not self.window else changes), before, last
+        )
 
     def forget(self, pair: str, depth: int = 0) -> None:
         """Nobody follows that channel: its next window is the book of then."""
