@@ -100,9 +100,10 @@ class CcxtConnection:
             elif now - heard_at > STALE_AFTER:
                 raise Disconnected(f"no data for {now - heard_at:.0f} s")
 
-    async def hears(self, symbol: str) -> None:
-        """Wait until ccxt watches."""
+    async def hears(self, symbol: str) -> bool:
+        """Wait until ccxt watches; when a symbol begins, it doesn't say."""
         await self._opened.wait()
+        return False
 
     async def subscribe(self, symbols: Iterable[str]) -> None:
         """Nothing while not connected: connecting subscribes all."""

@@ -65,7 +65,6 @@ class OrderBookTrackerDataSource:
         self._pair_of: dict[str, str] = {}
         self._serving: list[str] = []
         self.symbols: list[str] = []
-        self._begun: set[str] = set()
         self.tasks = Tasks()
         self.failed = self.tasks.failed
         self._snapshots = Snapshots(self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot)
@@ -225,16 +224,16 @@ class OrderBookTrackerDataSource:
     def _serves(self, pair: str) -> bool:
         return pair in self._serving
 
-    async def _ready_for_snapshot(self, pair: str) -> None:
-        begun = [await connection.hears(self._rules[pair].symbol) for connection in self._of_books]
-        (self._begun.add if all(begun) else self._begun.discard)(pair)
+    async def _ready_for_snapshot(self, pair: str) -> bool:
+        """Whether the stream has begun only now, and with a snapshot."""
+        symbol = self._rules[pair].symbol
+        begun = [await connection.hears(symbol) for connection in self._of_books]
+        return all(begun) and self._feed.opens_with_snapshot(symbol)
 
     async def _serve_snapshot(self, pair: str) -> None:
         symbol = self._rules[pair].symbol
         call = self._feed.snapshot(symbol)
         if call is None:
-            if pair in self._begun:
-                return  # the stream has opened with one since it was asked for
             for connection in self._of_books:
                 await connection.refresh(symbol)
             return

@@ -18,14 +18,15 @@ FIRST_RETRY, LAST_RETRY = 0.2, 10.0
 class Snapshots:
     """``ask(pair)`` makes ``serve(pair)`` run until it succeeds, or ``wanted(pair)`` no longer holds.
 
-    ``ready(pair)`` is awaited first, by any number of pairs at once. Both may raise Disconnected and VenueError.
+    ``ready(pair)`` is awaited first, by any number of pairs at once: True if meanwhile one has come by itself. Both may
+    raise Disconnected and VenueError.
     """
 
     def __init__(
         self,
         tasks: Tasks,
         wanted: Callable[[str], bool],
-        ready: Callable[[str], Awaitable[None]],
+        ready: Callable[[str], Awaitable[bool]],
         serve: Callable[[str], Awaitable[None]],
     ) -> None:
         self._tasks, self._wanted, self._ready, self._serve = tasks, wanted, ready, serve
@@ -43,7 +44,8 @@ class Snapshots:
         try:
             while self._wanted(pair):
                 try:
-                    await self._ready(pair)
+                    if await self._ready(pair):
+                        return
                     async with self._slots:
                         await self._serve(pair)
                     return
