@@ -154,9 +154,10 @@ class Desk:
 
     def first_in_line(self) -> Order:
         """An open buy that stands alone as the best bid; the market must be quiet."""
-        top, tick = self.live().top(), self.rule().price_tick
-        price = quantize_price((Decimal(repr(top.bid)) + Decimal(repr(top.ask))) / 2, self.rule())
-        assert top.bid < price < top.ask, f"no room between {top.bid} and {top.ask} by steps of {tick}"
+        book = self.sandbox.admin("GET", f"book?pair={self.pair}")  # the venue's own: ours may be behind
+        bid, ask = (Decimal(book[side][0][0]) for side in ("bids", "asks"))
+        price = quantize_price((bid + ask) / 2, self.rule())
+        assert bid < price < ask, f"no room between {bid} and {ask} by steps of {self.rule().price_tick}"
         return self.market.buy(self.pair, self.amount(), price).wait("open", timeout=PATIENCE)
 
     def hit(self, order: Order, amount: Decimal) -> None:
