@@ -1,4 +1,4 @@
-"""What a client asks by REST, which handler of a dialect answers, and how a venue refuses."""
+"""What a client asks by REST, and which handler of a dialect answers."""
 
 import json
 from collections.abc import Callable
@@ -13,17 +13,6 @@ from trochil.sandbox.venue import Rejected
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Kind = str | Callable[[Any], str]
-INSTEAD = {
-    "no_key": "bad_key",
-    "bad_phrase": "bad_key",
-    "no_such_order": "unknown_order",
-    "not_open": "unknown_order",
-    "bad_time": "bad_signature",
-    "banned": "rate_limited",
-    "timeout": "unavailable",
-    "market_closed": "unknown_symbol",
-}
-"""Reasons that a venue may have no words of its own for, and the reason that stands for them; else "illegal"."""
 
 
 def route(*paths: str, kind: Kind = "query", signed: bool = True) -> Callable[[Handler], Handler]:
@@ -100,17 +89,3 @@ async def read_ask(request: web.Request) -> Ask:
     told = body[0] if isinstance(body, list) and len(body) == 1 else body
     params = {**request.match_info, **request.query, **(told if isinstance(told, dict) else {})}
     return Ask(request, text, body, params)
-
-
-def refusals(table: str) -> dict[str, tuple[int, str, str]]:
-    """``reason status code message`` a line, as a dict: reason -> (status, code, message). Reasons: unknown_symbol,
-    market_closed, price_filter, lot_size, notional, insufficient_balance, duplicate_client_id, would_take,
-    unknown_order (to cancel), not_open (the same, of a closed one), no_such_order (asked about), no_key, bad_key,
-    bad_phrase, bad_signature, bad_time, missing, illegal, unavailable, timeout, rate_limited, banned; others are a
-    dialect's own.
-    """
-    found = {}
-    for line in table.strip().splitlines():
-        why, status, code, message = line.strip().split(" ", 3)
-        found[why] = (int(status), code, message)
-    return found

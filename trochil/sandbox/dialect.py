@@ -18,26 +18,28 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.asking import INSTEAD, Ask, Kind, read_ask, refusals, route, socket
-from trochil.sandbox.facts import facts_of, holdings, iso, ms, seconds_of, text, times, uuid
-from trochil.sandbox.lookups import Levels, Lookup, Records, Window, alone, keyed, lookup, own, rows, under
+from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
+from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
+from trochil.sandbox.lookups import Asked, Levels, Lookup, Window, alone, headed, keyed, lookup, own, rows, under
 from trochil.sandbox.matching import Match, Order
-from trochil.sandbox.replay import Record, Recordings
+from trochil.sandbox.recordings import Gzipped, Record, Recordings
+from trochil.sandbox.refusing import INSTEAD, refusals
 from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made, shape
 from trochil.sandbox.signatures import digest, signature
+from trochil.sandbox.telling import Telling, tell
 from trochil.sandbox.venue import Event, Rejected
 
 __all__ = [
-    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Levels", "Made", "Match",
-    "Order", "Rejected", "Server", "Window", "Wire", "alone", "digest", "holdings", "iso", "keyed", "lookup", "ms",
-    "own", "refusals", "route", "rows", "seconds_of", "shape", "signature", "socket", "text", "under", "uuid",
+    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Gzipped", "Levels",
+    "Made", "Match", "Order", "Record", "Recordings", "Rejected", "Server", "Window", "Wire", "alone", "digest",
+    "headed", "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "shape",
+    "signature", "socket", "tell", "text", "under", "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
-CURRENCIES = {"base", "quote", "asset", "fee_asset"}
 
 
-class Wire(Records):
+class Wire(Telling):
     """Root of the dialects. ``server.now_ns()`` is the venue's clock; times in ns."""
 
     name: ClassVar[str]
@@ -46,15 +48,18 @@ class Wire(Records):
     refusals: ClassVar[Mapping[str, tuple[int, str, str]]] = {}
     """Reason -> HTTP status, code and message ({} is its detail); made by ``refusals``. "illegal" stands for others."""
     codes_are_numbers: ClassVar[bool] = False
-    words: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
-    """Fact -> our word -> the venue's, where they differ: {"state": {"new": "live"}}."""
+    echoes: ClassVar[tuple[str, ...]] = ()
+    """Reasons for which the body also repeats what was asked."""
     lookups: ClassVar[tuple[Lookup, ...]] = ()
+    placed_status: ClassVar[int] = 200
+    """HTTP status of the answer to an order."""
     key_fields: ClassVar[tuple[str, ...]] = ()
     """What a key has besides api_key and api_secret."""
     secrets_are_base64: ClassVar[bool] = False
     book_topic: ClassVar[str] = "book:{}"
+    """Several names of one book apart by spaces."""
     trade_topic: ClassVar[str] = "trade:{}"
-    """What connections follow, by the venue's symbol (and, {1} of a book, its depth)."""
+    """What connections follow, by the venue's symbol ({lower}: in small letters; {1} of a book: its depth)."""
     opens_with_book: ClassVar[bool] = False
     """Whether who begins to follow a book is sent its whole window."""
     trade_words: ClassVar[str] = ""
@@ -71,10 +76,6 @@ class Wire(Records):
     """What foreign clients ask for and whose answer never changes: {"GET /assets": []}."""
 
     # What a venue says in its own words.
-
-    def more(self, facts: Facts, thing: Any) -> Facts:
-        """Facts of a thing that this venue makes of the others."""
-        return {}
 
     def verify(self, ask: "Ask") -> Account:
         """The account of a signed request, by ``signer``. Raises Rejected."""
@@ -142,15 +143,21 @@ class Wire(Records):
     def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
         """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
         ``book_frame`` of what that means for a channel's window, to ``book_topic``."""
-        for topic, depth in self.book_topics(pair).items():
-            if len(self.depths) == 1 or self.anyone_follows(topic):
-                self.publish(topic, partial(self.topic_frame, topic, self.change(pair, last, depth, (bids, asks))))
+        topics = self.book_topics(pair)
+        for depth in self.depths:
+            followed = [topic for topic in topics if topics[topic] == depth]
+            if len(self.depths) == 1 or any(map(self.anyone_follows, followed)):
+                window = self.change(pair, last, depth, (bids, asks))
+                for topic in followed:
+                    self.publish(topic, partial(self.topic_frame, topic, window))
             else:
                 self.forget(pair, depth)
 
     def book_topics(self, pair: str) -> dict[str, int]:
-        """The topics of a pair's books, with their depths."""
-        return {self.book_topic.format(self.symbol(pair), depth): depth for depth in self.depths}
+        """The topics of a pair's books, with their depths; a book may have several."""
+        symbol = self.symbol(pair)
+        names = ((name, depth) for depth in self.depths for name in self.book_topic.split())
+        return {name.format(symbol, depth, lower=symbol.lower()): depth for name, depth in names}
 
     def book_frame(self, window: Window, now: int) -> Any:
         """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
@@ -167,46 +174,16 @@ class Wire(Records):
 
     def trade_topics(self, pair: str) -> dict[str, str]:
         """The topics of a pair's trades, with their words."""
-        return {self.trade_topic.format(self.symbol(pair)): self.trade_words}
+        symbol = self.symbol(pair)
+        return {self.trade_topic.format(symbol, lower=symbol.lower()): self.trade_words}
 
     def trade_frame(self, row: Made) -> Any:
         """A frame of the trade channel around a row of ``trade_words``."""
         return row
 
-    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
-        """What an account's connection is told of an event."""
-        return []
-
     def terminate(self, connection: Connection) -> None:
         """The venue ends a private stream."""
         self.server.disconnect([connection])
-
-    def paid(self, order: Order) -> Decimal:
-        """Fees of an order so far."""
-        return sum((fill.fee for fill in self.venue.fills if fill.order is order), ZERO)
-
-    # Facts in words.
-
-    def facts(self, thing: Any) -> Facts:
-        """What is known of a thing, its symbol, the time and the fees; by the venue's words where they differ."""
-        found = facts_of(thing) | times("now", self.server.now_ns())
-        for role, fee in (("maker", self.venue.maker_fee), ("taker", self.venue.taker_fee)):
-            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee), f"{role}_percent": text(fee * 100)}
-        if "pair" in found:
-            found["symbol"] = self.symbol(found["pair"])
-        for name in CURRENCIES & found.keys() if self.lower_case else ():
-            found[name] = found[name].lower()
-        found |= self.more(found, thing)
-        for name, known in self.words.items():
-            if name in found:
-                found[name] = known.get(found[name], found[name])
-        return found
-
-    def row(self, words: str, thing: Any = None) -> Made:
-        return shape(words, self.facts(thing))
-
-    def rows(self, words: str, things: Any) -> list[Made]:
-        return [shape(words, self.facts(thing)) for thing in things]
 
     # Who asks.
 
@@ -214,7 +191,7 @@ class Wire(Records):
         self,
         key: str,
         given: str,
-        made: Callable[[Mapping[str, str]], str] | str,
+        payload: str | bytes,
         seconds: float = 0.0,
         within: float = 30.0,
         ahead: float = 30.0,
@@ -222,8 +199,8 @@ class Wire(Records):
         encoding: str = "hex",
         algorithm: str = "sha256",
     ) -> Account:
-        """The account of ``key``, whose signature, ``made`` of its keys (of a text: HMAC by its secret, in hex or
-        base64), must be the one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
+        """The account of ``key``, whose signature of the payload (HMAC by its secret, in hex or base64), must be the
+        one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
         seconds ago or ``ahead`` of now; with the pass ``phrase``, where keys have one.
 
         Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
@@ -233,7 +210,7 @@ class Wire(Records):
             raise Rejected("bad_key" if key else "no_key")
         secret: str | bytes = account.keys["api_secret"]
         secret = b64decode(secret) if self.secrets_are_base64 else secret
-        due = signature(secret, made, algorithm, encoding) if isinstance(made, str) else made(account.keys)
+        due = signature(secret, payload, algorithm, encoding)
         if not hmac.compare_digest(due.encode(), given.encode()):
             raise Rejected("bad_signature")
         if phrase is not None and account.keys.get("passphrase") != phrase:
@@ -247,7 +224,7 @@ class Wire(Records):
     def add_routes(self, app: web.Application) -> None:
         for question in self.lookups:
             method, _, path = question.path.partition(" ")
-            kind = "cancel" if question.what.startswith("cancel") else "query"
+            kind = {"place": "place", "cancel": "cancel", "cancel_all": "cancel"}.get(question.what, "query")
             app.router.add_route(method, path, self._answering(self._looking(question), kind, question.signed))
         for path, answer in self.fixed.items():
             method, _, path = path.partition(" ")
@@ -270,20 +247,24 @@ class Wire(Records):
             try:
                 body = handler(ask, self.verify(ask)) if signed else handler(ask)
             except Rejected as refusal:
-                return self.error(refusal.why, refusal.detail)
+                echo = ask.body if refusal.why in self.echoes else {}
+                return self.error(refusal.why, refusal.detail, echo=echo)
             except (KeyError, InvalidOperation, ValueError) as error:
                 return self.error("illegal", str(error))
-            made = isinstance(body, web.Response)
-            return body if made else web.json_response(self.result(body), headers=self.headers(ask))
+            if isinstance(body, web.Response):
+                return body
+            status = self.placed_status if kind == "place" else 200
+            return web.json_response(self.result(body), status=status, headers=self.headers(ask))
 
         answer.kind = kind  # type: ignore[attr-defined]
         return answer
 
-    def error(self, why: str, detail: str = "", retry_after: int = 0) -> web.Response:
+    def error(self, why: str, detail: str = "", retry_after: int = 0, echo: Any = None) -> web.Response:
         status, code, message = self._worded(why)
         until = str(self.server.now_ns() // 1_000_000 + retry_after * 1000) if self.reset_header else str(retry_after)
         headers = {self.reset_header or "Retry-After": until} if retry_after else {}
-        return web.json_response(self.refused(code, message.format(detail)), status=status, headers=headers)
+        body = self.refused(code, message.format(detail))
+        return web.json_response({**echo, **body} if echo else body, status=status, headers=headers)
 
     def _worded(self, why: str) -> tuple[int, str, str]:
         known = self.refusals
@@ -293,7 +274,8 @@ class Wire(Records):
         find = getattr(self, f"find_{question.what}")
 
         def answer(ask: Ask, account: Account | None = None) -> Any:
-            found = find(account, {ours: ask.get(theirs, "") for ours, theirs in question.asked.items()})
+            given = {ours: ask.get(theirs, "") for ours, theirs in question.asked.items()}
+            found = find(account, Asked(given, question.asked))
             rows = self.rows(question.words, found) if isinstance(found, list) else self.row(question.words, found)
             return rows if question.wrap is None else question.wrap(rows)
 
@@ -335,38 +317,21 @@ class Wire(Records):
         """One frame to one connection; a callable is called with the wall time (ns) at which it leaves."""
         connection.put(self.build(frame))
 
+    def tell_user(self, account: Account, topic: str, frame: Any) -> None:
+        """One frame to all that follow an account's ``topic``, through the faults of the user stream."""
+        for connection in self.server.private(account):
+            if topic in connection.topics:
+                self.server.put_user(connection, self.build(frame))
+
     def publish(self, topic: str, frame: Any) -> None:
         """One frame to all that follow ``topic``, through the faults of the market stream."""
         self.server.broadcast(topic, self.build(frame))
-
-    def build(self, frame: Any) -> Build:
-        return lambda connection, now: self.encode(connection, frame(now) if callable(frame) else frame)
 
     def anyone_follows(self, topic: str) -> bool:
         return any(topic in connection.topics for connection in self.server.connections)
 
     def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
-        """A recorded frame as this client is to see it; None: it did not ask for the book."""
-        replay = self.server.replay
-        asked = replay is not None and not connection.topics.isdisjoint(self.book_topics(replay.pair))
-        return record.text if asked else None
-
-    # What clients do.
-
-    def place(
-        self, account: Account, pair: str, side: str, type: str, amount: Decimal, price: Decimal | None, **terms: Any
-    ) -> Order:
-        """``side`` buy or sell; ``type`` limit, market or post_only; ``terms``: tif, client_id, quote_amount."""
-        return self.venue.place(account, pair, side, type, amount, price, self.server.now_ns(), **terms)
-
-    def take(
-        self, account: Account, pair: str, side: str, size: Decimal, price: Decimal | None, *, tif: str, **terms: Any
-    ) -> Order:
-        """An order as clients word it. ``tif`` also market or post_only; ``terms``: client_id, in_quote (the size)."""
-        type = tif if tif in ("market", "post_only") else "limit"
-        base, quote = (ZERO, size) if terms.pop("in_quote", False) else (size, None)
-        tif = "GTC" if type != "limit" else tif
-        return self.place(account, pair, side, type, base, price, tif=tif, quote_amount=quote, **terms)
-
-    def cancel(self, order: Order) -> None:
-        self.venue.cancel(order, self.server.now_ns())
+        """A recorded frame as this client is to see it; None: it did not ask for the topic, or for the book."""
+        pair = self.server.replay.pair if self.server.replay is not None else ""
+        asked = {record.topic} if record.topic else self.book_topics(pair).keys()
+        return None if connection.topics.isdisjoint(asked) else record.text

@@ -71,7 +71,7 @@ def holdings(account: Account, *assets: str) -> list[Held]:
 
 @singledispatch
 def facts_of(thing: Any) -> Facts:
-    """The facts of a Symbol, Market, Match, Order, Fill, Event or Held; of None, none."""
+    """The facts of a Symbol, Market, Match, Order, Fill, Event, Account or Held; of None, none."""
     assert thing is None, f"no facts are known of {thing!r}"
     return {}
 
@@ -103,7 +103,7 @@ def _order(order: Order) -> Facts:
     """pair, id, uuid (the id as one), client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or
     the tif), price, amount, quote_amount, size (the one of them that was given) and its unit (of market orders: base,
     quote), filled, left, quote_filled, fees, average, state, outcome (the state, "cut": closed with a part filled, or
-    "cancelling"), created, updated and done (closed only) times, is_open, post_only."""
+    "cancelling"), created, updated and done (closed only) times, is_open, is_buy, post_only."""
     market = order.type == "market"
     cut = "cut" if order.filled and order.state in ("cancelled", "expired") else ""
     amounts = {
@@ -118,6 +118,7 @@ def _order(order: Order) -> Facts:
         "average": order.quote_filled / order.filled if order.filled else ZERO,
     }
     flags = {"state": order.state, "is_open": order.is_open, "post_only": order.type == "post_only"}
+    flags["is_buy"] = order.side == "buy"
     return {
         "pair": order.symbol,
         "id": str(order.id),
@@ -175,6 +176,11 @@ def _trade(trade_id: str, price: Decimal, amount: Decimal, fee: Decimal, asset: 
     fees = {"fee": f"{fee:f}", "minus_fee": f"{-fee:f}", "fee_asset": asset}
     role = {"trade_id": trade_id, "maker": maker, "taker": not maker, **cased("role", "maker" if maker else "taker")}
     return {**what, **fees, **role, **times("time", ns)}
+
+
+@facts_of.register
+def _account(account: Account) -> Facts:
+    return {}
 
 
 @facts_of.register

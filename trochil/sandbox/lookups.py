@@ -7,7 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
+
+from aiohttp import web
 
 from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.facts import Held, Market, facts_of, holdings, text, uuid
@@ -38,11 +41,13 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
 
     ``what``: venue (one row), markets (rules), tickers, ticker (one, if asked), trades (public, newest first; oldest
-    first: trades_up), book (one), order (one), cancel (of one), cancel_all (open), orders, open_orders, closed_orders,
-    only_open, only_closed, fills (oldest first), fills_down, holdings.
+    first: trades_up), book (one), place, order (one), cancel (of one), cancel_all (open), orders, open_orders,
+    closed_orders, only_open, only_closed, fills (oldest first), fills_down, holdings, account (one).
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
     closed, if there is such; of only_open and only_closed: if it is), order (of fills), first, after and before (trade
-    ids, up to a colon), since and until (ms or ISO), and limit. ``wrap`` makes the answer of the row or rows.
+    ids, up to a colon), since and until (ms or ISO), limit, window (which of the books, by its depth), status (where it
+    says nothing, orders are the open ones); of an order to place, see ``Placing.find_place``.
+    ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)
 
@@ -72,6 +77,29 @@ def under(name: str) -> Callable[[Any], Any]:
     return lambda rows: {name: rows}
 
 
+def headed(header: str, column: str) -> Callable[[Any], Any]:
+    """For ``wrap``: one column's value goes into a header."""
+
+    def wrap(row: Any) -> Any:
+        return web.json_response(row, headers={header: row.pop(column)})
+
+    return wrap
+
+
+class Asked(Given):
+    """What was asked, by our names; ``names`` has the venue's."""
+
+    def __init__(self, given: Given, names: Mapping[str, str]) -> None:
+        super().__init__(given)
+        self.names = names
+
+    def need(self, name: str) -> Any:
+        """Raises Rejected("missing") with the venue's name."""
+        if self.get(name) in (None, ""):
+            raise Rejected("missing", self.names.get(name) or name)
+        return self[name]
+
+
 class Window(NamedTuple):
     """Levels of a book channel, whole or changes. ``before``: id of the frame before, 0 for a whole window."""
 
@@ -84,10 +112,19 @@ class Window(NamedTuple):
 
 @facts_of.register
 def _window(window: Window) -> Facts:
-    """pair, bids and asks (rows of texts), before and last (ids), type (snapshot, delta)."""
-    pair, bids, asks, before, last = window
-    ids = {"before": str(before), "last": str(last), "type": "delta" if before else "snapshot"}
-    return {"pair": pair, "bids": rows(bids), "asks": rows(asks), **ids}
+    """pair, bids and asks (rows of texts; as lists of facts, price and size: bid_levels, ask_levels), before, first
+    (the one after it) and last (ids), type (snapshot, delta)."""
+    found: Facts = {"pair": window.pair, "before": str(window.before), "last": str(window.last)}
+    found["first"] = str(window.before + 1)
+    found["type"] = "delta" if window.before else "snapshot"
+    for side, levels in (("bid", rows(window.bids)), ("ask", rows(window.asks))):
+        found[f"{side}s"] = levels
+        found[f"{side}_levels"] = partial(map, _level, levels)
+    return found
+
+
+def _level(row: list[str]) -> Facts:
+    return {"price": row[0], "size": row[1]}
 
 
 def rows(levels: Levels) -> list[list[str]]:
@@ -126,18 +163,28 @@ class Records:
     """Whether a post-only order that would take is accepted and cancelled at once; else it is refused."""
     fee_in_quote: ClassVar[bool] = False
     """Whether both sides pay their fee in quote; else each pays in what it receives."""
+    client_ids_last: ClassVar[bool] = False
+    """Whether a client id may never come again; else not while its order is open."""
 
     def __init__(self, server: Server) -> None:
         self.server, self.venue = server, server.venue
         for symbol in self.listed():
             self.limit(symbol)
         self.venue.post_only_cancels, self.venue.fee_in_quote = self.post_only_cancels, self.fee_in_quote
+        self.venue.client_ids_last = self.client_ids_last
         self.numbers: Counter[str] = Counter()
-        """The last number of each sequence that a dialect keeps besides the books' own."""
+        """The last number of each sequence that a dialect keeps besides the books' own; see ``count``."""
+        self.tokens: dict[str, Account] = {}
+        """What a dialect gave out to log in with."""
         self.recent: dict[str, list[Match]] = {}
         self._images: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
         self._last: dict[tuple[str, int], int] = {}
         self._answers: dict[tuple[str, int], Window] = {}
+
+    def count(self, sequence: str) -> int:
+        """The next number of a sequence, from 1."""
+        self.numbers[sequence] += 1
+        return self.numbers[sequence]
 
     def symbol(self, pair: str) -> str:
         """The venue's name of a pair."""
@@ -185,7 +232,7 @@ class Records:
             fresh = Window(pair, book.levels("buy"), book.levels("sell"), 0, book.update_id)
         if not self.server.faults.hits("stale_snapshot"):
             self._answers[pair, depth] = fresh
-        return self._answers.get((pair, depth), fresh)
+        return self._answers.get((pair, depth)) or fresh._replace(last=1)
 
     def change(self, pair: str, last: int, depth: int = 0, touched: tuple[Levels, Levels] | None = None) -> "Window":
         """What has changed in it since, up to the book's change ``last``. ``touched``: levels that changed, also those
@@ -297,7 +344,8 @@ class Records:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
     def find_book(self, account: Account, given: Given) -> Window:
-        pair, bids, asks, *ids = self.asked_for(self.pair(given["pair"]), self.depths[-1])
+        window = self.asked_for(self.pair(given["pair"]), int(given.get("window") or self.depths[-1]))
+        pair, bids, asks, *ids = window
         depth = int(given.get("limit") or RECENT) if self.server.replay is None else None
         return Window(pair, bids[:depth], asks[:depth], *ids)
 
@@ -330,7 +378,7 @@ class Records:
 
     def find_orders(self, account: Account, given: Given) -> list[Order]:
         if not _is_named(given):
-            return self.orders_of(account, self._pair_of(given))
+            return self.orders_of(account, self._pair_of(given), is_open=given.get("status", "all") in ("", "open"))
         with suppress(Rejected):
             return [self.find_order(account, given)]
         return []
@@ -366,6 +414,9 @@ class Records:
 
     def find_holdings(self, account: Account, given: Given) -> list[Held]:
         return holdings(account)
+
+    def find_account(self, account: Account, given: Given) -> Account:
+        return account
 
 
 def _number(value: Any) -> int:

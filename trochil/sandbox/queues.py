@@ -1,13 +1,17 @@
 """What book channels tell that carry checksums: the best levels, or every order on them, whole and as changes."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import product
+from typing import ClassVar, NamedTuple
 
 from trochil.sandbox.accounts import ZERO
-from trochil.sandbox.facts import text
+from trochil.sandbox.dialect import Wire
+from trochil.sandbox.facts import iso, text
+from trochil.sandbox.lookups import Levels
 from trochil.sandbox.matching import Book, Side
+from trochil.sandbox.server import Connection, Server
 from trochil.sandbox.venue import Venue
 
 SIDES = ("buy", "sell")
@@ -88,6 +92,42 @@ def _changes(standing: Shown, old: Shown, new: Shown) -> Iterator[Told]:
     for name, shown in new.items():
         if old.get(name) != shown:
             yield Told("modify" if name in old else "add", name, *shown)
+
+
+class Checked(Wire):
+    """Books of levels and of orders, each frame with the checksum of the best. Topics: ``channel:symbol:depth``."""
+
+    checked: ClassVar[int] = 10
+    """Levels a side that the checksum is of."""
+    channels: ClassVar[Mapping[str, tuple[str, bool]]] = {}
+    """Channel -> how a row is written (see ``Queues``), and whether rows are orders."""
+    frame: ClassVar[str] = ""
+    """How a frame is written: a template of channel, type (snapshot, update), symbol, bids, asks, checksum, time."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self._books = {channel: Queues(self.venue, *how) for channel, how in self.channels.items()}
+
+    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
+        self.forget(pair)
+        for channel, depth in product(self._books, self.depths):
+            topic = f"{channel}:{self.symbol(pair)}:{depth}"
+            if self.anyone_follows(topic):
+                self.publish(topic, self._written(channel, pair, depth, "update"))
+            else:
+                self._books[channel].forget(pair, depth)
+
+    def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
+        super().follow(connection, topic, on)
+        channel, *names = topic.split(":")
+        if on and channel in self._books:
+            self.tell(connection, self._written(channel, self.pair(names[0]), int(names[1])))
+
+    def _written(self, channel: str, pair: str, depth: int, type: str = "snapshot") -> Callable[[int], str]:
+        bids, asks, checksum = self._books[channel].written(pair, depth, self.checked, changes=type == "update")
+        checksum ^= type == "update" and self.server.faults.hits("bad_checksum")
+        facts = {"channel": channel, "type": type, "symbol": self.symbol(pair), "checksum": checksum}
+        return lambda now: self.frame.format(**facts, bids=bids, asks=asks, time=iso(now))
 
 
 def crc32_of_digits(numbers: Iterable[str]) -> int:

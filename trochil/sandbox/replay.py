@@ -4,17 +4,16 @@ Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one 
 NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in seconds.
 """
 
-import ast
 import asyncio
 import gzip
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trochil.sandbox.recordings import Record, Recordings
 from trochil.sandbox.venue import Symbol
 
 if TYPE_CHECKING:
@@ -30,73 +29,12 @@ class ReplayError(Exception):
     """A recording that can't be served, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One thing that was received, ``text`` as it came.
-
-    ``kind``: snapshot (asked for, or sent on subscribing), diff, image (a whole book among the others) or trade.
-    """
-
-    time: float
-    kind: str
-    symbol: str
-    text: str | bytes
-    data: dict[str, Any]
-
-
 class Image(NamedTuple):
     """A whole book; levels as the venue wrote their numbers, best first."""
 
     last_id: int
     bids: list[list[str]]
     asks: list[list[str]]
-
-
-class Recordings(Protocol):
-    """How a dialect reads its venue's recorded payloads. An answer's headers follow its text: `` header: {...}``."""
-
-    def records(self, time: float, text: str, url: str) -> Iterable[Record]: ...
-    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]: ...
-
-    def symbol(self, pair: str) -> str:
-        return pair
-
-    def last_id(self, record: Record) -> int:
-        """0 where the venue numbers nothing."""
-        return 0
-
-
-class InColumns(Recordings, Protocol):
-    """Recordings with levels and number in columns of a record's data."""
-
-    symbol_form: ClassVar[str] = "{}-{}"
-    """The venue's name of a pair, made of base and quote."""
-    columns: ClassVar[Mapping[str, tuple[str, str, str]]] = {}
-    """By the record's kind: bids, asks and number."""
-
-    def symbol(self, pair: str) -> str:
-        return self.symbol_form.format(*pair.split("-"))
-
-    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
-        bids, asks, _ = self.columns[record.kind]
-        return record.data[bids], record.data[asks]
-
-    def last_id(self, record: Record) -> int:
-        return int(record.data[self.columns[record.kind][2]])
-
-
-class Gzipped(InColumns, Protocol):
-    """Recordings of gzipped frames, as Python writes bytes: ``{"ch": "market.SYMBOL.KIND...", "tick": {columns}}``."""
-
-    kinds: ClassVar[Mapping[str, str]] = {}
-    """The channel's KIND -> the record's."""
-
-    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        frame = ast.literal_eval(text) if text[:1] == "b" else gzip.compress(b"{}")
-        said = json.loads(gzip.decompress(frame), parse_float=str, parse_int=str)
-        _, symbol, kind, *_ = f"{said.get('ch')}...".split(".")
-        if kind in self.kinds:
-            yield Record(time, self.kinds[kind], symbol, frame, said["tick"] | {"ch": said["ch"]})
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
@@ -272,12 +210,3 @@ class Replay:
             if text is not None:
                 await connection.queue.join()  # a snapshot that was asked for goes first
                 await connection.send(text)
-
-
-def parse_json(text: str) -> dict[str, Any] | None:
-    """The object that a payload begins with; None where it doesn't."""
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -8,7 +8,9 @@ from typing import Any
 
 Facts = dict[str, Any]
 Made = dict[str, Any]
-_WORD = re.compile(r"([^\s=:{}\[\]]+)(?:(=)(\??#?)(\w+)|(:=)(\[\]|\{\}|[^\s}\]]*)|(:)([^\s{}\[\]]*)|([{\[]))?|[}\]]")
+_WORD = re.compile(
+    r"([^\s=:{}\[\]]+)(?:(=)(\??#?)(\w+)(\[)?|(:=)(\[[^\]]*\]|\{\}|[^\s}\]]*)|(:)([^\s{}\[\]]*)|([{\[]))?|[}\]]"
+)
 
 
 def shape(words: str, facts: Facts) -> Made:
@@ -16,7 +18,8 @@ def shape(words: str, facts: Facts) -> Made:
 
     ``side`` the fact of that name; ``px=price`` under the venue's name; ``sz=#amount`` as a JSON number; ``px=?price``
     only where it is neither empty nor 0; ``type:SPOT`` a text; ``count:=0`` any JSON; ``fee{ccy=fee_asset}`` an object;
-    ``fees[ccy=fee_asset]`` a list of one. Raises KeyError for a fact that isn't there.
+    ``fees[ccy=fee_asset]`` a list of one, ``[a | b]`` of two; ``rows=purse[ccy=asset]`` of all that a fact lists, which
+    are facts again. Raises KeyError for a fact that isn't there.
     """
     return _made(_parsed(words), facts)
 
@@ -31,9 +34,11 @@ def _made(parsed: tuple[Any, ...], facts: Facts) -> Made:
             row[name] = number(value) if "#" in mode else value
         elif kind == "constant":
             row[name] = what
+        elif kind == "each":
+            row[name] = [_made(what, each) for each in facts[mode]()]
         else:
-            inner = _made(what, facts)
-            row[name] = inner if kind == "{" else [inner]
+            inner = [_made(part, facts) for part in what]
+            row[name] = inner[0] if kind == "{" else inner
     return row
 
 
@@ -45,19 +50,31 @@ def _parsed(words: str) -> tuple[Any, ...]:
 
 def _group(tokens: Iterable[re.Match[str]]) -> Iterable[tuple[str, str, Any, str]]:
     for token in tokens:
-        name, equals, mode, fact, json, literal, colon, constant, bracket = token.groups()
+        name, equals, mode, fact, each, json, literal, colon, constant, bracket = token.groups()
         if name is None:
             return
-        if equals:
+        if each:
+            yield "each", name, tuple(_group(tokens)), fact
+        elif equals:
             yield "fact", name, fact, mode
         elif json:
             yield "constant", name, loads(literal), ""
         elif colon:
             yield "constant", name, constant, ""
         elif bracket:
-            yield bracket, name, tuple(_group(tokens)), ""
+            yield bracket, name, _parts(_group(tokens)), ""
         else:
             yield "fact", name, name, ""
+
+
+def _parts(group: Iterable[Any]) -> list[list[Any]]:
+    parts: list[list[Any]] = [[]]
+    for word in group:
+        if word[1] == "|":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
 
 
 def number(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from trochil.sandbox.dialect import Wire, socket
+from trochil.sandbox.recordings import Recordings, parse_json
 from trochil.sandbox.server import Connection
 from trochil.sandbox.shape import Made
 
@@ -61,9 +62,15 @@ def deflate(content: Any) -> str:
     return b64encode(packer.compress(json.dumps(content).encode()) + packer.flush()).decode()
 
 
-def pushed(frame: Made) -> Iterator[tuple[str, Any, Made]]:
-    """Name, content and a frame of its own of each message in a frame."""
-    for message in frame.get("M", ()):
-        for packed in message["A"]:
-            content = json.loads(zlib.decompress(b64decode(packed), -15))
-            yield message["M"], content, frame | {"M": [message | {"A": [packed]}]}
+class HubFrames(Recordings):
+    """Recorded answers, and messages of a hub: each is a frame of its own. The table's fields: those of a message's
+    content, and ``name``."""
+
+    def read(self, text: str) -> Iterator[tuple[dict[str, Any], str | bytes]]:
+        yield from super().read(text)
+        frame = parse_json(text) or {}
+        for message in frame.get("M", ()):
+            for packed in message["A"]:
+                content = json.loads(zlib.decompress(b64decode(packed), -15))
+                alone = frame | {"M": [message | {"A": [packed]}]}
+                yield content | {"name": message["M"]}, json.dumps(alone)

@@ -1,16 +1,14 @@
 """Binance spot from the venue's side. Source: its public API documentation (REST v3, streams, websocket API v3)."""
 
 import json
-from collections.abc import Iterator
 
 from trochil.sandbox import dialect as d
-from trochil.sandbox.dialect import Any, lookup, own
-from trochil.sandbox.replay import InColumns, Record, parse_json
+from trochil.sandbox.dialect import Any, lookup, own, tell
 
-INSTRUMENT = "symbol status=trading baseAsset=base quoteAsset=quote orderTypes=types isSpotTradingAllowed:=true filters"
-FILTERS = """filterType:PRICE_FILTER minPrice=tick maxPrice:1000000 tickSize=tick
-    filterType:LOT_SIZE minQty=step maxQty=most stepSize=step
-    filterType:NOTIONAL minNotional=worth applyMinToMarket:=true avgPriceMins:=5""".splitlines()
+INSTRUMENT = """symbol status=trading baseAsset=base quoteAsset=quote isSpotTradingAllowed:=true
+    orderTypes:=["LIMIT","LIMIT_MAKER","MARKET"] filters[filterType:PRICE_FILTER minPrice=tick maxPrice:1000000
+    tickSize=tick | filterType:LOT_SIZE minQty=step maxQty=most stepSize=step | filterType:NOTIONAL minNotional=worth
+    applyMinToMarket:=true avgPriceMins:=5]"""
 TICKER = "symbol lastPrice=last bidPrice=bid askPrice=ask volume quoteVolume=quote_volume closeTime=#now_ms"
 AGGREGATE = "a=#trade_id p=price q=amount f=#trade_id l=#trade_id T=#time_ms m=maker_side M:=true"
 ORDER = """symbol orderId=#id orderListId:=-1 clientOrderId=client price origQty=amount executedQty=filled
@@ -18,59 +16,42 @@ ORDER = """symbol orderId=#id orderListId:=-1 clientOrderId=client price origQty
     time=#created_ms updateTime=#updated_ms transactTime=#updated_ms isWorking:=true"""
 CANCELLED = f"{ORDER} clientOrderId=request origClientOrderId=client"
 FILL = """symbol id=#trade_id orderId=#id orderListId:=-1 price=fill_price qty=fill_amount quoteQty=fill_value
-    commission=fee commissionAsset=fee_asset time=#time_ms isBuyer=is_buyer isMaker=maker isBestMatch:=true"""
-ACCOUNT = "updateTime=#now_ms commissionRates{maker=maker_fee taker=taker_fee buyer:0 seller:0}"
+    commission=fee commissionAsset=fee_asset time=#time_ms isBuyer=is_buy isMaker=maker isBestMatch:=true"""
+ACCOUNT = """updateTime=#now_ms commissionRates{maker=maker_fee taker=taker_fee buyer:0 seller:0}
+    balances=purse[asset free locked=held]"""
 PUSHED = "e:trade s=symbol t=#trade_id p=price q=amount T=#time_ns m=maker_side M:=true"
 DEPTH = "e:depthUpdate s=symbol U=#first u=#last b=bids a=asks"
 REPORT = """e:executionReport s=symbol c=request S=SIDE o=terms f=tif q=amount p=price C=original x=event X=state r:NONE
     i=#id l=fill_amount z=filled L=fill_price n=fee N=fee_asset T=#time_ns t=#trade_id m=maker Z=quote_filled"""
+POSITION = "e:outboundAccountPosition u=#time_ms B=both[a=asset f=free l=held]"
+PLACED = {"side": "side", "kind": "type", "tif": "timeInForce", "size": "quantity", "price": "price"}
+PLACED |= {"pair": "symbol", "client": "newClientOrderId", "quote": "quoteOrderQty"}
 FILLS = {"pair": "symbol", "order": "orderId", "first": "fromId", "since": "startTime", "limit": "limit"}
 NAMES, TIMES = {"id": "orderId", "client": "origClientOrderId"}, {"E", "T"}
 WEIGHTS = {"depth": 5, "exchangeInfo": 20, "24hr": 80, "account": 20, "myTrades": 20, "openOrders": 6}
-TYPES = {"LIMIT": "", "MARKET": "market", "LIMIT_MAKER": "post_only"}
 STATES = {"new": "NEW", "partially_filled": "PARTIALLY_FILLED", "filled": "FILLED", "cancelled": "CANCELED"}
-
-
-class Recorded(InColumns):
-    symbol_form = "{}{}"
-    columns = {"snapshot": ("bids", "asks", "lastUpdateId"), "diff": ("b", "a", "u")}
-
-    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        data = parse_json(text) or {}
-        data = data.get("data", data)
-        kind = "snapshot" if "lastUpdateId" in data else {"depthUpdate": "diff", "trade": "trade"}.get(data.get("e"))
-        if kind:
-            yield Record(time, kind, data.get("s") or url.rpartition("symbol=")[2].partition("&")[0], text, data)
+RECORDED = """snapshot lastUpdateId - bids asks lastUpdateId
+    diff e:depthUpdate s b a u
+    trade e:trade s"""
 
 
 class Dialect(d.Wire):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address asks for."""
 
-    name, symbol_form, recordings = "binance", "{}{}", Recorded()
-    book_topic, trade_topic, trade_words = "{}@depth", "{}@trade", PUSHED
+    name, symbol_form, recordings = "binance", "{}{}", d.Recordings("{}{}", RECORDED)
+    book_topic, trade_topic, trade_words = "{lower}@depth {lower}@depth@100ms", "{lower}@trade", PUSHED
     private_paths, codes_are_numbers, answers_of_now = ("/ws-api/v3",), True, True
     refusals = d.refusals("""
-        unknown_symbol 400 -1121 Invalid symbol.
-        market_closed 400 -2010 Market is closed.
-        price_filter 400 -1013 Filter failure: PRICE_FILTER
-        lot_size 400 -1013 Filter failure: LOT_SIZE
-        notional 400 -1013 Filter failure: NOTIONAL
-        would_take 400 -2010 Order would immediately match and take.
-        insufficient_balance 400 -2010 Account has insufficient balance for requested action.
-        duplicate_client_id 400 -2010 Duplicate order sent.
-        unknown_order 400 -2011 Unknown order sent.
-        no_such_order 400 -2013 Order does not exist.
-        bad_key 401 -2015 Invalid API-key, IP, or permissions for action.
-        no_key 401 -2014 API-key format invalid.
-        bad_signature 400 -1022 Signature for this request is not valid.
-        bad_time 400 -1021 Timestamp for this request is outside of the recvWindow.
-        missing 400 -1102 Mandatory parameter '{}' was not sent, was empty/null, or malformed.
-        illegal 400 -1100 Illegal characters found in parameter '{}'.
-        not_required 400 -1106 Parameter '{}' sent when not required.
-        unavailable 503 -1000 Service unavailable from a restricted location or overloaded.
-        timeout 503 -1007 Timeout waiting for response from backend server. Send status unknown.
-        rate_limited 429 -1003 Too many requests.
-        banned 418 -1003 Way too many requests; IP banned.""")
+        400: unknown_symbol -1121 | price_filter -1013 Filter failure: PRICE_FILTER
+            lot_size -1013 Filter failure: LOT_SIZE | notional -1013 Filter failure: NOTIONAL
+            market_closed -2010 Market is closed. | would_take -2010 Order would immediately match and take.
+            insufficient_balance -2010 Account has insufficient balance for requested action.
+            duplicate_client_id -2010 Duplicate order sent. | unknown_order -2011 | no_such_order -2013
+            bad_signature -1022 | bad_time -1021 | missing -1102 | illegal -1100 | not_required -1106
+        401: bad_key -2015 | no_key -2014
+        503: unavailable -1000 | timeout -1007
+        429: rate_limited -1003
+        418: banned -1003""")
     words = {
         "state": STATES | {"expired": "EXPIRED"},
         "event": STATES | {"expired": "EXPIRED", "trade": "TRADE"},
@@ -91,15 +72,16 @@ class Dialect(d.Wire):
         own("GET /api/v3/openOrders", "open_orders", ORDER, pair="symbol"),
         own("GET /api/v3/allOrders", "orders", ORDER, pair="symbol"),
         own("GET /api/v3/myTrades", "fills", FILL, None, **FILLS),
+        own("GET /api/v3/account", "account", ACCOUNT),
+        own("POST /api/v3/order", "place", ORDER, None, **PLACED),
     )
+    tells = tell("", REPORT), tell("", POSITION)
 
     def more(self, facts: d.Facts, thing: Any) -> d.Facts:
-        known, cancel = facts.get("client", ""), f"cancel{facts.get('id')}"
-        is_cancel = facts.get("event") in (None, "cancelled")  # it has a client id of its own
-        ids = {"request": cancel, "original": known} if is_cancel else {"request": known, "original": ""}
-        filters = [d.shape(words, facts) for words in FILTERS] if "tick" in facts else []
-        first = str(int(facts.get("before", 0)) + 1)
-        return {**ids, "filters": filters, "first": first, "types": [*TYPES], "is_buyer": facts.get("side") == "buy"}
+        """A cancel has a client id of its own."""
+        client, is_cancel = facts.get("client", ""), facts.get("event") in (None, "cancelled")
+        own = f"cancel{facts.get('id')}"
+        return {"request": own if is_cancel else client, "original": client if is_cancel else ""}
 
     def headers(self, ask: d.Ask) -> dict[str, str]:
         minute = f"weight in minute {self.server.now_ns() // 60_000_000_000}"
@@ -115,39 +97,18 @@ class Dialect(d.Wire):
         within = float(params.get("recvWindow") or 5000) / 1000
         return self.signer(key, sign.lower(), payload, stamp / (10**6 if stamp > 10**14 else 10**3), within, ahead=1.0)
 
-    @d.route("GET /api/v3/account")
-    def account(self, ask: d.Ask, account: d.Account) -> Any:
-        return self.row(ACCOUNT) | {"balances": self.rows("asset free locked=held", d.holdings(account))}
-
-    @d.route("POST /api/v3/order", kind="place")
-    def place_order(self, ask: d.Ask, account: d.Account) -> Any:
-        kind = ask["type"]
-        if kind != "LIMIT" and ask.get("timeInForce"):
-            raise d.Rejected("not_required", "timeInForce")
-        unit, side = "quoteOrderQty" if ask.get("quoteOrderQty") else "quantity", ask["side"].lower()
-        pair, price = self.pair(ask["symbol"]), None if kind == "MARKET" else ask.number("price")
-        terms = {"client_id": ask.get("newClientOrderId"), "in_quote": unit == "quoteOrderQty"}
-        tif = TYPES[kind] or ask["timeInForce"]
-        return self.row(ORDER, self.take(account, pair, side, ask.number(unit), price, tif=tif, **terms))
-
     def opened(self, connection: d.Connection) -> None:
         super().opened(connection)
         path, query = connection.path, connection.query
         micro = query.get("timeUnit", "").upper() == "MICROSECOND"
-        connection.state |= {"unit": 1000 if micro else 10**6, "combined": path == "/stream", "names": {}}
+        connection.state |= {"unit": 1000 if micro else 10**6, "combined": path == "/stream"}
         for name in (query.get("streams") or path.removeprefix("/ws")).strip("/").split("/"):
-            self._follow(connection, name, "@" in name)
-
-    def _follow(self, connection: d.Connection, name: str, on: bool) -> None:
-        symbol, _, kind = name.partition("@")
-        topic = f"{symbol.upper()}@{kind.removesuffix('@100ms')}"
-        connection.state["names"][topic] = name
-        self.follow(connection, topic, on)
+            self.follow(connection, name, "@" in name)
 
     @d.socket("/ws", "/ws/{streams:.*}", "/stream")
     def heard(self, connection: d.Connection, said: Any) -> None:
         for name in said["params"]:
-            self._follow(connection, name, said["method"] == "SUBSCRIBE")
+            self.follow(connection, name, said["method"] == "SUBSCRIBE")
         self.tell(connection, {"result": None, "id": said["id"]})
 
     @d.socket("/ws-api/v3")
@@ -168,31 +129,21 @@ class Dialect(d.Wire):
         for name in {"data", "event"} & frame.keys():
             times = {key: frame[name][key] // connection.state["unit"] for key in TIMES & frame[name].keys()}
             frame = frame | {name: frame[name] | times}
-        if "stream" in frame:
-            named = frame | {"stream": connection.state["names"].get(frame["stream"])}
-            frame = named if connection.state["combined"] else frame["data"]
-        return json.dumps(frame)
+        return json.dumps(frame if connection.state["combined"] or "data" not in frame else frame["data"])
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
         return {"stream": topic, "data": self.row(DEPTH, window) | {"E": now}}
 
     def trade_frame(self, row: d.Made) -> Any:
-        return lambda now: {"stream": f"{row['s']}@trade", "data": row | {"E": now}}
+        return lambda now: {"stream": f"{row['s'].lower()}@trade", "data": row | {"E": now}}
 
-    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
-        position = self.row("e:outboundAccountPosition u=#time_ms", event)
-        position["B"] = self.rows(
-            "a=asset f=free l=held", d.holdings(event.order.account, *event.order.symbol.split("-"))
-        )
-        return [self._user_frame(self.row(REPORT, event)), self._user_frame(position)]
-
-    def _user_frame(self, event: d.Made) -> d.Build:
-        return self.build(lambda now: {"subscriptionId": 0, "event": event | {"E": now}})
+    def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
+        return self.build(lambda now: {"subscriptionId": 0, "event": row | {"E": now}})
 
     def terminate(self, connection: d.Connection) -> None:
-        connection.put(self._user_frame({"e": "eventStreamTerminated"}))
+        connection.put(self.user_frame("", {"e": "eventStreamTerminated"}, connection))
         connection.account = None
 
-    def replayed(self, connection: d.Connection, record: Record) -> str | bytes | None:
+    def replayed(self, connection: d.Connection, record: d.Record) -> str | bytes | None:
         text = super().replayed(connection, record)
         return text if text is None or connection.state["combined"] else json.dumps(record.data)

@@ -20,8 +20,11 @@ COIN = "coin=asset walletBalance=total equity=total locked=held availableToWithd
 STATES = {"new": "New", "filled": "Filled", "partially_filled": "PartiallyFilled", "cut": "PartiallyFilledCanceled"}
 NAMES = {"pair": "symbol", "id": "orderId", "client": "orderLinkId"}
 FILLS = {"pair": "symbol", "order": "orderId", "since": "startTime", "until": "endTime", "before": "cursor"}
+PLACED = {"kind": "orderType", "tif": "timeInForce", "size": "qty", "unit": "marketUnit"} | {
+    n: n for n in ("side", "price")
+}
 ACK, FEES = "orderId=id orderLinkId=client", "symbol takerFeeRate=taker_fee makerFeeRate=maker_fee"
-UNIFIED, listed = {"accountType": "UNIFIED"}, d.under("list")
+WALLET, listed = f"accountType:UNIFIED coin=purse[{COIN}]", d.under("list")
 
 
 def paged(rows: list[d.Made]) -> d.Made:
@@ -33,28 +36,19 @@ class Dialect(d.Wire):
     """``orderbook.N`` numbers its frames; the answer to an order says that it was taken, no more."""
 
     name, symbol_form = "bybit", "{}{}"
-    counts_frames = opens_with_book = post_only_cancels = True
+    counts_frames = opens_with_book = post_only_cancels = buys_by_value = True
     depths, book_topic = (50, 200, 1000), "orderbook.{1}.{0}"
     fills_span = 7 * 86_400_000
     trade_topic, trade_words = "publicTrade.{}", PUSHED
     private_paths = ("/v5/private",)
     reset_header = "X-Bapi-Limit-Reset-Timestamp"
     refusals = d.refusals("""
-        unknown_symbol 200 170121 Invalid symbol.
-        price_filter 200 170134 Order price decimal too long.
-        lot_size 200 170137 Order quantity decimal too long.
-        notional 200 170140 Order value exceeded lower limit.
-        insufficient_balance 200 170131 Insufficient balance.
-        duplicate_client_id 200 170141 Duplicate clientOrderId.
-        unknown_order 200 170213 Order does not exist.
-        illegal 200 10001 Request parameter error: {}
-        bad_key 200 10003 API key is invalid.
-        bad_signature 200 10004 Error sign, please check your signature generation algorithm.
-        bad_time 200 10002 invalid request, please check your server timestamp or recv_window param
-        unavailable 503 10016 Server error.
-        timeout 200 10000 Server Timeout
-        rate_limited 200 10006 Too many visits. Exceeded the API Rate Limit.
-        banned 403 10018 access too frequent""")
+        200: unknown_symbol 170121 | price_filter 170134 | lot_size 170137 | notional 170140
+            insufficient_balance 170131 | duplicate_client_id 170141 | unknown_order 170213
+            illegal 10001 Request parameter error: {} | bad_key 10003 | bad_signature 10004 | bad_time 10002
+            timeout 10000 | rate_limited 10006
+        503: unavailable 10016
+        403: banned 10018""")
     words = {
         "outcome": STATES | {"cancelled": "Cancelled", "expired": "Cancelled"},
         "terms": {"post_only": "PostOnly", "market": "IOC"},
@@ -72,8 +66,10 @@ class Dialect(d.Wire):
         own("POST /v5/order/cancel", "cancel", ACK, None, **NAMES),
         own("GET /v5/execution/list", "fills_down", FILL, paged, limit="limit", **FILLS),
         own("GET /v5/account/fee-rate", "markets", FEES, listed, pair="symbol"),
-        own("GET /v5/account/wallet-balance", "holdings", COIN, lambda coins: listed([UNIFIED | {"coin": coins}])),
+        own("GET /v5/account/wallet-balance", "account", f"list[{WALLET}]"),
+        own("POST /v5/order/create", "place", ACK, None, **NAMES, **PLACED),
     )
+    tells, topic_mark = (d.tell("execution", FILL, "trade"), d.tell("order", ORDER), d.tell("wallet", WALLET)), "."
 
     def refused(self, code: str, message: str) -> Any:
         return self.result({}) | {"retCode": int(code), "retMsg": message}
@@ -85,15 +81,6 @@ class Dialect(d.Wire):
         key, sign, stamp, wait = ask.headers("X-BAPI-{}", "API-KEY SIGN TIMESTAMP RECV-WINDOW")
         payload = stamp + key + wait + ask.query + ask.text
         return self.signer(key, sign, payload, int(stamp or 1) / 1000, int(wait or 5000) / 1000, ahead=1.0)
-
-    @d.route("POST /v5/order/create", kind="place")
-    def create(self, ask: d.Ask, account: d.Account) -> Any:
-        side, market, pair = ask["side"].lower(), ask["orderType"] == "Market", self.pair(ask["symbol"])
-        unit = ask.get("marketUnit") or ("quoteCoin" if side == "buy" else "baseCoin")
-        tif = "market" if market else (ask.get("timeInForce") or "GTC").replace("PostOnly", "post_only")
-        terms = {"client_id": ask.get("orderLinkId"), "in_quote": market and unit == "quoteCoin"}
-        price = None if market else ask.number("price")
-        return self.row(ACK, self.take(account, pair, side, ask.number("qty"), price, tif=tif, **terms))
 
     @d.socket("/v5/public/spot", "/v5/private")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -119,9 +106,5 @@ class Dialect(d.Wire):
     def trade_frame(self, row: d.Made) -> Any:
         return {"topic": f"publicTrade.{row['s']}", "type": "snapshot", "ts": row["T"], "data": [row]}
 
-    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
-        data = {"execution": self.rows(FILL, [event]) if event.match else [], "order": self.rows(ORDER, [event])}
-        data |= {"wallet": [UNIFIED | {"coin": self.rows(COIN, d.holdings(event.order.account))}]}
-        told = [(topic, data[kind]) for topic in connection.topics if (kind := topic.partition(".")[0]) in data]
-        stamp = d.ms(event.time)
-        return [self.build({"topic": topic, "creationTime": stamp, "data": rows}) for topic, rows in told if rows]
+    def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
+        return self.build({"topic": topic, "creationTime": d.ms(self.server.now_ns()), "data": [row]})

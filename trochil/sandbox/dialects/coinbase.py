@@ -1,12 +1,9 @@
 """Coinbase Exchange from the venue's side. Source: its API documentation (REST, websocket feed)."""
 
 import json
-from collections.abc import Iterator
-from uuid import UUID
 
 from trochil.sandbox import dialect as d
 from trochil.sandbox.dialect import Any, lookup, own
-from trochil.sandbox.replay import Record, Recordings, parse_json
 
 PRODUCT = """id=pair base_currency=base quote_currency=quote quote_increment=tick base_increment=step status=trading
     min_market_funds=worth trading_disabled:=false margin_enabled:=false post_only:=false"""
@@ -16,7 +13,7 @@ TRADE = "trade_id=#trade_id price size=amount side=maker_side time=time_iso"
 ORDER = """id=uuid client_oid=client product_id=pair side type=kind time_in_force=tif post_only size=?amount
     price=?price funds=?quote_amount filled_size=filled executed_value=quote_filled fill_fees=fees status=is_open
     created_at=created_iso done_at=?done_iso done_reason=?state"""
-REJECTED = "id:0 status:rejected filled_size:0 executed_value:0 created_at=now_iso"
+REJECTED = "id:0 status:rejected filled_size:0 executed_value:0 created_at=now_iso reject_reason:post-only"
 FILL = """trade_id=#trade_id product_id=pair order_id=uuid created_at=time_iso liquidity=role side price=fill_price
     size=fill_amount fee settled:=true"""
 EVENTS = {
@@ -25,52 +22,33 @@ EVENTS = {
     "match": "trade_id=#trade_id maker_order_id=maker_uuid taker_order_id=taker_uuid side=maker_side size=amount price",
     "done": "order_id=uuid side price=?price remaining_size=?left reason=state",
 }
-KINDS = {"snapshot": "snapshot", "l2update": "diff", "match": "trade"}
+RECORDED = """snapshot type:snapshot product_id bids asks
+    diff type:l2update product_id changes changes
+    trade type:match product_id"""
 WITH_LOGIN = ("full:", "level2:", "level3:", "user:")
-EVERY = 10**6
-
-
-class Recorded(Recordings):
-    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        data = parse_json(text) or {}
-        if kind := KINDS.get(data.get("type", "")):
-            yield Record(time, kind, data["product_id"], text, data)
-
-    def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
-        changes = record.data.get("changes", [])
-        bids, asks = ([row[1:] for row in changes if row[0] == side] for side in ("buy", "sell"))
-        return record.data.get("bids", bids), record.data.get("asks", asks)
+PLACED = {"side": "side", "kind": "type", "size": "size", "quote": "funds", "price": "price", "tif": "time_in_force"}
 
 
 class Dialect(d.Wire):
     """One sequence a product for every message; level 3 by REST seeds the full channel."""
 
-    name = "coinbase"
-    pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
-    recordings = Recorded()
-    fee_in_quote = opens_with_book = secrets_are_base64 = True
-    key_fields = ("passphrase",)
-    fixed = {"GET /currencies": []}
+    name, pairs, recordings = "coinbase", ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC"), d.Recordings("{}-{}", RECORDED)
+    fee_in_quote = opens_with_book = secrets_are_base64 = client_ids_are_uuids = True
+    book_topic = "level2:{} level2_batch:{}"
+    key_fields, echoes, fixed = ("passphrase",), ("would_take",), {"GET /currencies": []}
     refusals = d.refusals("""
-        unknown_symbol 404 - NotFound
-        market_closed 400 - Trading pair not available
-        price_filter 400 - price is too precise
-        lot_size 400 - size is too small. Minimum size is 0.00001
-        notional 400 - size is too small. Minimum notional is 5
-        insufficient_balance 400 - Insufficient funds
-        duplicate_client_id 400 - client_oid is a duplicate
-        unknown_order 404 - order not found
-        not_open 400 - Order already done
-        no_login 401 - level2, level3, and full channels now require authentication
-        no_key 401 - CB-ACCESS-KEY header is required
-        bad_key 401 - Invalid API Key
-        bad_phrase 401 - Invalid Passphrase
-        bad_signature 401 - invalid signature
-        bad_time 400 - request timestamp expired
-        missing 400 - {} is required
-        illegal 400 - Invalid {}
-        unavailable 503 - Service unavailable
-        rate_limited 429 - Private rate limit exceeded""")
+        404: unknown_symbol - NotFound | unknown_order - order not found
+        400: market_closed - Trading pair not available | price_filter - price is too precise
+            lot_size - size is too small. Minimum size is 0.00001
+            notional - size is too small. Minimum notional is 5 | insufficient_balance - Insufficient funds
+            duplicate_client_id - client_oid is a duplicate | not_open - Order already done
+            bad_time - request timestamp expired | missing - {} is required | illegal - Invalid {}
+        401: no_login - level2, level3, and full channels now require authentication
+            no_key - CB-ACCESS-KEY header is required | bad_key - Invalid API Key | bad_phrase - Invalid Passphrase
+            bad_signature - invalid signature
+        200: would_take rejected post only
+        503: unavailable - Service unavailable
+        429: rate_limited - Private rate limit exceeded""")
     words = {
         "trading": {True: "online", False: "delisted"},
         "role": {"maker": "M", "taker": "T"},
@@ -83,6 +61,8 @@ class Dialect(d.Wire):
         lookup("GET /products/stats", "tickers", STATS, d.keyed("id")),
         lookup("GET /products/{product}/ticker", "ticker", TICKER, pair="product"),
         lookup("GET /products/{product}/trades", "trades", TRADE, pair="product", limit="limit"),
+        own("POST /orders", "place", ORDER, None, pair="product_id", client="client_oid", post="post_only", **PLACED),
+        own("GET /orders", "orders", ORDER, pair="product_id", status="status"),
         own("GET /orders/client:{oid}", "order", ORDER, client="oid"),
         own("GET /orders/{id}", "order", ORDER, id="id"),
         own("DELETE /orders/client:{oid}", "cancel", "uuid", lambda row: row["uuid"], client="oid"),
@@ -93,7 +73,7 @@ class Dialect(d.Wire):
     )
 
     def refused(self, code: str, message: str) -> Any:
-        return {"message": message}
+        return self.row(REJECTED) if code == "rejected" else {"message": message}
 
     def verify(self, ask: d.Ask) -> d.Account:
         given = ask.headers("CB-ACCESS-{}", "KEY SIGN TIMESTAMP PASSPHRASE")
@@ -112,81 +92,41 @@ class Dialect(d.Wire):
             found[name] = each if level == "3" else [[*row, 1] for row in d.rows(levels)]
         return found
 
-    @d.route("POST /orders", kind="place")
-    def take_order(self, ask: d.Ask, account: d.Account) -> Any:
-        market, in_quote = ask.get("type") == "market", "funds" in ask.params
-        size, price = ask.number("funds" if in_quote else "size"), None if market else ask.number("price")
-        tif = "market" if market else "post_only" if ask.get("post_only") is True else ask.get("time_in_force") or "GTC"
-        client = str(UUID(ask["client_oid"])) if ask.get("client_oid") else ""
-        what = (account, self.pair(ask["product_id"]), ask["side"], size, price)
-        try:
-            return self.row(ORDER, self.take(*what, tif=tif, client_id=client, in_quote=in_quote))
-        except d.Rejected as refusal:
-            if refusal.why != "would_take":
-                raise
-            return ask.body | self.row(REJECTED) | {"reject_reason": "post only"}
-
-    @d.route("GET /orders")
-    def orders(self, ask: d.Ask, account: d.Account) -> Any:
-        open_only = not {"done", "all"} & set(ask.request.query.getall("status", ["open"]))
-        return self.rows(ORDER, self.orders_of(account, ask.get("product_id") or None, is_open=open_only))
-
     @d.socket("/", "/path")
     def heard(self, connection: d.Connection, said: Any) -> None:
-        on, topics, held = said["type"] == "subscribe", topics_of(said), connection.topics
+        """Channels may have products of their own; what is answered is all that the connection follows then."""
+        on, wanted = said["type"] == "subscribe", ({"name": e} if isinstance(e, str) else e for e in said["channels"])
+        topics = [f"{e['name']}:{each}" for e in wanted for each in e.get("product_ids") or said.get("product_ids", [])]
         if "signature" in said:
             given = (said[name] for name in ("key", "signature", "timestamp", "passphrase"))
             connection.account = self._signed("GET/users/self/verify", *given)
         elif on and any(topic.startswith(WITH_LOGIN) for topic in topics):
             raise d.Rejected("no_login")
-        now = held | {*topics} if on else held - {*topics}
-        self.tell(connection, {"type": "subscriptions", "channels": channels(now)})
+        now = sorted(t.split(":") for t in (connection.topics | {*topics} if on else connection.topics - {*topics}))
+        names = {name: [product for other, product in now if other == name] for name, _ in now}
+        channels = [{"name": name, "product_ids": each, "account_ids": None} for name, each in names.items()]
+        self.tell(connection, {"type": "subscriptions", "channels": channels})
         for topic in topics:
             self.follow(connection, topic, on)
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         return {"type": "error", "message": "Failed to subscribe", "reason": json.dumps({"message": refusal})}
 
-    def book_topics(self, pair: str) -> dict[str, int]:
-        return {f"level2:{pair}": 0, f"level2_batch:{pair}": EVERY}
-
     def book_frame(self, window: d.Window, now: int) -> Any:
-        bids, asks, about = d.rows(window.bids), d.rows(window.asks), {"product_id": window.pair}
         if not window.before:
-            return about | {"type": "snapshot", "bids": bids, "asks": asks}
-        changes = [*(["buy", *row] for row in bids), *(["sell", *row] for row in asks)]
-        return about | {"type": "l2update", "changes": changes, "time": d.iso(now)}
+            return self.row("type product_id=pair bids asks", window)
+        sides = (("buy", window.bids), ("sell", window.asks))
+        changes = [[side, *row] for side, levels in sides for row in d.rows(levels)]
+        return {"type": "l2update", "product_id": window.pair, "changes": changes, "time": d.iso(now)}
 
     def book_event(self, kind: str, order: d.Order, match: d.Match | None) -> None:
         """One number of the product's sequence for whatever happens to an order."""
         pair = order.symbol
-        self.numbers[pair] += 1
-        frame = {"type": kind, "product_id": pair, "sequence": self.numbers[pair]}
+        frame = {"type": kind, "product_id": pair, "sequence": self.count(pair)}
         frame |= self.row(f"{EVENTS[kind]} time=now_iso", match or order)
         for channel in ("full", "matches") if match else ("full",):
             self.publish(f"{channel}:{pair}", frame)
-        for role, party in {"maker": order, "taker": match.taker}.items() if match else {"": order}.items():
-            told = self.build(frame | self._own(kind, role, party))
-            for connection in self.server.private(party.account):
-                if f"user:{pair}" in connection.topics:
-                    self.server.put_user(connection, told)
-
-    def _own(self, kind: str, role: str, party: d.Order) -> d.Made:
-        who, rates = party.account.name, {"maker": self.venue.maker_fee, "taker": self.venue.taker_fee}
-        if role:
-            return {"user_id": who, f"{role}_user_id": who, f"{role}_fee_rate": str(rates[role])}
-        return {"user_id": who} | ({"client_oid": party.client_id} if kind == "received" else {})
-
-
-def topics_of(said: Any) -> list[str]:
-    """channel:product of a subscription, whose channels may have products of their own."""
-    wanted = [{"name": each} if isinstance(each, str) else each for each in said["channels"]]
-    products = said.get("product_ids", [])
-    return [f"{each['name']}:{product}" for each in wanted for product in each.get("product_ids") or products]
-
-
-def channels(topics: set[str]) -> list[d.Made]:
-    """All that a connection is subscribed to now."""
-    parts = [topic.split(":") for topic in sorted(topics)]
-    listed = {name: [product for other, product in parts if other == name] for name, _ in parts}
-    return [{"name": name, "product_ids": products, "account_ids": None} for name, products in listed.items()]
+        for role, party in (("maker", order), ("taker", match.taker)) if match else (("", order),):
+            own = {"user_id": party.account.name} | ({"client_oid": party.client_id} if kind == "received" else {})
+            fee = {f"{role}_user_id": own["user_id"], f"{role}_fee_rate": str(getattr(self.venue, f"{role}_fee", 0))}
+            self.tell_user(party.account, f"user:{pair}", frame | own | (fee if role else {}))

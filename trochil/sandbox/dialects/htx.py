@@ -7,8 +7,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from trochil.sandbox import dialect as d
-from trochil.sandbox.dialect import Any, lookup, own
-from trochil.sandbox.replay import Gzipped, Record
+from trochil.sandbox.dialect import Any, lookup, own, tell
 
 SYMBOL = """symbol base-currency=base quote-currency=quote price-precision=#tick_places amount-precision=#step_places
     value-precision:=8 symbol-partition:main state=trading api-trading:enabled min-order-amt=#least max-order-amt=#most
@@ -28,72 +27,57 @@ FILL = """id=#trade_id trade-id=#trade_id match-id=#trade_id order-id=#id symbol
 DEAL = "tradePrice=fill_price tradeVolume=fill_amount tradeId=#trade_id tradeTime=#time_ms aggressor"
 EVENT = """symbol orderId=#id clientOrderId=client type orderStatus=outcome orderSource:spot-api orderPrice=price
     orderSize=?amount orderValue=?quote_amount eventType=event"""
-EVENTS = {
-    "creation": f"{EVENT} accountId:=7 orderCreateTime=#created_ms",
-    "trade": f"{EVENT} {DEAL} remainAmt=rest execAmt=done",
-    "cancellation": f"{EVENT} lastActTime=#time_ms remainAmt=rest execAmt=done",
-}
+LEFT = "remainAmt=rest execAmt=done"
 CLEARED = f"""symbol orderId=id clientOrderId=client orderSide=side orderType=type orderStatus=outcome accountId:=7
     source:spot-api orderPrice=price orderCreateTime=#created_ms eventType=event {DEAL} transactFee=fee
     feeCurrency=fee_asset feeDeduct:0 feeDeductType:"""
 BALANCE = """currency=asset accountId:=7 balance=total available=free accountType:trade changeType:order-match
     changeTime=#now_ms"""
-PURSE = "free{currency=asset type:trade balance=free} held{currency=asset type:frozen balance=held}"
+PURSE = "f=purse[currency=asset type:trade balance=free] h=purse[currency=asset type:frozen balance=held]"
 FEES = "symbol makerFeeRate=maker_fee takerFeeRate=taker_fee actualMakerRate=maker_fee actualTakerRate=taker_fee"
 TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-maker", "market": "market"}
-TERMS = {kind: terms for terms, kind in TYPES.items()}
+PLACED = {"side": "type", "size": "amount", "price": "price", "client": "client-order-id", "unit": ""}
 CANCELLED = {"cancelled": "canceled", "expired": "canceled", "cut": "partial-canceled"}
 CANCELING, CLOSED = 10, {"filled": 6, "canceled": 7, "partial-canceled": 5}
 PUSH: d.Made = {"action": "push"}
 OFFERED = {"/feed": ("mbp.150",), "/ws": ("depth.step0", "trade.detail")}
 
+STEP0, DETAIL = "market.{}.depth.step0", "market.{}.trade.detail"
+RECORDED = """image kind:depth symbol bids asks version
+    trade kind:trade symbol"""
 
-def purse(rows: list[d.Made]) -> Any:
-    """Each asset's holding, as two rows."""
-    return {"id": 7, "list": [part for row in rows for part in row.values()]}
 
-
-class Recorded(Gzipped):
-    """Captured images and trades."""
-
-    symbol_form, kinds = "{}{}", {"depth": "image", "trade": "trade"}
-    columns = {"image": ("bids", "asks", "version")}
-
-    def symbol(self, pair: str) -> str:
-        return super().symbol(pair).lower()
+def purse(row: d.Made) -> Any:
+    return {"id": 7, "list": row["f"] + row["h"]}
 
 
 class Dialect(d.Wire):
     """``mbp.150`` on one socket, trades and images on another, gzipped both; orders on a third, as text."""
 
     name, symbol_form, window = "htx", "{}{}", 150
-    post_only_cancels, lower_case, cancels_after = True, True, 0.03
-    recordings = Recorded()
-    trade_topic, trade_words = "market.{}.trade.detail", f"symbol ts=#time_ms tick{{{DEALS.format('tradeId')}}}"
+    post_only_cancels = lower_case = buys_by_value = True
+    recordings = d.Gzipped("{}{}", RECORDED, topics={"image": STEP0, "trade": DETAIL})
+    cancels_after, book_topic = 0.03, f"market.{{}}.mbp.150 {STEP0}"
+    trade_topic, trade_words = DETAIL, f"symbol ts=#time_ms tick{{{DEALS.format('tradeId')}}}"
     private_paths, pings_every = ("/ws/v2",), (5.0, 20.0)
     reset_header = "X-HB-RateLimit-Requests-Expire"
     refusals = d.refusals("""
-        unknown_symbol 200 base-symbol-error The symbol is invalid
-        market_closed 200 base-symbol-trade-disabled Trading is disabled for this symbol
-        price_filter 200 order-orderprice-precision-error order price precision error
-        lot_size 200 order-orderamount-precision-error order amount precision error
-        notional 200 order-value-min-error Order total cannot be lower than the minimum
-        insufficient_balance 200 account-frozen-balance-insufficient-error trade account balance is not enough
-        duplicate_client_id 200 invalid-client-order-id Invalid clientOrderId
-        unknown_order 200 order-orderstate-error Incorrect order state
-        no_such_order 200 base-record-invalid record invalid
-        missing 200 validation-constraints-required Field is missing: {}.
-        illegal 200 validation-format-error Format Error: {}.
-        bad_key 200 api-signature-not-valid Signature not valid: Incorrect Access key
-        bad_signature 200 api-signature-not-valid Signature not valid: Verification failure
-        bad_time 200 api-signature-not-valid Signature not valid: Invalid submission time or incorrect time format
-        unavailable 503 gateway-internal-error Failed to load data. Try again later.
-        timeout 200 timeout Request Timeout
-        rate_limited 429 rate-too-many-requests exceeded rate limit
-        unknown_topic 200 bad-request invalid topic {}""")
+        200: unknown_symbol base-symbol-error | market_closed base-symbol-trade-disabled
+            price_filter order-orderprice-precision-error | lot_size order-orderamount-precision-error
+            notional order-value-min-error | insufficient_balance account-frozen-balance-insufficient-error
+            duplicate_client_id invalid-client-order-id | unknown_order order-orderstate-error
+            no_such_order base-record-invalid | missing validation-constraints-required Field is missing: {}.
+            illegal validation-format-error Format Error: {}.
+            bad_key api-signature-not-valid Signature not valid: Incorrect Access key
+            bad_signature api-signature-not-valid Signature not valid: Verification failure
+            bad_time api-signature-not-valid Signature not valid: Invalid submission time or incorrect time format
+            timeout timeout | unknown_topic bad-request invalid topic {}
+        503: unavailable gateway-internal-error
+        429: rate_limited rate-too-many-requests""")
     words = {
         "trading": {True: "online", False: "suspend"},
         "outcome": {"new": "submitted", "partially_filled": "partial-filled", "cancelling": "canceling", **CANCELLED},
+        "terms": TYPES,
         "event": {"new": "creation", "cancelled": "cancellation", "expired": "cancellation"},
     }
     lookups = (
@@ -104,7 +88,13 @@ class Dialect(d.Wire):
         lookup("GET /market/depth", "book", IMAGE, pair="symbol", limit="depth"),
         lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
         own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
-        own("GET /v1/account/accounts/{id}/balance", "holdings", PURSE, purse),
+        own(
+            "GET /v1/account/accounts/{id}/balance",
+            "account",
+            PURSE,
+            lambda row: {"id": 7, "list": row["f"] + row["h"]},
+        ),
+        own("POST /v1/order/orders/place", "place", "id", lambda row: row["id"], pair="symbol", **PLACED),
         own("GET /v1/order/openOrders", "open_orders", ORDER.format("filled"), pair="symbol"),
         own("GET /v1/order/orders/getClientOrder", "order", ORDER.format("field"), client="clientOrderId"),
         own("GET /v1/order/orders/{id}", "order", ORDER.format("field"), id="id"),
@@ -112,6 +102,14 @@ class Dialect(d.Wire):
         own("GET /v1/order/matchresults", "fills_down", FILL, pair="symbol", before="from", limit="size"),
         own("POST /v1/order/orders/{id}/submitcancel", "cancel", "id", lambda row: row["id"], id="id"),
         own("GET /v2/reference/transact-fee-rate", "markets", FEES, pair="symbols"),
+    )
+    topic_mark = "#"
+    tells = (
+        tell("orders", f"{EVENT} accountId:=7 orderCreateTime=#created_ms", "new"),
+        tell("orders", f"{EVENT} {DEAL} {LEFT}", "trade"),
+        tell("orders", f"{EVENT} lastActTime=#time_ms {LEFT}", "cancelled expired"),
+        tell("trade.clearing", CLEARED, "trade"),
+        tell("accounts.update", BALANCE, each="both"),
     )
 
     def more(self, facts: d.Facts, thing: Any) -> d.Facts:
@@ -138,13 +136,6 @@ class Dialect(d.Wire):
         key, given, stamp = (ask.get(name) for name in ("AccessKeyId", "Signature", "Timestamp"))
         seconds = d.seconds_of(stamp and f"{stamp}Z") or 1.0
         return self.signer(key, given, payload, seconds, within=300.0, ahead=300.0, encoding="base64")
-
-    @d.route("POST /v1/order/orders/place", kind="place")
-    def take_order(self, ask: d.Ask, account: d.Account) -> Any:
-        side, _, kind = ask["type"].partition("-")
-        price, pair = None if kind == "market" else ask.number("price"), self.pair(ask["symbol"])
-        terms = {"tif": TERMS[kind], "client_id": ask.get("client-order-id"), "in_quote": ask["type"] == "buy-market"}
-        return str(self.take(account, pair, side, ask.number("amount"), price, **terms).id)
 
     @d.route("POST /v1/order/orders/submitCancelClientOrder", kind="cancel")
     def cancel_by_client(self, ask: d.Ask, account: d.Account) -> Any:
@@ -184,9 +175,6 @@ class Dialect(d.Wire):
     def answer(self, said: Any, refusal: str = "") -> Any:
         return {"status": "error", "err-code": "bad-request", "err-msg": refusal, "id": said.get("id")}
 
-    def book_topics(self, pair: str) -> dict[str, int]:
-        return {f"market.{self.symbol(pair)}.{kind}": 0 for kind in ("mbp.150", "depth.step0")}
-
     def depth_changed(self, pair: str, first: int, last: int, bids: d.Levels, asks: d.Levels) -> None:
         """Changes; and the whole book, for which the venue takes its time."""
         changes, image = self.change(pair, last), self.whole(pair)
@@ -198,9 +186,6 @@ class Dialect(d.Wire):
 
     def trade_frame(self, row: d.Made) -> Any:
         return {"ch": self.trade_topic.format(row.pop("symbol")), **row}
-
-    def replayed(self, connection: d.Connection, record: Record) -> str | bytes | None:
-        return record.text if record.data["ch"] in connection.topics else None
 
     @d.socket("/ws/v2")
     def heard_privately(self, connection: d.Connection, said: Any) -> None:
@@ -225,12 +210,5 @@ class Dialect(d.Wire):
                 payload = f"GET\n{request.host}\n{path}\n{urlencode(sorted(given.items()))}"
                 connection.account = self.signer(accessKey, signature, payload, encoding="base64")
 
-    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
-        """Of the engine, then of the clearing, then of the purse."""
-        kind, assets = self.row("event", event)["event"], event.order.symbol.split("-")
-        told = {"orders": self.rows(EVENTS[kind], [event])}
-        told["trade.clearing"] = self.rows(CLEARED, [event] if event.match else [])
-        told["accounts.update"] = self.rows(BALANCE, d.holdings(event.order.account, *assets))
-        followed = {topic.partition("#")[0]: topic for topic in connection.topics}
-        pushed = [(followed[what], row) for what, rows in told.items() if what in followed for row in rows]
-        return [self.build(PUSH | {"ch": topic, "data": row}) for topic, row in pushed]
+    def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
+        return self.build(PUSH | {"ch": topic, "data": row})

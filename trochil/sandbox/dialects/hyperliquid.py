@@ -56,21 +56,22 @@ class Dialect(Wallets, Blocks):
         | {"cancelled": "canceled", "cut": "canceled", "expired": "iocCancelRejected"},
         "tif": {"GTC": "Gtc", "IOC": "Ioc"},
     }
+    tells = (
+        d.tell("orderUpdates", f"data[{STATUS}]"),
+        d.tell("userFills", f"data{{user=key fills[{FILL}]}}", "trade"),
+        d.tell("spotState", f"data{{user=key spotState{{balances=purse[{HELD}]}}}}"),
+    )
     refusals = d.refusals("""
-        unknown_symbol 200 - Invalid asset
-        price_filter 200 - Price must be divisible by tick size.
-        lot_size 200 - Order has invalid size.
-        notional 200 - Order must have minimum value of $10.
-        insufficient_balance 200 - Insufficient spot balance
-        duplicate_client_id 200 - Duplicate cloid
-        would_take 200 - Post only order would have immediately matched, bbo was 1@2.
-        no_match 200 - Order could not immediately match against any resting orders.
-        unknown_order 200 oid Order was never placed, already canceled, or filled.
-        bad_key 200 - User or API Wallet {} does not exist.
-        bad_time 200 - Invalid nonce: {}
-        illegal 422 text Failed to deserialize the JSON body into the target type: {}
-        unavailable 503 text Service unavailable
-        rate_limited 429 text Too many requests""")
+        200: unknown_symbol - Invalid asset | price_filter - Price must be divisible by tick size.
+            lot_size - Order has invalid size. | notional - Order must have minimum value of $10.
+            insufficient_balance - Insufficient spot balance | duplicate_client_id - Duplicate cloid
+            would_take - Post only order would have immediately matched, bbo was 1@2.
+            no_match - Order could not immediately match against any resting orders.
+            unknown_order oid Order was never placed, already canceled, or filled.
+            bad_key - User or API Wallet {} does not exist. | bad_time - Invalid nonce: {}
+        422: illegal text Failed to deserialize the JSON body into the target type: {}
+        503: unavailable text Service unavailable
+        429: rate_limited text Too many requests""")
 
     def limit(self, symbol: Any) -> None:
         places = -int(symbol.size_step.as_tuple().exponent)
@@ -190,10 +191,5 @@ class Dialect(Wallets, Blocks):
     def trade_frame(self, row: d.Made) -> Any:
         return {"channel": "trades", "data": [row]}
 
-    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
-        user, held = event.order.account.keys["api_key"], self.rows(HELD, d.holdings(event.order.account))
-        told: dict[str, Any] = {"orderUpdates": self.rows(STATUS, [event])}
-        told |= {"userFills": {"user": user, "fills": self.rows(FILL, [event])}} if event.match else {}
-        told |= {"spotState": {"user": user, "spotState": {"balances": held}}}
-        frames = ((name, {"channel": name, "data": data}) for name, data in told.items())
-        return [self.build(frame) for name, frame in frames if f"{name}:{user}" in connection.topics]
+    def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
+        return self.build({"channel": topic.partition(":")[0], **row})

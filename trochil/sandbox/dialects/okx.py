@@ -14,44 +14,35 @@ ORDER = """instId=pair instType:SPOT ordId=id clOrdId=client side px=price sz=si
 TRADED = "tradeId=trade_id fillPx=fill_price fillSz=fill_amount fillTime=time_ms execType=role"
 FILL = f"instId=pair ordId=id clOrdId=client side {TRADED} ts=time_ms fee=minus_fee feeCcy=fee_asset billId=trade_id"
 EVENT = f"{ORDER} {TRADED} fillFee=minus_fee fillFeeCcy=fee_asset"
-DETAIL = "ccy=asset cashBal=total eq=total availBal=free frozenBal=held ordFrozen=held"
+DETAIL = "details=purse[ccy=asset cashBal=total eq=total availBal=free frozenBal=held ordFrozen=held]"
+PLACED = {"kind": "ordType", "size": "sz", "price": "px", "unit": "tgtCcy", "pair": "instId", "side": "side"}
+ACCOUNT = f"arg{{channel:account}} data[{DETAIL}]"
 NAMES = {"id": "ordId", "client": "clOrdId"}
 FILLS = {"pair": "instId", "order": "ordId", "since": "begin", "before": "after", "limit": "limit"}
 ACK = "ordId=id clOrdId=client tag: sCode:0 sMsg:"
-TIFS = {"limit": "GTC", "ioc": "IOC", "fok": "FOK"}
 
 
 class Dialect(d.Wire):
     """``books`` of 400 levels; each frame names the sequence id of the one before. Checksums are 0."""
 
     name, window, page, key_fields = "okx", 400, 100, ("passphrase",)
-    opens_with_book = post_only_cancels = True
+    opens_with_book = post_only_cancels = buys_by_value = True
     book_topic, trade_topic, trade_words = "books:{}", "trades:{}", TRADE
     private_paths = ("/ws/v5/private",)
     fixed = {"GET /api/v5/asset/currencies": []}
     refusals = d.refusals("""
-        unknown_symbol 200 51001 Instrument ID does not exist
-        price_filter 200 51006 Order price is not within the price limit
-        lot_size 200 51121 Order quantity must be a multiple of the lot size
-        notional 200 51020 Your order should meet or exceed the minimum order amount
-        insufficient_balance 200 51008 Order failed. Insufficient balance
-        duplicate_client_id 200 51016 Client order ID already exists
-        unknown_order 200 51400 Cancellation failed as the order does not exist
-        no_such_order 200 51603 Order does not exist
-        illegal 200 51000 Parameter {} error
-        bad_key 401 50111 Invalid OK-ACCESS-KEY
-        bad_phrase 401 50105 OK-ACCESS-PASSPHRASE incorrect
-        bad_signature 401 50113 Invalid Sign
-        bad_time 401 50102 Timestamp request expired
-        unavailable 503 50001 Service temporarily unavailable
-        timeout 200 50004 Endpoint request timeout (does not indicate success or failure of order)
-        rate_limited 429 50011 Requests too frequent""")
+        200: unknown_symbol 51001 | price_filter 51006 | lot_size 51121 | notional 51020
+            insufficient_balance 51008 | duplicate_client_id 51016 | unknown_order 51400 | no_such_order 51603
+            illegal 51000 Parameter {} error | timeout 50004
+        401: bad_key 50111 | bad_phrase 50105 | bad_signature 50113 | bad_time 50102
+        503: unavailable 50001
+        429: rate_limited 50011""")
     words = {
         "state": {"new": "live", "expired": "canceled", "cancelled": "canceled"},
         "trading": {True: "live", False: "suspend"},
         "role": {"maker": "M", "taker": "T"},
         "unit": {"base": "base_ccy", "quote": "quote_ccy"},
-        "terms": {tif: word for word, tif in TIFS.items()},
+        "terms": {"GTC": "limit", "IOC": "ioc", "FOK": "fok"},
         "type": {"delta": "update"},
         "before": {"0": "-1"},
     }
@@ -67,8 +58,10 @@ class Dialect(d.Wire):
         own("GET /api/v5/trade/orders-history", "closed_orders", ORDER, pair="instId"),
         own("GET /api/v5/trade/{_:fills(-history)?}", "fills_down", FILL, None, **FILLS),
         own("GET /api/v5/account/trade-fee", "venue", "maker=minus_maker_fee taker=minus_taker_fee", d.alone),
-        own("GET /api/v5/account/balance", "holdings", DETAIL, lambda details: [{"details": details}]),
+        own("GET /api/v5/account/balance", "account", DETAIL, d.alone),
+        own("POST /api/v5/trade/{_:order|batch-orders}", "place", ACK, d.alone, **NAMES, **PLACED),
     )
+    tells = d.tell("orders", f"arg{{channel:orders instType:SPOT}} data[{EVENT}]"), d.tell("account", ACCOUNT)
 
     def more(self, facts: d.Facts, thing: Any) -> d.Facts:
         return {side: [[*row, "0", "1"] for row in facts[side]] for side in ("bids", "asks") if side in facts}
@@ -85,16 +78,6 @@ class Dialect(d.Wire):
         key, sign, phrase, stamp = ask.headers("OK-ACCESS-{}", "KEY SIGN PASSPHRASE TIMESTAMP")
         payload = stamp + ask.request.method + ask.target + ask.text
         return self.signer(key, sign, payload, d.seconds_of(stamp), phrase=phrase, encoding="base64")
-
-    @d.route("POST /api/v5/trade/order", "POST /api/v5/trade/batch-orders", kind="place")
-    def place_order(self, ask: d.Ask, account: d.Account) -> Any:
-        """One, or a batch of one."""
-        kind, side = ask["ordType"], ask["side"]
-        unit = ask.get("tgtCcy") or {"buy": "quote_ccy", "sell": "base_ccy"}[side]
-        terms = {"client_id": ask.get("clOrdId"), "in_quote": kind == "market" and unit == "quote_ccy"}
-        pair, price = self.pair(ask["instId"]), None if kind == "market" else ask.number("px")
-        order = self.take(account, pair, side, ask.number("sz"), price, tif=TIFS.get(kind, kind), **terms)
-        return self.rows(ACK, [order])
 
     @d.socket("/ws/v5/public", "/ws/v5/private", "/ws/v5/business")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -120,7 +103,7 @@ class Dialect(d.Wire):
         self.tell(connection, {"event": op, "arg": arg})
         self.follow(connection, f"{arg['channel']}:{symbol}", op == "subscribe")
         if connection.account and arg["channel"] == "account":
-            self.tell(connection, self._account(connection.account))
+            self.tell(connection, self.row(ACCOUNT, connection.account))
 
     def book_frame(self, window: d.Window, now: int) -> Any:
         frame = {"arg": {"channel": "books", "instId": window.pair}, **self.row(PUSHED, window)}
@@ -129,10 +112,3 @@ class Dialect(d.Wire):
 
     def trade_frame(self, row: d.Made) -> Any:
         return {"arg": {"channel": "trades", "instId": row["instId"]}, "data": [row]}
-
-    def user_frames(self, event: d.Event, connection: d.Connection) -> list[d.Build]:
-        orders = {"arg": {"channel": "orders", "instType": "SPOT"}, "data": self.rows(EVENT, [event])}
-        return [self.build(orders), self.build(self._account(event.order.account))]
-
-    def _account(self, account: d.Account) -> Any:
-        return {"arg": {"channel": "account"}, "data": [{"details": self.rows(DETAIL, d.holdings(account))}]}

@@ -1,0 +1,69 @@
+"""What clients do: orders placed as they word them, and cancelled."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from trochil.sandbox.accounts import ZERO, Account
+from trochil.sandbox.lookups import Asked, Records
+from trochil.sandbox.matching import Order
+from trochil.sandbox.venue import Rejected
+
+TERMS = ("market", "post_only", "GTC", "IOC", "FOK")
+"""What an order wants besides its price: at any, as a maker only, or how long it may rest."""
+
+
+class Placing(Records):
+    """Orders as a venue's clients word them; its ``words`` tell, the other way round, what they mean."""
+
+    words: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
+    """Fact -> our word -> the venue's, where they differ: {"state": {"new": "live"}}."""
+    buys_by_value: ClassVar[bool] = False
+    """Whether a market purchase gives its size in quote where nothing is said."""
+    client_ids_are_uuids: ClassVar[bool] = False
+
+    def find_place(self, account: Account, given: Asked) -> Order:
+        """``given``: side, price, size (or quote: the size in quote), client; its kind and tif, or both in one (the
+        kind may follow the side behind a dash); post (true, or with a "post" in it); unit (of market orders' sizes)."""
+        side, _, kind = str(given.need("side")).lower().partition("-")
+        terms = self._terms(kind or given.get("kind", ""), given)
+        terms = "post_only" if "post" in str(given.get("post", "")) or given.get("post") is True else terms
+        price = None if terms == "market" else Decimal(str(given.need("price")))
+        in_quote = bool(given.get("quote")) or (price is None and self._unit(given.get("unit", ""), side) == "quote")
+        size, client = Decimal(str(given.get("quote") or given.need("size"))), given.get("client", "")
+        client = str(UUID(client)) if client and self.client_ids_are_uuids else client
+        pair = self.pair(given.need("pair"))
+        return self.take(account, pair, side, size, price, tif=terms, client_id=client, in_quote=in_quote)
+
+    def _terms(self, kind: str, given: Asked) -> str:
+        """Of the words that stand for one thing alone. Raises Rejected: illegal; not_required, for a time in force
+        beside a kind that says it all, and, where market orders have one, for another one."""
+        worded, tif = self.words.get("terms", {}), given.get("tif", "")
+        limits = [(worded.get(ours, ours), ours) for ours in TERMS if ours != "market"]
+        times = Counter(theirs for theirs, _ in limits)
+        meant = {theirs: ours for theirs, ours in limits if times[theirs] == 1}
+        lasts, is_market = meant.get(kind) or meant.get(tif) or tif.upper() or "GTC", kind.lower() == "market"
+        if lasts not in TERMS or (kind not in meant and kind.lower() not in ("", "limit", "market")):
+            raise Rejected("illegal", tif if lasts not in TERMS else kind)
+        alone = kind in meant or kind == worded.get("market")
+        if tif and (alone or (is_market and "market" in worded and lasts in ("GTC", "post_only"))):
+            raise Rejected("not_required", given.names["tif"])
+        return "market" if is_market else lasts
+
+    def _unit(self, said: str, side: str) -> str:
+        named = (ours for ours, theirs in self.words.get("unit", {}).items() if theirs in said)
+        return next(named, "quote" if self.buys_by_value and side == "buy" else "base")
+
+    def take(
+        self, account: Account, pair: str, side: str, size: Decimal, price: Decimal | None, *, tif: str, **terms: Any
+    ) -> Order:
+        """An order in our words. ``tif`` also market or post_only; ``terms``: client_id, in_quote (the size)."""
+        type = tif if tif in ("market", "post_only") else "limit"
+        base, quote = (ZERO, size) if terms.pop("in_quote", False) else (size, None)
+        terms |= {"tif": "GTC" if type != "limit" else tif, "quote_amount": quote}
+        return self.venue.place(account, pair, side, type, base, price, self.server.now_ns(), **terms)
+
+    def cancel(self, order: Order) -> None:
+        self.venue.cancel(order, self.server.now_ns())

@@ -1,0 +1,111 @@
+"""How a venue tells what it knows: facts in its words, and frames of what happens to an account's orders."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from trochil.sandbox.accounts import Account
+from trochil.sandbox.facts import facts_of, holdings, text, times
+from trochil.sandbox.placing import Placing
+from trochil.sandbox.server import Build, Connection, Server
+from trochil.sandbox.shape import Facts, Made, shape
+from trochil.sandbox.venue import Event
+
+CURRENCIES = {"base", "quote", "asset", "fee_asset"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What followers of a topic are told of an event, in ``words``; see ``tell``."""
+
+    topic: str
+    words: str
+    kinds: frozenset[str]
+    each: str = ""
+
+
+def tell(topic: str, words: str, kinds: str = "", each: str = "") -> Tell:
+    """``tell("orders", ORDER)``: to who follows that topic (up to the dialect's ``topic_mark``; "": to everyone).
+
+    ``kinds``: of new, trade, cancelled, expired and filled (the trade that fills it), by spaces; none: of all.
+    ``each``: a frame for each thing that this fact lists.
+    """
+    return Tell(topic, words, frozenset(kinds.split()), each)
+
+
+class Telling(Placing):
+    """Facts in words."""
+
+    lower_case: ClassVar[bool]
+    tells: ClassVar[tuple[Tell, ...]] = ()
+    """What an account's connections are told of each event, in this order."""
+    private_number: ClassVar[str] = ""
+    """The field in which an account's frames of a topic are numbered, the same on all its connections."""
+    topic_mark: ClassVar[str] = ":"
+    """What ends the name of a private topic: a "." makes "orders.spot" the topic "orders"."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self._news: list[tuple[str, Made]] = []
+        self.venue.on_event.append(self._take_down)
+
+    def more(self, facts: Facts, thing: Any) -> Facts:
+        """Facts of a thing that this venue makes of the others."""
+        return {}
+
+    def facts(self, thing: Any) -> Facts:
+        """What is known of a thing, its symbol, the time and the fees; by the venue's words where they differ. Of what
+        is somebody's, also its API key, and lists of holdings: purse (all), both (those of the pair)."""
+        found = facts_of(thing) | times("now", self.server.now_ns())
+        for role, fee in (("maker", self.venue.maker_fee), ("taker", self.venue.taker_fee)):
+            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee), f"{role}_percent": text(fee * 100)}
+        if "pair" in found:
+            found["symbol"] = self.symbol(found["pair"])
+        account = getattr(getattr(thing, "order", thing), "account", thing)
+        if isinstance(account, Account):
+            found["key"] = account.keys.get("api_key", "")
+            found["purse"] = lambda: map(self.facts, holdings(account))
+            found["both"] = lambda: map(self.facts, holdings(account, *facts_of(thing)["pair"].split("-")))
+        for name in CURRENCIES & found.keys() if self.lower_case else ():
+            found[name] = found[name].lower()
+        found |= self.more(found, thing)
+        for name, known in self.words.items():
+            if name in found:
+                found[name] = known.get(found[name], found[name])
+        return found
+
+    def row(self, words: str, thing: Any = None) -> Made:
+        return shape(words, self.facts(thing))
+
+    def rows(self, words: str, things: Any) -> list[Made]:
+        return [shape(words, self.facts(thing)) for thing in things]
+
+    def _take_down(self, event: Event) -> None:
+        """Topic and row of all that an event makes the venue tell."""
+        self._news = list(self._rows_of(event))
+        for topic, row in self._news if self.private_number else ():
+            row[self.private_number] = self.count(f"{event.order.account.name} {topic}")
+
+    def _rows_of(self, event: Event) -> Iterator[tuple[str, Made]]:
+        kinds, facts = {event.kind, event.order.state if event.match else ""}, self.facts(event)
+        for each in self.tells:
+            if kinds & each.kinds or not each.kinds:
+                for found in facts[each.each]() if each.each else [facts]:
+                    yield each.topic, shape(each.words, found)
+
+    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
+        """What an account's connection is told of an event."""
+        followed = {topic.partition(self.topic_mark)[0]: topic for topic in connection.topics} | {"": ""}
+        told = ((followed[topic], row) for topic, row in self._news if topic in followed)
+        return [self.user_frame(topic, row, connection) for topic, row in told]
+
+    def user_frame(self, topic: str, row: Made, connection: Connection) -> Build:
+        """A frame of a private topic, as it was subscribed to, around a row of ``tells``."""
+        return self.build(row)
+
+    def build(self, frame: Any) -> Build:
+        """The frame as it leaves; a callable is called with the wall time (ns) at which it does."""
+        return lambda connection, now: self.encode(connection, frame(now) if callable(frame) else frame)
+
+    def encode(self, connection: Connection, frame: Any) -> str | bytes:
+        raise NotImplementedError
