@@ -65,6 +65,8 @@ class Wire(Telling):
     trade_words: ClassVar[str] = ""
     private_paths: ClassVar[tuple[str, ...]] = ()
     """Of sockets that serve accounts only."""
+    needs_login: ClassVar[tuple[str, ...]] = ()
+    """How the topics begin that only accounts may follow."""
     greeting: ClassVar[Any] = None
     """The first frame on every socket."""
     pings_every: ClassVar[tuple[float, float]] = (0.0, 0.0)
@@ -72,6 +74,9 @@ class Wire(Telling):
     unanswered is cut. 0: none."""
     reset_header: ClassVar[str] = ""
     """Header that says until when (ms) a limit refuses; else Retry-After does, in seconds."""
+    weight_header: ClassVar[str] = ""
+    weights: ClassVar[Mapping[str, int]] = {}
+    """Header that says what was used of the minute's limit; what a question takes of it, by its path's end, else 1."""
     fixed: ClassVar[Mapping[str, Any]] = {}
     """What foreign clients ask for and whose answer never changes: {"GET /assets": []}."""
 
@@ -99,7 +104,11 @@ class Wire(Telling):
 
     def headers(self, ask: Ask) -> dict[str, str]:
         """Of a successful answer."""
-        return {}
+        if not self.weight_header:
+            return {}
+        minute = f"weight in minute {self.server.now_ns() // 60_000_000_000}"
+        self.numbers[minute] += self.weights.get(ask.request.path.rpartition("/")[2], 1)
+        return {self.weight_header: str(self.numbers[minute])}
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""
@@ -301,6 +310,15 @@ class Wire(Telling):
             return await self.server.serve_socket(request, heard)
 
         return serve
+
+    def subscribe(self, connection: Connection, topics: list[str], on: bool = True, ack: Any = None) -> None:
+        """Follow topics, or end that, once ``ack`` is told. Raises Rejected("no_login"), having done nothing."""
+        if on and connection.account is None and any(topic.startswith(self.needs_login) for topic in topics):
+            raise Rejected("no_login")
+        if ack is not None:
+            self.tell(connection, ack)
+        for topic in topics:
+            self.follow(connection, topic, on)
 
     def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
         """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""

@@ -28,9 +28,12 @@ def iso(ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
 
 
-def seconds_of(stamp: str) -> float:
-    """Unix seconds out of 2024-01-01T00:00:00.000Z; 0 for none."""
-    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
+def seconds_of(stamp: Any) -> float:
+    """Unix seconds out of 2024-01-01T00:00:00.000Z, of seconds, milliseconds or microseconds; 0 for none."""
+    if not stamp or "T" in str(stamp):
+        return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
+    value = float(stamp)
+    return value / (10**6 if value > 10**14 else 10**3 if value > 10**11 else 1)
 
 
 def uuid(number: int | str) -> str:
@@ -100,10 +103,11 @@ def _market(market: Market) -> Facts:
 
 @facts_of.register
 def _order(order: Order) -> Facts:
-    """pair, id, uuid (the id as one), client, side, Side, SIDE, kind, Kind, KIND, tif, terms (market, post_only, or
-    the tif), price, amount, quote_amount, size (the one of them that was given) and its unit (of market orders: base,
-    quote), filled, left, quote_filled, fees, average, state, outcome (the state, "cut": closed with a part filled, or
-    "cancelling"), created, updated and done (closed only) times, is_open, is_buy, post_only."""
+    """pair, id, uuid (the id as one), client, cancel_id (a request to cancel it), side, Side, SIDE, kind, Kind, KIND,
+    tif, terms (market, post_only, or the tif), price, amount, quote_amount, size (the one of them that was given) and
+    its unit (of market orders: base, quote), filled, left, quote_filled, fees, average, state, outcome (the state,
+    "cut": closed with a part filled, or "cancelling"), created, updated and done (closed only) times, is_open, is_buy,
+    post_only."""
     market = order.type == "market"
     cut = "cut" if order.filled and order.state in ("cancelled", "expired") else ""
     amounts = {
@@ -124,6 +128,7 @@ def _order(order: Order) -> Facts:
         "id": str(order.id),
         "uuid": uuid(order.id),
         "client": order.client_id,
+        "cancel_id": f"cancel{order.id}",
         "tif": order.tif,
         "terms": order.tif if order.type == "limit" else order.type,
         "unit": "" if not market else "base" if order.quote_amount is None else "quote",
@@ -146,10 +151,11 @@ def cased(name: str, value: str) -> Facts:
 @facts_of.register
 def _match(match: Match) -> Facts:
     """A public trade: pair, trade_id, maker_uuid and taker_uuid (of the orders), price, amount, value, the taker's
-    side, Side, SIDE (and maker_side), its time."""
+    side, Side, SIDE (and maker_side, maker_buys), its time."""
     ids = {"trade_id": str(match.id), "maker_uuid": uuid(match.maker.id), "taker_uuid": uuid(match.taker.id)}
     what = {"price": text(match.price), "amount": text(match.amount), "value": text(match.price * match.amount)}
-    sides = {**cased("side", match.taker.side), "maker_side": match.maker.side}
+    maker = match.maker.side
+    sides = {**cased("side", match.taker.side), "maker_side": maker, "maker_buys": maker == "buy"}
     return {"pair": match.maker.symbol, **ids, **what, **sides, **times("time", match.time)}
 
 

@@ -14,6 +14,7 @@ PLAIN = {
     "unknown_order": "Order does not exist",
     "not_open": "Order is closed already",
     "no_such_order": "Order does not exist",
+    "no_login": "Not logged in",
     "no_key": "No API key",
     "bad_key": "Invalid API key",
     "bad_phrase": "Invalid passphrase",
@@ -29,6 +30,7 @@ PLAIN = {
 }
 """The reasons that the sandbox itself has ({} is the detail), in words for venues whose code says all."""
 INSTEAD = {
+    "no_login": "bad_key",
     "no_key": "bad_key",
     "bad_phrase": "bad_key",
     "no_such_order": "unknown_order",
@@ -42,15 +44,14 @@ INSTEAD = {
 
 
 def refusals(table: str) -> dict[str, tuple[int, str, str]]:
-    """``400: reason code message | reason code message`` a line, as a dict: reason -> (status, code, message); a line
-    without a status has that of the line before. Where the code says all, the message may be left to ``PLAIN``. To
-    cancel an order, unknown_order; asked about one, no_such_order. A dialect may have reasons of its own.
+    """``400: reason code message | reason code message``, as a dict: reason -> (status, code, message); a status holds
+    until the next. Where the code says all, the message may be left to ``PLAIN``. To cancel an order, unknown_order;
+    asked about one, no_such_order. A dialect may have reasons of its own.
     """
     found, status = {}, 0
-    for line in table.strip().splitlines():
-        if begun := re.match(r"\s*(\d{3}):", line):
-            status, line = int(begun[1]), line[begun.end() :]
-        for entry in filter(None, map(str.strip, line.split("|"))):
-            why, code, *message = entry.split(" ", 2)
-            found[why] = (status, code, message[0] if message else PLAIN[why])
+    for entry in filter(None, map(str.strip, re.split(r"[|\n]", table))):
+        if begun := re.match(r"(\d{3}): ", entry):
+            status, entry = int(begun[1]), entry[begun.end() :]
+        why, code, *message = entry.split(" ", 2)
+        found[why] = (status, code, message[0] if message else PLAIN[why])
     return found

@@ -5,30 +5,27 @@ import json
 from trochil.sandbox import dialect as d
 from trochil.sandbox.dialect import Any, lookup, own, tell
 
-INSTRUMENT = """symbol status=trading baseAsset=base quoteAsset=quote isSpotTradingAllowed:=true
-    orderTypes:=["LIMIT","LIMIT_MAKER","MARKET"] filters[filterType:PRICE_FILTER minPrice=tick maxPrice:1000000
-    tickSize=tick | filterType:LOT_SIZE minQty=step maxQty=most stepSize=step | filterType:NOTIONAL minNotional=worth
-    applyMinToMarket:=true avgPriceMins:=5]"""
+INSTRUMENT = """symbol status=trading baseAsset=base quoteAsset=quote orderTypes:=["LIMIT","LIMIT_MAKER","MARKET"]
+    isSpotTradingAllowed:=true filters[filterType:PRICE_FILTER minPrice=tick maxPrice:1000000 tickSize=tick
+    | filterType:LOT_SIZE minQty=step maxQty=most stepSize=step | filterType:NOTIONAL minNotional=worth]"""
 TICKER = "symbol lastPrice=last bidPrice=bid askPrice=ask volume quoteVolume=quote_volume closeTime=#now_ms"
-AGGREGATE = "a=#trade_id p=price q=amount f=#trade_id l=#trade_id T=#time_ms m=maker_side M:=true"
+AGGREGATE = "a=#trade_id p=price q=amount f=#trade_id l=#trade_id T=#time_ms m=maker_buys M:=true"
 ORDER = """symbol orderId=#id orderListId:=-1 clientOrderId=client price origQty=amount executedQty=filled
     origQuoteOrderQty=quote_amount cummulativeQuoteQty=quote_filled status=state timeInForce=tif type=terms side=SIDE
     time=#created_ms updateTime=#updated_ms transactTime=#updated_ms isWorking:=true"""
-CANCELLED = f"{ORDER} clientOrderId=request origClientOrderId=client"
+CANCELLED = f"{ORDER} clientOrderId=cancel_id origClientOrderId=client"
 FILL = """symbol id=#trade_id orderId=#id orderListId:=-1 price=fill_price qty=fill_amount quoteQty=fill_value
     commission=fee commissionAsset=fee_asset time=#time_ms isBuyer=is_buy isMaker=maker isBestMatch:=true"""
 ACCOUNT = """updateTime=#now_ms commissionRates{maker=maker_fee taker=taker_fee buyer:0 seller:0}
     balances=purse[asset free locked=held]"""
-PUSHED = "e:trade s=symbol t=#trade_id p=price q=amount T=#time_ns m=maker_side M:=true"
+PUSHED = "e:trade s=symbol t=#trade_id p=price q=amount T=#time_ns m=maker_buys M:=true"
 DEPTH = "e:depthUpdate s=symbol U=#first u=#last b=bids a=asks"
-REPORT = """e:executionReport s=symbol c=request S=SIDE o=terms f=tif q=amount p=price C=original x=event X=state r:NONE
+REPORT = """e:executionReport s=symbol S=SIDE o=terms f=tif q=amount p=price  x=event X=state r:NONE
     i=#id l=fill_amount z=filled L=fill_price n=fee N=fee_asset T=#time_ns t=#trade_id m=maker Z=quote_filled"""
-POSITION = "e:outboundAccountPosition u=#time_ms B=both[a=asset f=free l=held]"
 PLACED = {"side": "side", "kind": "type", "tif": "timeInForce", "size": "quantity", "price": "price"}
 PLACED |= {"pair": "symbol", "client": "newClientOrderId", "quote": "quoteOrderQty"}
 FILLS = {"pair": "symbol", "order": "orderId", "first": "fromId", "since": "startTime", "limit": "limit"}
-NAMES, TIMES = {"id": "orderId", "client": "origClientOrderId"}, {"E", "T"}
-WEIGHTS = {"depth": 5, "exchangeInfo": 20, "24hr": 80, "account": 20, "myTrades": 20, "openOrders": 6}
+NAMES = {"id": "orderId", "client": "origClientOrderId"}
 STATES = {"new": "NEW", "partially_filled": "PARTIALLY_FILLED", "filled": "FILLED", "cancelled": "CANCELED"}
 RECORDED = """snapshot lastUpdateId - bids asks lastUpdateId
     diff e:depthUpdate s b a u
@@ -40,24 +37,22 @@ class Dialect(d.Wire):
 
     name, symbol_form, recordings = "binance", "{}{}", d.Recordings("{}{}", RECORDED)
     book_topic, trade_topic, trade_words = "{lower}@depth {lower}@depth@100ms", "{lower}@trade", PUSHED
-    private_paths, codes_are_numbers, answers_of_now = ("/ws-api/v3",), True, True
+    weights = {"depth": 5, "exchangeInfo": 20, "24hr": 80, "account": 20, "myTrades": 20, "openOrders": 6}
+    weight_header, private_paths = "X-MBX-USED-WEIGHT-1M", ("/ws-api/v3",)
+    codes_are_numbers = answers_of_now = True
     refusals = d.refusals("""
         400: unknown_symbol -1121 | price_filter -1013 Filter failure: PRICE_FILTER
-            lot_size -1013 Filter failure: LOT_SIZE | notional -1013 Filter failure: NOTIONAL
-            market_closed -2010 Market is closed. | would_take -2010 Order would immediately match and take.
-            insufficient_balance -2010 Account has insufficient balance for requested action.
-            duplicate_client_id -2010 Duplicate order sent. | unknown_order -2011 | no_such_order -2013
-            bad_signature -1022 | bad_time -1021 | missing -1102 | illegal -1100 | not_required -1106
-        401: bad_key -2015 | no_key -2014
-        503: unavailable -1000 | timeout -1007
-        429: rate_limited -1003
-        418: banned -1003""")
+        lot_size -1013 Filter failure: LOT_SIZE | notional -1013 Filter failure: NOTIONAL
+        market_closed -2010 Market is closed. | would_take -2010 Order would immediately match and take.
+        insufficient_balance -2010 Account has insufficient balance for requested action.
+        duplicate_client_id -2010 Duplicate order sent. | unknown_order -2011 | no_such_order -2013
+        bad_signature -1022 | bad_time -1021 | missing -1102 | illegal -1100 | not_required -1106 | 401: bad_key -2015
+        no_key -2014 | 503: unavailable -1000 | timeout -1007 | 429: rate_limited -1003 | 418: banned -1003""")
     words = {
         "state": STATES | {"expired": "EXPIRED"},
         "event": STATES | {"expired": "EXPIRED", "trade": "TRADE"},
         "terms": {"market": "MARKET", "post_only": "LIMIT_MAKER"} | dict.fromkeys(("GTC", "IOC", "FOK"), "LIMIT"),
         "trading": {True: "TRADING", False: "BREAK"},
-        "maker_side": {"buy": True, "sell": False},
         "trade_id": {"": "-1"},
     }
     lookups = (
@@ -75,41 +70,32 @@ class Dialect(d.Wire):
         own("GET /api/v3/account", "account", ACCOUNT),
         own("POST /api/v3/order", "place", ORDER, None, **PLACED),
     )
-    tells = tell("", REPORT), tell("", POSITION)
-
-    def more(self, facts: d.Facts, thing: Any) -> d.Facts:
-        """A cancel has a client id of its own."""
-        client, is_cancel = facts.get("client", ""), facts.get("event") in (None, "cancelled")
-        own = f"cancel{facts.get('id')}"
-        return {"request": own if is_cancel else client, "original": client if is_cancel else ""}
-
-    def headers(self, ask: d.Ask) -> dict[str, str]:
-        minute = f"weight in minute {self.server.now_ns() // 60_000_000_000}"
-        self.numbers[minute] += WEIGHTS.get(ask.request.path.rpartition("/")[2], 1)
-        return {"X-MBX-USED-WEIGHT-1M": str(self.numbers[minute])}
+    tells = (
+        tell("", f"{REPORT} c=client C:", "new trade expired"),
+        tell("", f"{REPORT} c=cancel_id C=client", "cancelled"),
+        tell("", "e:outboundAccountPosition u=#time_ms B=both[a=asset f=free l=held]"),
+    )
 
     def verify(self, ask: d.Ask) -> d.Account:
         payload, _, sign = (ask.query + ask.text).rpartition("&signature=")
         return self._signed(ask.header.get("X-MBX-APIKEY", ""), sign, payload, ask)
 
     def _signed(self, key: str, sign: str, payload: str, params: Any) -> d.Account:
-        stamp = int(params["timestamp"])
         within = float(params.get("recvWindow") or 5000) / 1000
-        return self.signer(key, sign.lower(), payload, stamp / (10**6 if stamp > 10**14 else 10**3), within, ahead=1.0)
+        return self.signer(key, sign.lower(), payload, d.seconds_of(params["timestamp"]), within, ahead=1.0)
 
     def opened(self, connection: d.Connection) -> None:
         super().opened(connection)
         path, query = connection.path, connection.query
-        micro = query.get("timeUnit", "").upper() == "MICROSECOND"
-        connection.state |= {"unit": 1000 if micro else 10**6, "combined": path == "/stream"}
+        unit = 1000 if query.get("timeUnit", "").upper() == "MICROSECOND" else 10**6
+        connection.state |= {"unit": unit, "combined": path == "/stream"}
         for name in (query.get("streams") or path.removeprefix("/ws")).strip("/").split("/"):
             self.follow(connection, name, "@" in name)
 
     @d.socket("/ws", "/ws/{streams:.*}", "/stream")
     def heard(self, connection: d.Connection, said: Any) -> None:
-        for name in said["params"]:
-            self.follow(connection, name, said["method"] == "SUBSCRIBE")
-        self.tell(connection, {"result": None, "id": said["id"]})
+        on = said["method"] == "SUBSCRIBE"
+        self.subscribe(connection, said["params"], on, {"result": None, "id": said["id"]})
 
     @d.socket("/ws-api/v3")
     def asked(self, connection: d.Connection, said: Any) -> None:
@@ -127,7 +113,7 @@ class Dialect(d.Wire):
     def encode(self, connection: d.Connection, frame: Any) -> str:
         """Events with their times in the connection's unit, those of streams with the name that it knows them by."""
         for name in {"data", "event"} & frame.keys():
-            times = {key: frame[name][key] // connection.state["unit"] for key in TIMES & frame[name].keys()}
+            times = {key: frame[name][key] // connection.state["unit"] for key in {"E", "T"} & frame[name].keys()}
             frame = frame | {name: frame[name] | times}
         return json.dumps(frame if connection.state["combined"] or "data" not in frame else frame["data"])
 

@@ -28,8 +28,7 @@ DONE, DENIED, UNKNOWN = (
     {"Success": not why, "ErrorCode": why} for why in (None, "UNAUTHORIZED_USER", "INVALID_APIKEY")
 )
 RECORDED_TOPICS = {"diff": "orderbook_{}_500", "trade": "trade_{}"}
-RECORDED = """
-    snapshot bid - bid ask Sequence
+RECORDED = """snapshot bid - bid ask Sequence
     diff name:orderBook marketSymbol bidDeltas askDeltas sequence
     trade name:trade marketSymbol"""
 LAST = d.headed("Sequence", "last")
@@ -48,11 +47,9 @@ class Dialect(Hub):
         404: unknown_symbol MARKET_DOES_NOT_EXIST | unknown_order ORDER_DOES_NOT_EXIST
         400: price_filter RATE_PRECISION_NOT_ALLOWED | illegal BAD_REQUEST Illegal {}
         409: lot_size MIN_TRADE_REQUIREMENT_NOT_MET | notional DUST_TRADE_DISALLOWED_MIN_VALUE
-            insufficient_balance INSUFFICIENT_FUNDS | duplicate_client_id CLIENTORDERID_ALREADY_EXISTS {}
-            would_take POST_ONLY | not_open ORDER_NOT_OPEN
-        401: bad_key APIKEY_INVALID | bad_signature INVALID_SIGNATURE | bad_time INVALID_TIMESTAMP
-        503: unavailable SERVICE_UNAVAILABLE
-        429: rate_limited THROTTLED""")
+        insufficient_balance INSUFFICIENT_FUNDS | duplicate_client_id CLIENTORDERID_ALREADY_EXISTS {}
+        would_take POST_ONLY | not_open ORDER_NOT_OPEN | 401: bad_key APIKEY_INVALID | bad_signature INVALID_SIGNATURE
+        bad_time INVALID_TIMESTAMP | 503: unavailable SERVICE_UNAVAILABLE | 429: rate_limited THROTTLED""")
     words = {"state": STATES, "trading": {True: "ONLINE", False: "OFFLINE"}, "terms": TERMS}
     lookups = (
         lookup("GET /v3/ping", "venue", "serverTime=#now_ms"),

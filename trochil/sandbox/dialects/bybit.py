@@ -44,11 +44,9 @@ class Dialect(d.Wire):
     reset_header = "X-Bapi-Limit-Reset-Timestamp"
     refusals = d.refusals("""
         200: unknown_symbol 170121 | price_filter 170134 | lot_size 170137 | notional 170140
-            insufficient_balance 170131 | duplicate_client_id 170141 | unknown_order 170213
-            illegal 10001 Request parameter error: {} | bad_key 10003 | bad_signature 10004 | bad_time 10002
-            timeout 10000 | rate_limited 10006
-        503: unavailable 10016
-        403: banned 10018""")
+        insufficient_balance 170131 | duplicate_client_id 170141 | unknown_order 170213
+        illegal 10001 Request parameter error: {} | bad_key 10003 | bad_signature 10004 | bad_time 10002 | timeout 10000
+        rate_limited 10006 | 503: unavailable 10016 | 403: banned 10018""")
     words = {
         "outcome": STATES | {"cancelled": "Cancelled", "expired": "Cancelled"},
         "terms": {"post_only": "PostOnly", "market": "IOC"},

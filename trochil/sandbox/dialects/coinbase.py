@@ -7,7 +7,6 @@ from trochil.sandbox.dialect import Any, lookup, own
 
 PRODUCT = """id=pair base_currency=base quote_currency=quote quote_increment=tick base_increment=step status=trading
     min_market_funds=worth trading_disabled:=false margin_enabled:=false post_only:=false"""
-TICKER = "bid ask price=last volume time=now_iso"
 STATS = "id=pair stats_24hour{open=last high=last low=last last volume}"
 TRADE = "trade_id=#trade_id price size=amount side=maker_side time=time_iso"
 ORDER = """id=uuid client_oid=client product_id=pair side type=kind time_in_force=tif post_only size=?amount
@@ -25,7 +24,6 @@ EVENTS = {
 RECORDED = """snapshot type:snapshot product_id bids asks
     diff type:l2update product_id changes changes
     trade type:match product_id"""
-WITH_LOGIN = ("full:", "level2:", "level3:", "user:")
 PLACED = {"side": "side", "kind": "type", "size": "size", "quote": "funds", "price": "price", "tif": "time_in_force"}
 
 
@@ -34,20 +32,17 @@ class Dialect(d.Wire):
 
     name, pairs, recordings = "coinbase", ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC"), d.Recordings("{}-{}", RECORDED)
     fee_in_quote = opens_with_book = secrets_are_base64 = client_ids_are_uuids = True
-    book_topic = "level2:{} level2_batch:{}"
+    book_topic, needs_login = "level2:{} level2_batch:{}", ("full:", "level2:", "level3:", "user:")
     key_fields, echoes, fixed = ("passphrase",), ("would_take",), {"GET /currencies": []}
     refusals = d.refusals("""
         404: unknown_symbol - NotFound | unknown_order - order not found
         400: market_closed - Trading pair not available | price_filter - price is too precise
-            lot_size - size is too small. Minimum size is 0.00001
-            notional - size is too small. Minimum notional is 5 | insufficient_balance - Insufficient funds
-            duplicate_client_id - client_oid is a duplicate | not_open - Order already done
-            bad_time - request timestamp expired | missing - {} is required | illegal - Invalid {}
-        401: no_login - level2, level3, and full channels now require authentication
-            no_key - CB-ACCESS-KEY header is required | bad_key - Invalid API Key | bad_phrase - Invalid Passphrase
-            bad_signature - invalid signature
-        200: would_take rejected post only
-        503: unavailable - Service unavailable
+        lot_size - size is too small. Minimum size is 0.00001 | notional - size is too small. Minimum notional is 5
+        insufficient_balance - Insufficient funds | duplicate_client_id - client_oid is a duplicate
+        not_open - Order already done | bad_time - request timestamp expired | missing - {} is required
+        illegal - Invalid {} | 401: no_login - level2, level3, and full channels now require authentication
+        no_key - CB-ACCESS-KEY header is required | bad_key - Invalid API Key | bad_phrase - Invalid Passphrase
+        bad_signature - invalid signature | 200: would_take rejected post only | 503: unavailable - Service unavailable
         429: rate_limited - Private rate limit exceeded""")
     words = {
         "trading": {True: "online", False: "delisted"},
@@ -59,7 +54,7 @@ class Dialect(d.Wire):
         lookup("GET /time", "venue", "iso=now_iso epoch=#now_s"),
         lookup("GET /products", "markets", PRODUCT),
         lookup("GET /products/stats", "tickers", STATS, d.keyed("id")),
-        lookup("GET /products/{product}/ticker", "ticker", TICKER, pair="product"),
+        lookup("GET /products/{product}/ticker", "ticker", "bid ask price=last volume time=now_iso", pair="product"),
         lookup("GET /products/{product}/trades", "trades", TRADE, pair="product", limit="limit"),
         own("POST /orders", "place", ORDER, None, pair="product_id", client="client_oid", post="post_only", **PLACED),
         own("GET /orders", "orders", ORDER, pair="product_id", status="status"),
@@ -100,14 +95,10 @@ class Dialect(d.Wire):
         if "signature" in said:
             given = (said[name] for name in ("key", "signature", "timestamp", "passphrase"))
             connection.account = self._signed("GET/users/self/verify", *given)
-        elif on and any(topic.startswith(WITH_LOGIN) for topic in topics):
-            raise d.Rejected("no_login")
         now = sorted(t.split(":") for t in (connection.topics | {*topics} if on else connection.topics - {*topics}))
         names = {name: [product for other, product in now if other == name] for name, _ in now}
         channels = [{"name": name, "product_ids": each, "account_ids": None} for name, each in names.items()]
-        self.tell(connection, {"type": "subscriptions", "channels": channels})
-        for topic in topics:
-            self.follow(connection, topic, on)
+        self.subscribe(connection, topics, on, {"type": "subscriptions", "channels": channels})
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         return {"type": "error", "message": "Failed to subscribe", "reason": json.dumps({"message": refusal})}
@@ -115,8 +106,9 @@ class Dialect(d.Wire):
     def book_frame(self, window: d.Window, now: int) -> Any:
         if not window.before:
             return self.row("type product_id=pair bids asks", window)
-        sides = (("buy", window.bids), ("sell", window.asks))
-        changes = [[side, *row] for side, levels in sides for row in d.rows(levels)]
+        changes = [
+            [side, *row] for side in ("buy", "sell") for row in d.rows(window.bids if side == "buy" else window.asks)
+        ]
         return {"type": "l2update", "product_id": window.pair, "changes": changes, "time": d.iso(now)}
 
     def book_event(self, kind: str, order: d.Order, match: d.Match | None) -> None:

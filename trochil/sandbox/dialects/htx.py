@@ -63,16 +63,15 @@ class Dialect(d.Wire):
     reset_header = "X-HB-RateLimit-Requests-Expire"
     refusals = d.refusals("""
         200: unknown_symbol base-symbol-error | market_closed base-symbol-trade-disabled
-            price_filter order-orderprice-precision-error | lot_size order-orderamount-precision-error
-            notional order-value-min-error | insufficient_balance account-frozen-balance-insufficient-error
-            duplicate_client_id invalid-client-order-id | unknown_order order-orderstate-error
-            no_such_order base-record-invalid | missing validation-constraints-required Field is missing: {}.
-            illegal validation-format-error Format Error: {}.
-            bad_key api-signature-not-valid Signature not valid: Incorrect Access key
-            bad_signature api-signature-not-valid Signature not valid: Verification failure
-            bad_time api-signature-not-valid Signature not valid: Invalid submission time or incorrect time format
-            timeout timeout | unknown_topic bad-request invalid topic {}
-        503: unavailable gateway-internal-error
+        price_filter order-orderprice-precision-error | lot_size order-orderamount-precision-error
+        notional order-value-min-error | insufficient_balance account-frozen-balance-insufficient-error
+        duplicate_client_id invalid-client-order-id | unknown_order order-orderstate-error
+        no_such_order base-record-invalid | missing validation-constraints-required Field is missing: {}.
+        illegal validation-format-error Format Error: {}.
+        bad_key api-signature-not-valid Signature not valid: Incorrect Access key
+        bad_signature api-signature-not-valid Signature not valid: Verification failure
+        bad_time api-signature-not-valid Signature not valid: Invalid submission time or incorrect time format
+        timeout timeout | unknown_topic bad-request invalid topic {} | 503: unavailable gateway-internal-error
         429: rate_limited rate-too-many-requests""")
     words = {
         "trading": {True: "online", False: "suspend"},

@@ -63,15 +63,14 @@ class Dialect(Wallets, Blocks):
     )
     refusals = d.refusals("""
         200: unknown_symbol - Invalid asset | price_filter - Price must be divisible by tick size.
-            lot_size - Order has invalid size. | notional - Order must have minimum value of $10.
-            insufficient_balance - Insufficient spot balance | duplicate_client_id - Duplicate cloid
-            would_take - Post only order would have immediately matched, bbo was 1@2.
-            no_match - Order could not immediately match against any resting orders.
-            unknown_order oid Order was never placed, already canceled, or filled.
-            bad_key - User or API Wallet {} does not exist. | bad_time - Invalid nonce: {}
+        lot_size - Order has invalid size. | notional - Order must have minimum value of $10.
+        insufficient_balance - Insufficient spot balance | duplicate_client_id - Duplicate cloid
+        would_take - Post only order would have immediately matched, bbo was 1@2.
+        no_match - Order could not immediately match against any resting orders.
+        unknown_order oid Order was never placed, already canceled, or filled.
+        bad_key - User or API Wallet {} does not exist. | bad_time - Invalid nonce: {}
         422: illegal text Failed to deserialize the JSON body into the target type: {}
-        503: unavailable text Service unavailable
-        429: rate_limited text Too many requests""")
+        503: unavailable text Service unavailable | 429: rate_limited text Too many requests""")
 
     def limit(self, symbol: Any) -> None:
         places = -int(symbol.size_step.as_tuple().exponent)

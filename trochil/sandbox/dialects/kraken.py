@@ -53,13 +53,12 @@ class Dialect(Checked):
     fee_in_quote = secrets_are_base64 = True
     refusals = d.refusals("""
         200: unknown_symbol EQuery Unknown asset pair | market_closed EService Market in cancel_only mode
-            price_filter EOrder Invalid price | lot_size EGeneral Invalid arguments:volume
-            notional EOrder Cost minimum not met | insufficient_balance EOrder Insufficient funds
-            duplicate_client_id EOrder Duplicate cl_ord_id | would_take EOrder Post only order
-            unknown_order EOrder Unknown order | illegal EGeneral Invalid arguments:{} | bad_key EAPI Invalid key
-            bad_signature EAPI Invalid signature | bad_time EAPI Invalid nonce
-            stale_token ESession ESession:Invalid session | timeout EService Timeout
-            rate_limited EAPI Rate limit exceeded
+        price_filter EOrder Invalid price | lot_size EGeneral Invalid arguments:volume
+        notional EOrder Cost minimum not met | insufficient_balance EOrder Insufficient funds
+        duplicate_client_id EOrder Duplicate cl_ord_id | would_take EOrder Post only order
+        unknown_order EOrder Unknown order | illegal EGeneral Invalid arguments:{} | bad_key EAPI Invalid key
+        bad_signature EAPI Invalid signature | bad_time EAPI Invalid nonce
+        stale_token ESession ESession:Invalid session | timeout EService Timeout | rate_limited EAPI Rate limit exceeded
         503: unavailable EService Unavailable""")
     words = {
         "state": {"new": "open", "partially_filled": "open", "filled": "closed", "cancelled": "canceled"},

@@ -31,12 +31,10 @@ class Dialect(d.Wire):
     private_paths = ("/ws/v5/private",)
     fixed = {"GET /api/v5/asset/currencies": []}
     refusals = d.refusals("""
-        200: unknown_symbol 51001 | price_filter 51006 | lot_size 51121 | notional 51020
-            insufficient_balance 51008 | duplicate_client_id 51016 | unknown_order 51400 | no_such_order 51603
-            illegal 51000 Parameter {} error | timeout 50004
-        401: bad_key 50111 | bad_phrase 50105 | bad_signature 50113 | bad_time 50102
-        503: unavailable 50001
-        429: rate_limited 50011""")
+        200: unknown_symbol 51001 | price_filter 51006 | lot_size 51121 | notional 51020 | insufficient_balance 51008
+        duplicate_client_id 51016 | unknown_order 51400 | no_such_order 51603 | illegal 51000 Parameter {} error
+        timeout 50004 | 401: bad_key 50111 | bad_phrase 50105 | bad_signature 50113 | bad_time 50102
+        503: unavailable 50001 | 429: rate_limited 50011""")
     words = {
         "state": {"new": "live", "expired": "canceled", "cancelled": "canceled"},
         "trading": {True: "live", False: "suspend"},
