@@ -58,6 +58,8 @@ class Wire(Telling):
     secrets_are_base64: ClassVar[bool] = False
     book_topic: ClassVar[str] = "book:{}"
     """Several names of one book apart by spaces."""
+    image_topic: ClassVar[str] = ""
+    """The same where the whole window is sent every time, and to who begins to follow it."""
     trade_topic: ClassVar[str] = "trade:{}"
     """What connections follow, by the venue's symbol ({lower}: in small letters; {1} of a book: its depth)."""
     opens_with_book: ClassVar[bool] = False
@@ -161,12 +163,19 @@ class Wire(Telling):
                     self.publish(topic, partial(self.topic_frame, topic, window))
             else:
                 self.forget(pair, depth)
+        for topic in self.image_topics(pair):
+            self.publish(topic, partial(self.topic_frame, topic, self.whole(pair)))
 
     def book_topics(self, pair: str) -> dict[str, int]:
         """The topics of a pair's books, with their depths; a book may have several."""
         symbol = self.symbol(pair)
         names = ((name, depth) for depth in self.depths for name in self.book_topic.split())
         return {name.format(symbol, depth, lower=symbol.lower()): depth for name, depth in names}
+
+    def image_topics(self, pair: str) -> list[str]:
+        """Of those, the ones of whole windows."""
+        symbol = self.symbol(pair)
+        return [name.format(symbol, lower=symbol.lower()) for name in self.image_topic.split()]
 
     def book_frame(self, window: Window, now: int) -> Any:
         """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
@@ -323,12 +332,13 @@ class Wire(Telling):
     def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
         """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""
         replay = self.server.replay
-        if on and replay is not None and topic in self.book_topics(replay.pair):
+        if on and replay is not None and topic in (*self.book_topics(replay.pair), *self.image_topics(replay.pair)):
             replay.listened()
-        for pair in self.venue.symbols if on and self.opens_with_book else ():
-            depth = self.book_topics(pair).get(topic)
-            if depth is not None and not self.server.faults.hits("withhold_snapshot"):
-                self.tell(connection, partial(self.topic_frame, topic, self.whole(pair, depth)))
+        for pair in self.venue.symbols if on else ():
+            opening = self.book_topics(pair) if self.opens_with_book else {}
+            opening |= dict.fromkeys(self.image_topics(pair) if replay is None else (), 0)
+            if topic in opening and not self.server.faults.hits("withhold_snapshot"):
+                self.tell(connection, partial(self.topic_frame, topic, self.whole(pair, opening[topic])))
         (connection.topics.add if on else connection.topics.discard)(topic)
 
     def tell(self, connection: Connection, frame: Any) -> None:

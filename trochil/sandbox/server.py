@@ -40,6 +40,11 @@ class Connection:
     queue: "asyncio.Queue[Build]" = field(default_factory=lambda: asyncio.Queue(QUEUED_FRAMES))
     muted: bool = False
 
+    @property
+    def host(self) -> str:
+        """By which name the client reached us, with the port."""
+        return self.ws._req.host if self.ws._req is not None else ""
+
     def put(self, build: Build) -> None:
         """Queue a frame; a client that is 20,000 behind is cut."""
         if self.queue.full():

@@ -3,7 +3,6 @@
 import gzip
 import json
 from contextlib import suppress
-from functools import partial
 from urllib.parse import urlencode
 
 from trochil.sandbox import dialect as d
@@ -15,9 +14,8 @@ SYMBOL = """symbol base-currency=base quote-currency=quote price-precision=#tick
 TICKER = "symbol close=#last amount=#volume vol=#quote_volume bid=#bid bidSize=#bid_size ask=#ask askSize=#ask_size"
 DEALS = """id=#trade_id ts=#time_ms data[id=#long_id {}=#trade_id price=#price amount=#amount direction=side
     ts=#time_ms]"""
-IMAGE, CHANGES = (
-    f"tick{{{ids} bids=#bids asks=#asks}}" for ids in ("version=#last", "seqNum=#last prevSeqNum=?#before")
-)
+TICK = "tick{{{} bids=#bids asks=#asks}}".format
+IMAGE, CHANGES = TICK("version=#last"), TICK("seqNum=#last prevSeqNum=?#before")
 ORDER = """id=#id symbol account-id:=7 client-order-id=client amount=size price type state=outcome source:spot-api
     created-at=#created_ms finished-at=#done_ms canceled-at=#cut_ms {0}-amount=filled {0}-cash-amount=quote_filled
     {0}-fees:0"""
@@ -39,9 +37,7 @@ TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-m
 PLACED = {"side": "type", "size": "amount", "price": "price", "client": "client-order-id", "unit": ""}
 CANCELLED = {"cancelled": "canceled", "expired": "canceled", "cut": "partial-canceled"}
 CANCELING, CLOSED = 10, {"filled": 6, "canceled": 7, "partial-canceled": 5}
-PUSH: d.Made = {"action": "push"}
 OFFERED = {"/feed": ("mbp.150",), "/ws": ("depth.step0", "trade.detail")}
-
 STEP0, DETAIL = "market.{}.depth.step0", "market.{}.trade.detail"
 RECORDED = """image kind:depth symbol bids asks version
     trade kind:trade symbol"""
@@ -57,10 +53,10 @@ class Dialect(d.Wire):
     name, symbol_form, window = "htx", "{}{}", 150
     post_only_cancels = lower_case = buys_by_value = True
     recordings = d.Gzipped("{}{}", RECORDED, topics={"image": STEP0, "trade": DETAIL})
-    cancels_after, book_topic = 0.03, f"market.{{}}.mbp.150 {STEP0}"
+    cancels_after, book_topic, image_topic = 0.03, "market.{}.mbp.150", STEP0
     trade_topic, trade_words = DETAIL, f"symbol ts=#time_ms tick{{{DEALS.format('tradeId')}}}"
     private_paths, pings_every = ("/ws/v2",), (5.0, 20.0)
-    reset_header = "X-HB-RateLimit-Requests-Expire"
+    reset_header, topic_mark = "X-HB-RateLimit-Requests-Expire", "#"
     refusals = d.refusals("""
         200: unknown_symbol base-symbol-error | market_closed base-symbol-trade-disabled
         price_filter order-orderprice-precision-error | lot_size order-orderamount-precision-error
@@ -87,12 +83,7 @@ class Dialect(d.Wire):
         lookup("GET /market/depth", "book", IMAGE, pair="symbol", limit="depth"),
         lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
         own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
-        own(
-            "GET /v1/account/accounts/{id}/balance",
-            "account",
-            PURSE,
-            lambda row: {"id": 7, "list": row["f"] + row["h"]},
-        ),
+        own("GET /v1/account/accounts/{id}/balance", "account", PURSE, purse),
         own("POST /v1/order/orders/place", "place", "id", lambda row: row["id"], pair="symbol", **PLACED),
         own("GET /v1/order/openOrders", "open_orders", ORDER.format("filled"), pair="symbol"),
         own("GET /v1/order/orders/getClientOrder", "order", ORDER.format("field"), client="clientOrderId"),
@@ -102,7 +93,6 @@ class Dialect(d.Wire):
         own("POST /v1/order/orders/{id}/submitcancel", "cancel", "id", lambda row: row["id"], id="id"),
         own("GET /v2/reference/transact-fee-rate", "markets", FEES, pair="symbols"),
     )
-    topic_mark = "#"
     tells = (
         tell("orders", f"{EVENT} accountId:=7 orderCreateTime=#created_ms", "new"),
         tell("orders", f"{EVENT} {DEAL} {LEFT}", "trade"),
@@ -164,21 +154,12 @@ class Dialect(d.Wire):
             tick = self.topic_frame(topic, self.asked_for(pair), 0)["tick"]
             self.tell(connection, answer | {"rep": topic, "data": tick})
             return
-        self.follow(connection, topic, word == "sub")
-        self.tell(connection, answer | {f"{word}bed": topic})
-        if word == "sub" and kind == "depth.step0" and self.server.replay is None:
-            self.tell(connection, partial(self.topic_frame, topic, self.whole(pair)))
+        self.subscribe(connection, [topic], word == "sub", answer | {f"{word}bed": topic})
         for match in self.recent.get(pair, [])[-1:] if word == "sub" and kind == "trade.detail" else ():
             self.tell(connection, self.trade_frame(self.row(self.trade_words, match)))
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         return {"status": "error", "err-code": "bad-request", "err-msg": refusal, "id": said.get("id")}
-
-    def depth_changed(self, pair: str, first: int, last: int, bids: d.Levels, asks: d.Levels) -> None:
-        """Changes; and the whole book, for which the venue takes its time."""
-        changes, image = self.change(pair, last), self.whole(pair)
-        for topic, window in zip(self.book_topics(pair), (changes, image), strict=True):
-            self.publish(topic, partial(self.topic_frame, topic, window))
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
         return {"ch": topic, "ts": d.ms(now), **self.row(CHANGES if "mbp" in topic else IMAGE, window)}
@@ -198,16 +179,17 @@ class Dialect(d.Wire):
         self.tell(connection, answer)
         self.follow(connection, topic, said["action"] == "sub")
         for row in self.rows(BALANCE, d.holdings(connection.account)) if topic.startswith("accounts") else []:
-            self.tell(connection, PUSH | {"ch": topic, "data": row | {"changeType": None, "changeTime": None}})
+            self.tell(
+                connection, {"action": "push", "ch": topic, "data": row | {"changeType": None, "changeTime": None}}
+            )
 
     def _login(self, connection: d.Connection, accessKey: str, signature: str, authType: str, **more: str) -> None:
-        request, given = connection.ws._req, {"accessKey": accessKey, **more}
-        assert request is not None
+        given = urlencode(sorted({"accessKey": accessKey, **more}.items()))
         # One client signs the whole address where the path is meant.
-        for path in (connection.path, f"ws://{request.host}{connection.path}"):
+        for path in (connection.path, f"ws://{connection.host}{connection.path}"):
             with suppress(d.Rejected):
-                payload = f"GET\n{request.host}\n{path}\n{urlencode(sorted(given.items()))}"
+                payload = f"GET\n{connection.host}\n{path}\n{given}"
                 connection.account = self.signer(accessKey, signature, payload, encoding="base64")
 
     def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
-        return self.build(PUSH | {"ch": topic, "data": row})
+        return self.build({"action": "push", "ch": topic, "data": row})
