@@ -8,12 +8,13 @@ import pytest
 
 from trochil.sandbox.accounts import Account
 from trochil.sandbox.facts import facts_of, times
-from trochil.sandbox.lookups import Window
 from trochil.sandbox.matching import Order
 from trochil.sandbox.shape import shape
 from trochil.sandbox.signatures import signature
+from trochil.sandbox.windows import Window
 
-FACTS = {"side": "buy", "price": "1.50", "amount": "2", "empty": "", "zero": "0", "flag": True}
+FACTS: dict[str, Any] = {"side": "buy", "price": "1.50", "amount": "2", "empty": "", "zero": "0", "flag": True}
+FACTS["held"] = lambda: [{"asset": "BTC", "size": "1"}]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,9 @@ FACTS = {"side": "buy", "price": "1.50", "amount": "2", "empty": "", "zero": "0"
         ("list:=[] object:={}", {"list": [], "object": {}}),
         ("fee{ccy=side n{p=price}} after=side", {"fee": {"ccy": "buy", "n": {"p": "1.50"}}, "after": "buy"}),
         ("fees[ccy=side n:=1] flag", {"fees": [{"ccy": "buy", "n": 1}], "flag": True}),
+        ("rules[a:x | b:y c=side] flag", {"rules": [{"a": "x"}, {"b": "y", "c": "buy"}], "flag": True}),
+        ("in{rows=held[ccy=asset n=#size]} side", {"in": {"rows": [{"ccy": "BTC", "n": 1}]}, "side": "buy"}),
+        ('kinds:=["A","B"] side', {"kinds": ["A", "B"], "side": "buy"}),
     ],
 )
 def test_words_make_rows(words: str, row: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from aiohttp import web
 from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
 from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
-from trochil.sandbox.lookups import Asked, Levels, Lookup, Window, alone, headed, keyed, lookup, own, rows, under
+from trochil.sandbox.lookups import Asked, Lookup, alone, headed, keyed, lookup, own, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.recordings import Gzipped, Record, Recordings
 from trochil.sandbox.refusing import INSTEAD, refusals
@@ -28,12 +28,13 @@ from trochil.sandbox.server import Build, Connection, Server
 from trochil.sandbox.shape import Facts, Made, shape
 from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.telling import Telling, tell
-from trochil.sandbox.venue import Event, Rejected
+from trochil.sandbox.venue import Rejected
+from trochil.sandbox.windows import Levels, Window, rows
 
 __all__ = [
-    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Event", "Facts", "Gzipped", "Levels",
-    "Made", "Match", "Order", "Record", "Recordings", "Rejected", "Server", "Window", "Wire", "alone", "digest",
-    "headed", "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "shape",
+    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Facts", "Gzipped", "Levels", "Made",
+    "Match", "Order", "Record", "Recordings", "Rejected", "Server", "Window", "Wire", "alone", "digest", "headed",
+    "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "shape",
     "signature", "socket", "tell", "text", "under", "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from trochil.sandbox.accounts import ZERO, Account
-from trochil.sandbox.lookups import Asked, Records
+from trochil.sandbox.lookups import Asked
 from trochil.sandbox.matching import Order
+from trochil.sandbox.records import Records
 from trochil.sandbox.venue import Rejected
 
 TERMS = ("market", "post_only", "GTC", "IOC", "FOK")

@@ -9,10 +9,10 @@ from typing import ClassVar, NamedTuple
 from trochil.sandbox.accounts import ZERO
 from trochil.sandbox.dialect import Wire
 from trochil.sandbox.facts import iso, text
-from trochil.sandbox.lookups import Levels
 from trochil.sandbox.matching import Book, Side
 from trochil.sandbox.server import Connection, Server
 from trochil.sandbox.venue import Venue
+from trochil.sandbox.windows import Levels
 
 SIDES = ("buy", "sell")
 
