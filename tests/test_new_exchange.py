@@ -84,3 +84,5 @@ def test_the_page_that_tells_how_shows_the_skeleton_whole() -> None:
     for which in ("adapter", "dialect"):
         text = "\n".join(line for line in template(which, "lark").splitlines() if line.strip())
         assert text in shown, f"docs/add_an_exchange.md doesn't show the {which} as it is written"
+    adapter, dialect = (len(template(which, "lark").splitlines()) for which in ("adapter", "dialect"))
+    assert f"{adapter} lines of adapter, {dialect} of dialect" in (ROOT / "docs/add_an_exchange.md").read_text()

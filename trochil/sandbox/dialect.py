@@ -174,7 +174,7 @@ class Wire(Telling):
         return {name.format(symbol, depth, lower=symbol.lower()): depth for name, depth in names}
 
     def image_topics(self, pair: str) -> list[str]:
-        """Of those, the ones of whole windows."""
+        """The topics of a pair's whole windows."""
         symbol = self.symbol(pair)
         return [name.format(symbol, lower=symbol.lower()) for name in self.image_topic.split()]
 
