@@ -1,8 +1,10 @@
 """``trochil``: the command line. Errors of ours are one line on stderr and exit code 2."""
 
+import contextlib
 import json
 import sys
-from typing import Any
+import threading
+from typing import Any, TextIO, cast
 
 import click
 
@@ -12,12 +14,32 @@ from orderbook.errors import TrochilError
 FAILED = 2
 
 
+class Answers:
+    """stdout for what a command says; what Ray prints in threads of its own, its warnings, goes to stderr."""
+
+    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
+        self._stdout, self._stderr = stdout, stderr
+
+    def _stream(self) -> TextIO:
+        return self._stderr if threading.current_thread().name.startswith("ray_") else self._stdout
+
+    def write(self, text: str) -> int:
+        return self._stream().write(text)
+
+    def flush(self) -> None:
+        self._stream().flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stdout, name)
+
+
 class Group(click.Group):
     """Commands whose errors are said in one clear line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with contextlib.redirect_stdout(cast(TextIO, Answers(sys.stdout, sys.stderr))):
+                return super().invoke(ctx)
         except (TrochilError, TypeError) as error:
             click.echo(f"trochil: {type(error).__name__}: {error}", err=True)
             sys.exit(FAILED)
