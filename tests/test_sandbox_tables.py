@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trochil.sandbox import dialect as d
+from trochil.sandbox import dialect as d, dialects
 from trochil.sandbox.faults import Faults
 from trochil.sandbox.lookups import Asked
 from trochil.sandbox.recordings import Gzipped, Recordings
@@ -28,7 +28,7 @@ def server_of(**said: Any) -> Server:
 
 def place(server: Server, **given: Any) -> Any:
     account = server.venue.accounts.get("me") or server.new_account("me", {"USDT": "100000", "BTC": "10"})
-    asked = {"pair": PAIR, "side": "buy", "size": "0.5", "price": "100"} | given
+    asked = {"pair": PAIR, "side": "buy", "kind": "limit", "size": "0.5", "price": "100"} | given
     return server.dialect.find_place(account, Asked(asked, NAMES))
 
 
@@ -43,31 +43,49 @@ TWO_WORDS = {"terms": {"market": "NOW", "IOC": "NOW", "post_only": "PostOnly"}}
 @pytest.mark.parametrize(
     ("words", "given", "expected"),
     [
-        ({}, {}, ("limit", "GTC")),
-        ({}, {"kind": "limit", "tif": "fok"}, ("limit", "FOK")),
-        ({}, {"kind": "Market", "tif": "GTC"}, ("market", "GTC")),
-        ({}, {"post": True}, ("post_only", "GTC")),
-        ({}, {"post": "post,fciq", "tif": "GTC"}, ("post_only", "GTC")),
-        ({}, {"post": "fciq"}, ("limit", "GTC")),
+        ({}, {"kind": "limit"}, ("limit", "GTC")),
+        ({}, {"kind": "limit", "tif": "FOK"}, ("limit", "FOK")),
+        ({}, {"kind": "market", "tif": "GTC"}, ("market", "GTC")),
+        ({}, {"kind": "market", "post": True}, ("market", "GTC")),
+        ({}, {"kind": "limit", "post": True}, ("post_only", "GTC")),
+        ({}, {"kind": "limit", "post": "post,fciq", "tif": "GTC"}, ("post_only", "GTC")),
+        ({}, {"kind": "limit", "post": "fciq"}, ("limit", "GTC")),
         ({"terms": {"IOC": "ioc"}}, {"side": "buy-ioc"}, ("limit", "IOC")),
         (ONE_WORD, {"kind": "LIMIT", "tif": "FOK"}, ("limit", "FOK")),
+        (ONE_WORD, {"kind": "NOW"}, ("limit", "IOC")),
+        (ONE_WORD, {"kind": "MKT"}, ("market", "GTC")),
         (ONE_WORD, {"kind": "MAKER"}, ("post_only", "GTC")),
-        (TWO_WORDS, {"kind": "Limit", "tif": "PostOnly"}, ("post_only", "GTC")),
-        (TWO_WORDS, {"kind": "Limit", "tif": "NOW"}, ("limit", "IOC")),
-        (TWO_WORDS, {"kind": "Market", "tif": "NOW"}, ("market", "GTC")),
+        (TWO_WORDS, {"kind": "limit", "tif": "PostOnly"}, ("post_only", "GTC")),
+        (TWO_WORDS, {"kind": "limit", "tif": "NOW"}, ("limit", "IOC")),
+        (TWO_WORDS, {"kind": "market", "tif": "NOW"}, ("market", "GTC")),
     ],
 )
 def test_terms_are_read_out_of_a_venues_words(words: Any, given: dict[str, Any], expected: tuple[str, str]) -> None:
-    assert terms(place(server_of(words=words), **given)) == expected
+    said = {"words": words, "kinds": "LIMIT MKT" if words is ONE_WORD else "limit market"}
+    assert terms(place(server_of(**said), **given)) == expected
+
+
+def test_a_venue_may_want_a_time_in_force_of_every_order() -> None:
+    server = server_of(needs=("kind", "tif"))
+    assert terms(place(server, kind="market", tif="IOC")) == ("market", "GTC")
+    for given in ({"kind": "limit"}, {"kind": "market"}, {"kind": "market", "tif": "GTC"}):
+        with pytest.raises(Rejected):
+            place(server, **given)
 
 
 @pytest.mark.parametrize(
     ("words", "given", "why"),
     [
         ({}, {"kind": "stop"}, "illegal stop"),
+        ({}, {"kind": "Market"}, "illegal Market"),
+        ({}, {"kind": ""}, "missing KIND"),
+        ({}, {"side": "hold"}, "illegal hold"),
         ({}, {"tif": "for ever"}, "illegal for ever"),
+        ({}, {"tif": "fok"}, "illegal fok"),
         (ONE_WORD, {"kind": "MAKER", "tif": "GTC"}, "not_required TIF"),
-        (TWO_WORDS, {"kind": "Market", "tif": "GTC"}, "not_required TIF"),
+        (ONE_WORD, {"kind": "LIMIT"}, "missing TIF"),
+        (ONE_WORD, {"kind": "LIMIT", "tif": "MAKER"}, "illegal MAKER"),
+        (TWO_WORDS, {"tif": "IOC"}, "illegal IOC"),
         ({}, {"size": ""}, "missing SIZE"),
         ({}, {"price": None}, "missing PRICE"),
         ({}, {"pair": "NO-PAIR"}, "unknown_symbol NO-PAIR"),
@@ -75,7 +93,7 @@ def test_terms_are_read_out_of_a_venues_words(words: Any, given: dict[str, Any],
 )
 def test_what_does_not_fit_is_refused_by_the_venues_name(words: Any, given: dict[str, Any], why: str) -> None:
     with pytest.raises(Rejected) as caught:
-        place(server_of(words=words), **given)
+        place(server_of(words=words, kinds="LIMIT MKT" if words is ONE_WORD else "limit market"), **given)
     assert str(caught.value) == why
 
 
@@ -174,3 +192,39 @@ def test_messages_of_a_hub_are_frames_of_their_own() -> None:
         5,
         ([["1", "2"]], []),
     )
+
+
+class Told:
+    """A connection that keeps what it is told."""
+
+    def __init__(self, server: Server, path: str = "/") -> None:
+        self.path, self.query, self.account = path, dict[str, str](), None
+        self.topics, self.state, self.frames = set[str](), {"private": False}, list[Any]()
+        server.connections.add(self)  # type: ignore[arg-type]
+
+    def put(self, build: Any) -> None:
+        self.frames.append(json.loads(build(self, 0)))
+
+
+def test_an_unknown_symbol_is_refused_before_anything_is_acknowledged() -> None:
+    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
+    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
+    told = Told(server)
+    for channel in ("book", "trade"):
+        said = {"method": "subscribe", "params": {"channel": channel, "symbol": ["NOPE/USD"]}}
+        with pytest.raises(Rejected, match="unknown_symbol NOPE/USD"):
+            server.dialect.heard(told, said)
+    assert (told.frames, told.topics) == ([], set())
+
+
+def test_only_who_follows_an_account_is_told_of_it() -> None:
+    server = server_of(tells=(d.tell("orders", "id"), d.tell("", "all:yes")))
+    server.dialect.concerns = lambda topic, event: topic in ("", f"orders:{event.order.account.name}")
+    told = Told(server)
+    told.account = server.new_account("me", {"USDT": "1000"})  # type: ignore[assignment]
+    told.topics |= {"orders:you"}
+    place(server)
+    assert told.frames == [{"all": "yes"}]
+    told.topics |= {"orders:me"}
+    place(server)
+    assert [[*frame] for frame in told.frames[1:]] == [["id"], ["all"]]

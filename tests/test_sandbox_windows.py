@@ -46,3 +46,14 @@ def test_a_level_that_came_and_went_between_two_frames_is_told_to_who_saw_it() -
     levels = {D(price): D(size) for price, size in frame["data"]["b"]}
     assert levels == {D("100.5"): 0}, "whoever took the book in between would keep the level for ever"
     assert frame["data"]["U"] <= seen.last + 1 <= frame["data"]["u"] + 1
+
+
+def test_a_book_asked_for_twice_is_the_one_of_then() -> None:
+    """Also where its channels have checksums and nobody follows them."""
+    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
+    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
+    before = server.dialect.find_book(server.house, {"pair": "BTC/USDT"})
+    best = before.bids[0][0] + D("0.01")
+    rest(server, str(best))
+    server.send_depth(PAIR)
+    assert server.dialect.find_book(server.house, {"pair": "BTC/USDT"}).bids[0] == (best, D(1))

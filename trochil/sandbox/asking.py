@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -41,7 +40,8 @@ def socket(*paths: str) -> Callable[[Handler], Handler]:
 
 @dataclass(slots=True)
 class Ask:
-    """One request: its parameters (path, query, and body where that is an object or a list of one), and its bytes."""
+    """One request: its parameters (path, query, and body where that is an object or a list of one; of the query, what
+    is repeated, by commas), and its bytes."""
 
     request: web.Request
     text: str
@@ -75,9 +75,6 @@ class Ask:
     def get(self, name: str, default: Any = "") -> Any:
         return self.params.get(name, default)
 
-    def number(self, name: str) -> Decimal:
-        return Decimal(str(self[name]))
-
 
 async def read_ask(request: web.Request) -> Ask:
     text = await request.text()
@@ -87,5 +84,6 @@ async def read_ask(request: web.Request) -> Ask:
     elif text:
         body = dict(parse_qsl(text, keep_blank_values=True))
     told = body[0] if isinstance(body, list) and len(body) == 1 else body
-    params = {**request.match_info, **request.query, **(told if isinstance(told, dict) else {})}
+    query = {name: ",".join(request.query.getall(name)) for name in request.query}
+    params = {**request.match_info, **query, **(told if isinstance(told, dict) else {})}
     return Ask(request, text, body, params)

@@ -1,7 +1,7 @@
 """What every venue's wire has in common, seen from the venue: routes, look-ups, subscriptions, frames sent.
 
-A dialect says in tables which look-ups it answers and how they are worded, marks the handlers of what changes
-something with ``route`` and those of its sockets with ``socket``, and says the rest in its venue's words.
+A dialect says in tables which look-ups it answers and how they are worded, marks the handlers of its sockets with
+``socket``, those of what no look-up answers with ``route``, and says the rest in its venue's words.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from trochil.sandbox.accounts import ZERO, Account
+from trochil.sandbox.accounts import Account
 from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
 from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
 from trochil.sandbox.lookups import Asked, Lookup, alone, headed, keyed, lookup, own, under
 from trochil.sandbox.matching import Match, Order
 from trochil.sandbox.recordings import Gzipped, Record, Recordings
 from trochil.sandbox.refusing import INSTEAD, refusals
-from trochil.sandbox.server import Build, Connection, Server
-from trochil.sandbox.shape import Facts, Made, shape
+from trochil.sandbox.server import Build, Connection
+from trochil.sandbox.shape import Facts, Made
 from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.telling import Telling, tell
 from trochil.sandbox.venue import Rejected
 from trochil.sandbox.windows import Levels, Window, rows
 
 __all__ = [
-    "ZERO", "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Facts", "Gzipped", "Levels", "Made",
-    "Match", "Order", "Record", "Recordings", "Rejected", "Server", "Window", "Wire", "alone", "digest", "headed",
-    "holdings", "iso", "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "shape",
-    "signature", "socket", "tell", "text", "under", "uuid",
+    "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Facts", "Gzipped", "Levels", "Made", "Match",
+    "Order", "Record", "Recordings", "Rejected", "Window", "Wire", "alone", "digest", "headed", "holdings", "iso",
+    "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "socket", "tell", "text", "under",
+    "uuid",
 ]  # fmt: skip
 """What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
 
@@ -293,7 +293,8 @@ class Wire(Telling):
         find = getattr(self, f"find_{question.what}")
 
         def answer(ask: Ask, account: Account | None = None) -> Any:
-            given = {ours: ask.get(theirs, "") for ours, theirs in question.asked.items()}
+            given = {ours: ask.get(theirs) for ours, theirs in question.asked.items()}
+            given |= {ours: "" for ours, value in given.items() if value is None}
             found = find(account, Asked(given, question.asked))
             rows = self.rows(question.words, found) if isinstance(found, list) else self.row(question.words, found)
             return rows if question.wrap is None else question.wrap(rows)

@@ -1,7 +1,7 @@
 """What the venue knows, as flat facts, which ``shape`` words as a venue does.
 
-Values are texts, but for flags (trading, is_open, post_only, maker), which are bools. Times come as ``_ms``, ``_us``,
-``_ns``, ``_s`` and ``_iso``.
+Values are texts, but for flags, which are bools (trading, is_open, is_buy, post_only, maker, taker, maker_buys). Times
+come as ``_ms``, ``_us``, ``_ns``, ``_s`` and ``_iso``.
 """
 
 import time

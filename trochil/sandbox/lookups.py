@@ -29,8 +29,8 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     closed_orders, only_open, only_closed, fills (oldest first), fills_down, holdings, account (one).
     ``asked``: what the venue calls the parameters pair, id and client (of the lists of orders: that one alone, open or
     closed, if there is such; of only_open and only_closed: if it is), order (of fills), first, after and before (trade
-    ids, up to a colon), since and until (ms or ISO), limit, window (which of the books, by its depth), status (where it
-    says nothing, orders are the open ones); of an order to place, see ``Placing.find_place``.
+    ids, up to a colon), since and until (ms or ISO), limit, window (which of the books, by its depth), status (orders
+    are the open ones unless it names done or all); of an order to place, see ``Placing.find_place``.
     ``wrap`` makes the answer of the row or rows.
     """
     return Lookup(path, what, words, False, wrap, asked)

@@ -12,8 +12,7 @@ from trochil.sandbox.matching import Order
 from trochil.sandbox.records import Records
 from trochil.sandbox.venue import Rejected
 
-TERMS = ("market", "post_only", "GTC", "IOC", "FOK")
-"""What an order wants besides its price: at any, as a maker only, or how long it may rest."""
+LASTING = ("GTC", "IOC", "FOK")
 
 
 class Placing(Records):
@@ -24,13 +23,20 @@ class Placing(Records):
     buys_by_value: ClassVar[bool] = False
     """Whether a market purchase gives its size in quote where nothing is said."""
     client_ids_are_uuids: ClassVar[bool] = False
+    kinds: ClassVar[str] = "limit market"
+    """What those two are called."""
+    needs: ClassVar[tuple[str, ...]] = ("kind",)
+    """What every order must say of its kind and tif; with tif, market orders one that lets them not rest."""
 
     def find_place(self, account: Account, given: Asked) -> Order:
         """``given``: side, price, size (or quote: the size in quote), client; its kind and tif, or both in one (the
         kind may follow the side behind a dash); post (true, or with a "post" in it); unit (of market orders' sizes)."""
         side, _, kind = str(given.need("side")).lower().partition("-")
+        if side not in ("buy", "sell"):
+            raise Rejected("illegal", side)
         terms = self._terms(kind or given.get("kind", ""), given)
-        terms = "post_only" if "post" in str(given.get("post", "")) or given.get("post") is True else terms
+        post = given.get("post") is True or "post" in str(given.get("post", ""))
+        terms = "post_only" if post and terms != "market" else terms
         price = None if terms == "market" else Decimal(str(given.need("price")))
         in_quote = bool(given.get("quote")) or (price is None and self._unit(given.get("unit", ""), side) == "quote")
         size, client = Decimal(str(given.get("quote") or given.need("size"))), given.get("client", "")
@@ -39,19 +45,29 @@ class Placing(Records):
         return self.take(account, pair, side, size, price, tif=terms, client_id=client, in_quote=in_quote)
 
     def _terms(self, kind: str, given: Asked) -> str:
-        """Of the words that stand for one thing alone. Raises Rejected: illegal; not_required, for a time in force
-        beside a kind that says it all, and, where market orders have one, for another one."""
-        worded, tif = self.words.get("terms", {}), given.get("tif", "")
-        limits = [(worded.get(ours, ours), ours) for ours in TERMS if ours != "market"]
-        times = Counter(theirs for theirs, _ in limits)
-        meant = {theirs: ours for theirs, ours in limits if times[theirs] == 1}
-        lasts, is_market = meant.get(kind) or meant.get(tif) or tif.upper() or "GTC", kind.lower() == "market"
-        if lasts not in TERMS or (kind not in meant and kind.lower() not in ("", "limit", "market")):
-            raise Rejected("illegal", tif if lasts not in TERMS else kind)
-        alone = kind in meant or kind == worded.get("market")
-        if tif and (alone or (is_market and "market" in worded and lasts in ("GTC", "post_only"))):
-            raise Rejected("not_required", given.names["tif"])
-        return "market" if is_market else lasts
+        """Raises Rejected: missing; illegal; not_required, for a time in force beside a kind that says it all."""
+        limit, market = self.kinds.split()
+        words, tif = self.words.get("terms", {}), str(given.get("tif", ""))
+        worded = {ours: theirs for ours, theirs in words.items() if ours != "market"}
+        times = Counter(worded.values())
+        meant: dict[str, str] = {theirs: ours for ours, theirs in worded.items() if times[theirs] == 1}
+        if kind in meant or kind == words.get("market"):
+            if tif:
+                raise Rejected("not_required", given.names["tif"])
+            return meant.get(kind, "market")
+        for name in self.needs:
+            _ = kind if name == "kind" and kind else given.need(name)
+        if kind not in (limit, market, ""):
+            raise Rejected("illegal", kind)
+        if times[kind] > 1:  # it stands for several: the time in force, in our words, says which
+            given.need("tif")
+            worded = {}
+        meanings = {each: each for each in LASTING if each not in worded}
+        meanings |= {theirs: ours for ours, theirs in worded.items()}
+        lasts = meanings.get(tif, "") if tif else "GTC"
+        if not lasts or (kind == market and "tif" in self.needs and lasts in ("GTC", "post_only")):
+            raise Rejected("illegal", tif)
+        return "market" if kind == market else lasts
 
     def _unit(self, said: str, side: str) -> str:
         named = (ours for ours, theirs in self.words.get("unit", {}).items() if theirs in said)

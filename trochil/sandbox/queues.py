@@ -97,6 +97,7 @@ def _changes(standing: Shown, old: Shown, new: Shown) -> Iterator[Told]:
 class Checked(Wire):
     """Books of levels and of orders, each frame with the checksum of the best. Topics: ``channel:symbol:depth``."""
 
+    asked_depth = 0
     checked: ClassVar[int] = 10
     """Levels a side that the checksum is of."""
     channels: ClassVar[Mapping[str, tuple[str, bool]]] = {}

@@ -75,7 +75,7 @@ class Recordings:
         return self._rows(bids), self._rows(asks)
 
     def _rows(self, levels: Any) -> list[list[str]]:
-        return [[level[name] for name in self.row] if isinstance(level, dict) else level for level in levels]
+        return [[level[name] for name in self.row] if isinstance(level, dict) else level[:2] for level in levels]
 
     def last_id(self, record: Record) -> int:
         """0 where the venue numbers nothing."""

@@ -99,8 +99,11 @@ class Records(Windows):
     def find_trades_up(self, account: Account, given: Given) -> list[Match]:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
+    def _asked_depth(self) -> int:
+        return self.depths[-1] if self.asked_depth is None else self.asked_depth
+
     def find_book(self, account: Account, given: Given) -> Window:
-        window = self.asked_for(self.pair(given["pair"]), int(given.get("window") or self.depths[-1]))
+        window = self.asked_for(self.pair(given["pair"]), int(given.get("window") or self._asked_depth()))
         pair, bids, asks, *ids = window
         depth = int(given.get("limit") or RECENT) if self.server.replay is None else None
         return Window(pair, bids[:depth], asks[:depth], *ids)
@@ -134,7 +137,8 @@ class Records(Windows):
 
     def find_orders(self, account: Account, given: Given) -> list[Order]:
         if not _is_named(given):
-            return self.orders_of(account, self._pair_of(given), is_open=given.get("status", "all") in ("", "open"))
+            closed_too = {"done", "all"} & set(str(given.get("status", "all")).split(","))
+            return self.orders_of(account, self._pair_of(given), is_open=not closed_too)
         with suppress(Rejected):
             return [self.find_order(account, given)]
         return []

@@ -17,9 +17,10 @@ def shape(words: str, facts: Facts) -> Made:
     """A row. In ``words``, apart by spaces:
 
     ``side`` the fact of that name; ``px=price`` under the venue's name; ``sz=#amount`` as a JSON number; ``px=?price``
-    only where it is neither empty nor 0; ``type:SPOT`` a text; ``count:=0`` any JSON; ``fee{ccy=fee_asset}`` an object;
-    ``fees[ccy=fee_asset]`` a list of one, ``[a | b]`` of two; ``rows=purse[ccy=asset]`` of all that a fact lists, which
-    are facts again. Raises KeyError for a fact that isn't there.
+    only where it is neither empty nor 0; ``type:SPOT`` a text; ``count:=0`` JSON (flat, without blanks);
+    ``fee{ccy=fee_asset}`` an object; ``fees[ccy=fee_asset]`` a list of one, ``[a | b]`` of two;
+    ``rows=purse[ccy=asset]`` of all that a fact lists, which are facts again.
+    Raises KeyError for a fact that isn't there.
     """
     return _made(_parsed(words), facts)
 

@@ -36,7 +36,6 @@ def tell(topic: str, words: str, kinds: str = "", each: str = "") -> Tell:
 class Telling(Placing):
     """Facts in words."""
 
-    lower_case: ClassVar[bool]
     tells: ClassVar[tuple[Tell, ...]] = ()
     """What an account's connections are told of each event, in this order."""
     private_number: ClassVar[str] = ""
@@ -95,9 +94,14 @@ class Telling(Placing):
 
     def user_frames(self, event: Event, connection: Connection) -> list[Build]:
         """What an account's connection is told of an event."""
-        followed = {topic.partition(self.topic_mark)[0]: topic for topic in connection.topics} | {"": ""}
-        told = ((followed[topic], row) for topic, row in self._news if topic in followed)
+        followed = [topic for topic in (*connection.topics, "") if self.concerns(topic, event)]
+        names = [(topic, topic.partition(self.topic_mark)[0]) for topic in followed]
+        told = ((topic, row) for name, row in self._news for topic, its in names if its == name)
         return [self.user_frame(topic, row, connection) for topic, row in told]
+
+    def concerns(self, topic: str, event: Event) -> bool:
+        """Whether a private topic is about it."""
+        return True
 
     def user_frame(self, topic: str, row: Made, connection: Connection) -> Build:
         """A frame of a private topic, as it was subscribed to, around a row of ``tells``."""

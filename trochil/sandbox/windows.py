@@ -64,6 +64,8 @@ class Windows:
     """Whether a level that leaves the window is sent with size 0."""
     counts_frames: ClassVar[bool] = False
     """Whether the ids of the book channel number its frames, one by one; else they are the book's changes."""
+    asked_depth: ClassVar[int | None] = None
+    """Which of the books a question is answered by that doesn't say; none: the deepest."""
     answers_of_now: ClassVar[bool] = False
     """Whether a book asked for is that of now; else that of the channel's last frame."""
 
@@ -122,7 +124,7 @@ class Windows:
         return Window(pair, *self.image(pair, depth), 0, last)
 
     def asked_for(self, pair: str, depth: int = 0) -> Window:
-        """The same for who asks; by the fault stale_snapshot, what it was when somebody asked before."""
+        """The same for who asks; by the fault stale_snapshot, what it was when somebody asked before, or numbered 1."""
         fresh, book = self.whole(pair, depth), self.server.book(pair)
         if self.answers_of_now and self.server.replay is None:
             fresh = Window(pair, book.levels("buy"), book.levels("sell"), 0, book.update_id)

@@ -7,7 +7,8 @@ from trochil.sandbox.dialect import Any, lookup, own, tell
 
 INSTRUMENT = """symbol status=trading baseAsset=base quoteAsset=quote orderTypes:=["LIMIT","LIMIT_MAKER","MARKET"]
     isSpotTradingAllowed:=true filters[filterType:PRICE_FILTER minPrice=tick maxPrice:1000000 tickSize=tick
-    | filterType:LOT_SIZE minQty=step maxQty=most stepSize=step | filterType:NOTIONAL minNotional=worth]"""
+    | filterType:LOT_SIZE minQty=step maxQty=most stepSize=step | filterType:NOTIONAL minNotional=worth
+    applyMinToMarket:=true avgPriceMins:=5]"""
 TICKER = "symbol lastPrice=last bidPrice=bid askPrice=ask volume quoteVolume=quote_volume closeTime=#now_ms"
 AGGREGATE = "a=#trade_id p=price q=amount f=#trade_id l=#trade_id T=#time_ms m=maker_buys M:=true"
 ORDER = """symbol orderId=#id orderListId:=-1 clientOrderId=client price origQty=amount executedQty=filled
@@ -20,10 +21,9 @@ ACCOUNT = """updateTime=#now_ms commissionRates{maker=maker_fee taker=taker_fee 
     balances=purse[asset free locked=held]"""
 PUSHED = "e:trade s=symbol t=#trade_id p=price q=amount T=#time_ns m=maker_buys M:=true"
 DEPTH = "e:depthUpdate s=symbol U=#first u=#last b=bids a=asks"
-REPORT = """e:executionReport s=symbol S=SIDE o=terms f=tif q=amount p=price  x=event X=state r:NONE
+REPORT = """e:executionReport s=symbol S=SIDE o=terms f=tif q=amount p=price x=event X=state r:NONE
     i=#id l=fill_amount z=filled L=fill_price n=fee N=fee_asset T=#time_ns t=#trade_id m=maker Z=quote_filled"""
-PLACED = {"side": "side", "kind": "type", "tif": "timeInForce", "size": "quantity", "price": "price"}
-PLACED |= {"pair": "symbol", "client": "newClientOrderId", "quote": "quoteOrderQty"}
+PLACED = {"kind": "type", "side": "side", "tif": "timeInForce", "quote": "quoteOrderQty", "client": "newClientOrderId"}
 FILLS = {"pair": "symbol", "order": "orderId", "first": "fromId", "since": "startTime", "limit": "limit"}
 NAMES = {"id": "orderId", "client": "origClientOrderId"}
 STATES = {"new": "NEW", "partially_filled": "PARTIALLY_FILLED", "filled": "FILLED", "cancelled": "CANCELED"}
@@ -35,17 +35,17 @@ RECORDED = """snapshot lastUpdateId - bids asks lastUpdateId
 class Dialect(d.Wire):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address asks for."""
 
-    name, symbol_form, recordings = "binance", "{}{}", d.Recordings("{}{}", RECORDED)
+    name, symbol_form, kinds, recordings = "binance", "{}{}", "LIMIT MARKET", d.Recordings("{}{}", RECORDED)
     book_topic, trade_topic, trade_words = "{lower}@depth {lower}@depth@100ms", "{lower}@trade", PUSHED
     weights = {"depth": 5, "exchangeInfo": 20, "24hr": 80, "account": 20, "myTrades": 20, "openOrders": 6}
-    weight_header, private_paths = "X-MBX-USED-WEIGHT-1M", ("/ws-api/v3",)
+    private_paths, weight_header = ("/ws-api/v3",), "X-MBX-USED-WEIGHT-1M"
     codes_are_numbers = answers_of_now = True
     refusals = d.refusals("""
         400: unknown_symbol -1121 | price_filter -1013 Filter failure: PRICE_FILTER
         lot_size -1013 Filter failure: LOT_SIZE | notional -1013 Filter failure: NOTIONAL
         market_closed -2010 Market is closed. | would_take -2010 Order would immediately match and take.
         insufficient_balance -2010 Account has insufficient balance for requested action.
-        duplicate_client_id -2010 Duplicate order sent. | unknown_order -2011 | no_such_order -2013
+        duplicate_client_id -2010 Duplicate order sent. | unknown_order -2011 Unknown order sent. | no_such_order -2013
         bad_signature -1022 | bad_time -1021 | missing -1102 | illegal -1100 | not_required -1106 | 401: bad_key -2015
         no_key -2014 | 503: unavailable -1000 | timeout -1007 | 429: rate_limited -1003 | 418: banned -1003""")
     words = {
@@ -68,7 +68,7 @@ class Dialect(d.Wire):
         own("GET /api/v3/allOrders", "orders", ORDER, pair="symbol"),
         own("GET /api/v3/myTrades", "fills", FILL, None, **FILLS),
         own("GET /api/v3/account", "account", ACCOUNT),
-        own("POST /api/v3/order", "place", ORDER, None, **PLACED),
+        own("POST /api/v3/order", "place", ORDER, None, pair="symbol", price="price", size="quantity", **PLACED),
     )
     tells = (
         tell("", f"{REPORT} c=client C:", "new trade expired"),
@@ -89,8 +89,8 @@ class Dialect(d.Wire):
         path, query = connection.path, connection.query
         unit = 1000 if query.get("timeUnit", "").upper() == "MICROSECOND" else 10**6
         connection.state |= {"unit": unit, "combined": path == "/stream"}
-        for name in (query.get("streams") or path.removeprefix("/ws")).strip("/").split("/"):
-            self.follow(connection, name, "@" in name)
+        named = (query.get("streams") or path.removeprefix("/ws")).split("/")
+        self.subscribe(connection, [name for name in named if "@" in name])
 
     @d.socket("/ws", "/ws/{streams:.*}", "/stream")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -111,7 +111,7 @@ class Dialect(d.Wire):
         return {"id": said["id"], "status": status, "error": self.refused(code, message)}
 
     def encode(self, connection: d.Connection, frame: Any) -> str:
-        """Events with their times in the connection's unit, those of streams with the name that it knows them by."""
+        """Events with their times in the connection's unit; on a socket of raw streams, without their envelope."""
         for name in {"data", "event"} & frame.keys():
             times = {key: frame[name][key] // connection.state["unit"] for key in {"E", "T"} & frame[name].keys()}
             frame = frame | {name: frame[name] | times}

@@ -38,7 +38,7 @@ PLACED = {"side": "direction", "kind": "type", "size": "quantity", "price": "lim
 class Dialect(Hub):
     """Books of 1, 25 or 500 levels, their messages numbered; so are an account's orders, executions and balances."""
 
-    name, hub = "bittrex", "c3"
+    name, hub, asked_depth, kinds, needs = "bittrex", "c3", 25, "LIMIT MARKET", ("kind", "tif")
     recordings = HubFrames("{}-{}", RECORDED, "markets/([^/]+)/", ("rate", "quantity"), RECORDED_TOPICS)
     counts_frames = forgets = fee_in_quote = client_ids_last = client_ids_are_uuids = True
     depths, placed_status = (1, 25, 500), 201

@@ -35,7 +35,7 @@ def paged(rows: list[d.Made]) -> d.Made:
 class Dialect(d.Wire):
     """``orderbook.N`` numbers its frames; the answer to an order says that it was taken, no more."""
 
-    name, symbol_form = "bybit", "{}{}"
+    name, symbol_form, kinds = "bybit", "{}{}", "Limit Market"
     counts_frames = opens_with_book = post_only_cancels = buys_by_value = True
     depths, book_topic = (50, 200, 1000), "orderbook.{1}.{0}"
     fills_span = 7 * 86_400_000

@@ -12,7 +12,7 @@ TRADE = "trade_id=#trade_id price size=amount side=maker_side time=time_iso"
 ORDER = """id=uuid client_oid=client product_id=pair side type=kind time_in_force=tif post_only size=?amount
     price=?price funds=?quote_amount filled_size=filled executed_value=quote_filled fill_fees=fees status=is_open
     created_at=created_iso done_at=?done_iso done_reason=?state"""
-REJECTED = "id:0 status:rejected filled_size:0 executed_value:0 created_at=now_iso reject_reason:post-only"
+REJECTED = "id:0 status:rejected filled_size:0 executed_value:0 created_at=now_iso"
 FILL = """trade_id=#trade_id product_id=pair order_id=uuid created_at=time_iso liquidity=role side price=fill_price
     size=fill_amount fee settled:=true"""
 EVENTS = {
@@ -33,7 +33,7 @@ class Dialect(d.Wire):
     name, pairs, recordings = "coinbase", ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC"), d.Recordings("{}-{}", RECORDED)
     fee_in_quote = opens_with_book = secrets_are_base64 = client_ids_are_uuids = True
     book_topic, needs_login = "level2:{} level2_batch:{}", ("full:", "level2:", "level3:", "user:")
-    key_fields, echoes, fixed = ("passphrase",), ("would_take",), {"GET /currencies": []}
+    needs, key_fields, echoes, fixed = (), ("passphrase",), ("would_take",), {"GET /currencies": []}
     refusals = d.refusals("""
         404: unknown_symbol - NotFound | unknown_order - order not found
         400: market_closed - Trading pair not available | price_filter - price is too precise
@@ -68,7 +68,7 @@ class Dialect(d.Wire):
     )
 
     def refused(self, code: str, message: str) -> Any:
-        return self.row(REJECTED) if code == "rejected" else {"message": message}
+        return self.row(REJECTED) | {"reject_reason": message} if code == "rejected" else {"message": message}
 
     def verify(self, ask: d.Ask) -> d.Account:
         given = ask.headers("CB-ACCESS-{}", "KEY SIGN TIMESTAMP PASSPHRASE")

@@ -34,7 +34,7 @@ BALANCE = """currency=asset accountId:=7 balance=total available=free accountTyp
 PURSE = "f=purse[currency=asset type:trade balance=free] h=purse[currency=asset type:frozen balance=held]"
 FEES = "symbol makerFeeRate=maker_fee takerFeeRate=taker_fee actualMakerRate=maker_fee actualTakerRate=taker_fee"
 TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-maker", "market": "market"}
-PLACED = {"side": "type", "size": "amount", "price": "price", "client": "client-order-id", "unit": ""}
+PLACED = {"side": "type", "size": "amount", "price": "price", "client": "client-order-id"}
 CANCELLED = {"cancelled": "canceled", "expired": "canceled", "cut": "partial-canceled"}
 CANCELING, CLOSED = 10, {"filled": 6, "canceled": 7, "partial-canceled": 5}
 OFFERED = {"/feed": ("mbp.150",), "/ws": ("depth.step0", "trade.detail")}

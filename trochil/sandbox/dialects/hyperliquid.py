@@ -190,5 +190,8 @@ class Dialect(Wallets, Blocks):
     def trade_frame(self, row: d.Made) -> Any:
         return {"channel": "trades", "data": [row]}
 
+    def concerns(self, topic: str, event: Any) -> bool:
+        return topic.endswith(f":{event.order.account.keys['api_key']}")
+
     def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
         return self.build({"channel": topic.partition(":")[0], **row})

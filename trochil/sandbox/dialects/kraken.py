@@ -157,6 +157,7 @@ class Dialect(Checked):
         if channel in PRIVATE and params["token"] not in self.tokens:
             raise d.Rejected("stale_token")
         for symbol in params.get("symbol", [""]):
+            _ = symbol and self.pair(symbol)
             result = {"channel": channel, "symbol": symbol, "depth": depth}
             self.tell(connection, self.answer(said) | {"result": result})
             self.follow(connection, f"{channel}:{symbol}" + f":{depth}" * is_book, on)
@@ -181,6 +182,6 @@ class Dialect(Checked):
         connection.put(self.user_frame(channel, {"type": "snapshot", "data": rows}, connection))
 
     def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
-        channel = topic.rstrip(":")
+        channel = topic.partition(":")[0]
         number = connection.state[channel] = connection.state.get(channel, 0) + 1
         return self.build({"channel": channel, "type": "update", **row, "sequence": number})

@@ -40,7 +40,7 @@ class Dialect(d.Wire):
         "trading": {True: "live", False: "suspend"},
         "role": {"maker": "M", "taker": "T"},
         "unit": {"base": "base_ccy", "quote": "quote_ccy"},
-        "terms": {"GTC": "limit", "IOC": "ioc", "FOK": "fok"},
+        "terms": {"GTC": "limit", "IOC": "ioc", "FOK": "fok", "post_only": "post_only"},
         "type": {"delta": "update"},
         "before": {"0": "-1"},
     }
