@@ -228,3 +228,18 @@ def test_only_who_follows_an_account_is_told_of_it() -> None:
     told.topics |= {"orders:me"}
     place(server)
     assert [[*frame] for frame in told.frames[1:]] == [["id"], ["all"]]
+
+
+def test_a_frame_to_be_dropped_is_one_that_somebody_would_have_got() -> None:
+    symbol = Symbol("BTC", "USDC", D("0.01"), D("0.00001"))
+    server = Server(dialects.load("hyperliquid"), {"BTC-USDC": symbol}, rate=0, faults=Faults())
+    told = Told(server)
+    server.withheld["BTC-USDC"] = 1
+    for topics in (set[str](), {"l4Book:BTC"}, {"l4Book:BTC"}):
+        told.topics = topics
+        server.flows["BTC-USDC"].step(server.now_ns())
+        server.flows["BTC-USDC"].fill_up(server.now_ns())
+        server.send_depth("BTC-USDC")
+        if not topics:
+            assert server.withheld["BTC-USDC"] == 1, "nobody listened"
+    assert (server.withheld["BTC-USDC"], len(told.frames)) == (0, 1)

@@ -90,7 +90,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.frames_sent = 0
         self.withheld: dict[str, int] = {}
-        self.withholding = False
+        self.withholding = self._withheld_now = False
         self.banned_until = 0.0
         self._sent_ids: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -230,10 +230,10 @@ class Server:
 
     def broadcast(self, topic: str, build: Build) -> None:
         """To every connection that follows ``topic``; nothing while frames are withheld."""
-        if self.withholding:
-            return
         for connection in self.connections:
-            if topic in connection.topics:
+            if topic in connection.topics and self.withholding:
+                self._withheld_now = True
+            elif topic in connection.topics:
                 self._put_market(connection, build)
 
     def _put_market(self, connection: Connection, build: Build) -> None:
@@ -305,13 +305,13 @@ class Server:
 
     @contextlib.contextmanager
     def holding_back(self, pair: str) -> Iterator[None]:
-        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld."""
-        self.withholding = self.withheld.get(pair, 0) > 0
-        if self.withholding:
-            self.withheld[pair] -= 1
+        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it counts if somebody
+        would have got it."""
+        self.withholding, self._withheld_now = self.withheld.get(pair, 0) > 0, False
         try:
             yield
         finally:
+            self.withheld[pair] = self.withheld.get(pair, 0) - self._withheld_now
             self.withholding = False
 
     def _book_event(self, kind: str, order: Order, match: Match | None) -> None:
