@@ -169,14 +169,15 @@ class Wire(Telling):
 
     def book_topics(self, pair: str) -> dict[str, int]:
         """The topics of a pair's books, with their depths; a book may have several."""
-        symbol = self.symbol(pair)
-        names = ((name, depth) for depth in self.depths for name in self.book_topic.split())
-        return {name.format(symbol, depth, lower=symbol.lower()): depth for name, depth in names}
+        return {topic: depth for depth in self.depths for topic in self._topics(self.book_topic, pair, depth)}
 
     def image_topics(self, pair: str) -> list[str]:
         """The topics of a pair's whole windows."""
+        return self._topics(self.image_topic, pair)
+
+    def _topics(self, forms: str, pair: str, depth: int = 0) -> list[str]:
         symbol = self.symbol(pair)
-        return [name.format(symbol, lower=symbol.lower()) for name in self.image_topic.split()]
+        return [form.format(symbol, depth, lower=symbol.lower()) for form in forms.split()]
 
     def book_frame(self, window: Window, now: int) -> Any:
         """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
@@ -193,8 +194,7 @@ class Wire(Telling):
 
     def trade_topics(self, pair: str) -> dict[str, str]:
         """The topics of a pair's trades, with their words."""
-        symbol = self.symbol(pair)
-        return {self.trade_topic.format(symbol, lower=symbol.lower()): self.trade_words}
+        return dict.fromkeys(self._topics(self.trade_topic, pair), self.trade_words)
 
     def trade_frame(self, row: Made) -> Any:
         """A frame of the trade channel around a row of ``trade_words``."""
@@ -293,8 +293,8 @@ class Wire(Telling):
         find = getattr(self, f"find_{question.what}")
 
         def answer(ask: Ask, account: Account | None = None) -> Any:
-            given = {ours: ask.get(theirs) for ours, theirs in question.asked.items()}
-            given |= {ours: "" for ours, value in given.items() if value is None}
+            said = {ours: ask.get(theirs) for ours, theirs in question.asked.items()}
+            given = {ours: "" if value is None else value for ours, value in said.items()}
             found = find(account, Asked(given, question.asked))
             rows = self.rows(question.words, found) if isinstance(found, list) else self.row(question.words, found)
             return rows if question.wrap is None else question.wrap(rows)

@@ -1,4 +1,4 @@
-"""What clients do: orders placed as they word them, and cancelled."""
+"""What clients do: orders placed as they word them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -56,7 +56,8 @@ class Placing(Records):
                 raise Rejected("not_required", given.names["tif"])
             return meant.get(kind, "market")
         for name in self.needs:
-            _ = kind if name == "kind" and kind else given.need(name)
+            if name != "kind" or not kind:  # the kind may have come with the side
+                given.need(name)
         if kind not in (limit, market, ""):
             raise Rejected("illegal", kind)
         if times[kind] > 1:  # it stands for several: the time in force, in our words, says which
@@ -81,6 +82,3 @@ class Placing(Records):
         base, quote = (ZERO, size) if terms.pop("in_quote", False) else (size, None)
         terms |= {"tif": "GTC" if type != "limit" else tif, "quote_amount": quote}
         return self.venue.place(account, pair, side, type, base, price, self.server.now_ns(), **terms)
-
-    def cancel(self, order: Order) -> None:
-        self.venue.cancel(order, self.server.now_ns())

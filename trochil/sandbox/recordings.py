@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 HEADERS = " header: "
@@ -55,20 +56,24 @@ class Recordings:
 
     def records(self, time: float, text: str, url: str) -> Iterator[Record]:
         for data, frame in self.read(text):
-            for kind, columns in self._kinds().items():
+            for kind, columns in self._kinds.items():
                 name, _, value = columns[0].partition(":")
                 if name in data and value in ("", data[name]):
-                    found = re.search(self.url, url)
-                    symbol = data.get(columns[1]) or (found[1] if found else "")
+                    symbol = data.get(columns[1]) or self._named_in(url)
                     yield Record(time, kind, symbol, frame, data, self.topics.get(kind, "").format(symbol))
                     break
 
+    def _named_in(self, url: str) -> str:
+        found = re.search(self.url, url)
+        return found[1] if found else ""
+
+    @cached_property
     def _kinds(self) -> dict[str, list[str]]:
         rows = (line.split() for line in self.table.strip().splitlines())
         return {kind: [*columns, "-", "-", "-", "-"] for kind, *columns in rows}
 
     def levels(self, record: Record) -> tuple[list[list[str]], list[list[str]]]:
-        _, _, *names = self._kinds()[record.kind][:4]
+        _, _, *names = self._kinds[record.kind][:4]
         bids, asks = (record.data[name] for name in names)
         if names[0] == names[1]:
             bids, asks = ([row[1:] for row in bids if row[0] == side] for side in ("buy", "sell"))
@@ -79,7 +84,7 @@ class Recordings:
 
     def last_id(self, record: Record) -> int:
         """0 where the venue numbers nothing."""
-        return int(record.data.get(self._kinds()[record.kind][4], 0))
+        return int(record.data.get(self._kinds[record.kind][4], 0))
 
 
 class Gzipped(Recordings):

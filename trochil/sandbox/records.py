@@ -22,7 +22,6 @@ class Records(Windows):
 
     forgets: ClassVar[bool] = False
     """Whether orders that were cancelled without fills are not found any more."""
-
     page: ClassVar[int] = RECENT
     """Fills that a look-up gives where nothing is said."""
     fills_span: ClassVar[int] = 0
@@ -70,6 +69,10 @@ class Records(Windows):
             if fill.order.account is account and pair in (None, fill.order.symbol) and order in (None, fill.order)
         ]
 
+    def cancel(self, order: Order) -> None:
+        """Raises Rejected("unknown_order") when it is closed already."""
+        self.venue.cancel(order, self.server.now_ns())
+
     def traded(self, match: Match) -> None:
         self.recent.setdefault(match.maker.symbol, []).append(match)
         del self.recent[match.maker.symbol][:-RECENT]
@@ -99,21 +102,18 @@ class Records(Windows):
     def find_trades_up(self, account: Account, given: Given) -> list[Match]:
         return self.recent.get(self.pair(given["pair"]), [])[-int(given.get("limit") or RECENT) :]
 
-    def _asked_depth(self) -> int:
-        return self.depths[-1] if self.asked_depth is None else self.asked_depth
-
     def find_book(self, account: Account, given: Given) -> Window:
-        window = self.asked_for(self.pair(given["pair"]), int(given.get("window") or self._asked_depth()))
-        pair, bids, asks, *ids = window
-        depth = int(given.get("limit") or RECENT) if self.server.replay is None else None
-        return Window(pair, bids[:depth], asks[:depth], *ids)
+        usual = self.depths[-1] if self.asked_depth is None else self.asked_depth
+        pair, bids, asks, *ids = self.asked_for(self.pair(given["pair"]), int(given.get("window") or usual))
+        limit = int(given.get("limit") or RECENT) if self.server.replay is None else None
+        return Window(pair, bids[:limit], asks[:limit], *ids)
 
     def find_cancel(self, account: Account, given: Given) -> Order:
         order = self.find(account, order_id=given.get("id"), client_id=given.get("client"))
         if not order.is_open:
             raise Rejected("not_open")
         if not self.cancels_after:
-            self.venue.cancel(order, self.server.now_ns())
+            self.cancel(order)
         elif not order.is_cancelling:
             order.is_cancelling = True
             asyncio.get_running_loop().call_later(self.cancels_after, self._cancel_late, order)
@@ -121,12 +121,12 @@ class Records(Windows):
 
     def _cancel_late(self, order: Order) -> None:
         with suppress(Rejected):  # it was filled meanwhile
-            self.venue.cancel(order, self.server.now_ns())
+            self.cancel(order)
 
     def find_cancel_all(self, account: Account, given: Given) -> list[Order]:
         orders = self.orders_of(account, self._pair_of(given), is_open=True)
         for order in orders:
-            self.venue.cancel(order, self.server.now_ns())
+            self.cancel(order)
         return orders
 
     def find_order(self, account: Account, given: Given) -> Order:

@@ -319,8 +319,9 @@ class Server:
             self.dialect.book_event(kind, order, match)
 
     def _happened(self, event: Event) -> None:
+        told = self.dialect.told(event)
         for connection in self.private(event.order.account):
-            for build in self.dialect.user_frames(event, connection):
+            for build in self.dialect.user_frames(event, told, connection):
                 self.put_user(connection, build)
 
     def put_user(self, connection: Connection, build: Build) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from trochil.sandbox.accounts import Account
 from trochil.sandbox.facts import facts_of, holdings, text, times
 from trochil.sandbox.placing import Placing
-from trochil.sandbox.server import Build, Connection, Server
+from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made, shape
 from trochil.sandbox.venue import Event
 
@@ -43,11 +44,6 @@ class Telling(Placing):
     topic_mark: ClassVar[str] = ":"
     """What ends the name of a private topic: a "." makes "orders.spot" the topic "orders"."""
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(server)
-        self._news: list[tuple[str, Made]] = []
-        self.venue.on_event.append(self._take_down)
-
     def more(self, facts: Facts, thing: Any) -> Facts:
         """Facts of a thing that this venue makes of the others."""
         return {}
@@ -64,7 +60,8 @@ class Telling(Placing):
         if isinstance(account, Account):
             found["key"] = account.keys.get("api_key", "")
             found["purse"] = lambda: map(self.facts, holdings(account))
-            found["both"] = lambda: map(self.facts, holdings(account, *facts_of(thing)["pair"].split("-")))
+            if "pair" in found:
+                found["both"] = partial(self._held, account, found["pair"])
         for name in CURRENCIES & found.keys() if self.lower_case else ():
             found[name] = found[name].lower()
         found |= self.more(found, thing)
@@ -73,31 +70,35 @@ class Telling(Placing):
                 found[name] = known.get(found[name], found[name])
         return found
 
+    def _held(self, account: Account, pair: str) -> Iterator[Facts]:
+        return map(self.facts, holdings(account, *pair.split("-")))
+
     def row(self, words: str, thing: Any = None) -> Made:
         return shape(words, self.facts(thing))
 
     def rows(self, words: str, things: Any) -> list[Made]:
         return [shape(words, self.facts(thing)) for thing in things]
 
-    def _take_down(self, event: Event) -> None:
-        """Topic and row of all that an event makes the venue tell."""
-        self._news = list(self._rows_of(event))
-        for topic, row in self._news if self.private_number else ():
+    def told(self, event: Event) -> list[tuple[str, Made]]:
+        """Topic and row of all that an event makes the venue tell, numbered where that is so; asked once an event."""
+        kinds = {event.kind, event.order.state if event.match else ""}
+        tells = [each for each in self.tells if kinds & each.kinds or not each.kinds]
+        facts = self.facts(event) if tells else {}
+        told = [
+            (each.topic, shape(each.words, found))
+            for each in tells
+            for found in (facts[each.each]() if each.each else [facts])
+        ]
+        for topic, row in told if self.private_number else ():
             row[self.private_number] = self.count(f"{event.order.account.name} {topic}")
+        return told
 
-    def _rows_of(self, event: Event) -> Iterator[tuple[str, Made]]:
-        kinds, facts = {event.kind, event.order.state if event.match else ""}, self.facts(event)
-        for each in self.tells:
-            if kinds & each.kinds or not each.kinds:
-                for found in facts[each.each]() if each.each else [facts]:
-                    yield each.topic, shape(each.words, found)
-
-    def user_frames(self, event: Event, connection: Connection) -> list[Build]:
-        """What an account's connection is told of an event."""
+    def user_frames(self, event: Event, told: list[tuple[str, Made]], connection: Connection) -> list[Build]:
+        """What one of the account's connections hears of it."""
         followed = [topic for topic in (*connection.topics, "") if self.concerns(topic, event)]
         names = [(topic, topic.partition(self.topic_mark)[0]) for topic in followed]
-        told = ((topic, row) for name, row in self._news for topic, its in names if its == name)
-        return [self.user_frame(topic, row, connection) for topic, row in told]
+        frames = ((topic, row) for name, row in told for topic, its in names if its == name)
+        return [self.user_frame(topic, row, connection) for topic, row in frames]
 
     def concerns(self, topic: str, event: Event) -> bool:
         """Whether a private topic is about it."""

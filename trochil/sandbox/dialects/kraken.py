@@ -157,7 +157,8 @@ class Dialect(Checked):
         if channel in PRIVATE and params["token"] not in self.tokens:
             raise d.Rejected("stale_token")
         for symbol in params.get("symbol", [""]):
-            _ = symbol and self.pair(symbol)
+            if symbol:
+                self.pair(symbol)
             result = {"channel": channel, "symbol": symbol, "depth": depth}
             self.tell(connection, self.answer(said) | {"result": result})
             self.follow(connection, f"{channel}:{symbol}" + f":{depth}" * is_book, on)
