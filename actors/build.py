@@ -23,7 +23,7 @@ from actors.settings import ActorSpec, Settings, VenueSettings
 from actors.user_stream import UserStreamTrackerDataSource
 from actors.user_stream_polling import PollingUserStreamTrackerDataSource
 from actors.user_stream_tracker import UserStreamTracker
-from exchanges.contract import Auth, Exchange, Hosts
+from exchanges.contract import Auth, Exchange, Endpoints
 from exchanges.registry import get
 from orderbook.errors import ConfigError
 from orderbook.reader import BookReader
@@ -33,7 +33,7 @@ Checkpoint = Callable[[str], None]
 UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
 
 
-def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
+def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
     """The venue's addresses: its own, its testnet's, or what the settings put in their place.
 
     Raises ConfigError where there is no testnet, or the venue has ended and an address of its own would be used.
@@ -42,12 +42,12 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Hosts:
     if base is None:
         raise ConfigError(f"{exchange.name} has no testnet; leave testnet out, or name its hosts in the settings")
     given = venue.hosts
-    if exchange.closed and len(given) < len(dataclasses.fields(Hosts)):
+    if exchange.closed and len(given) < len(dataclasses.fields(Endpoints)):
         raise ConfigError(
             f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox (`trochil sandbox "
             f"{exchange.name}`) and recordings (`trochil replay`); name the sandbox's hosts in the settings"
         )
-    return Hosts(
+    return Endpoints(
         rest=given.get("rest", base.rest),
         public=given.get("public", base.public),
         private=given.get("private", base.private),

@@ -14,7 +14,7 @@ from actors.rest import Rest
 from actors.socket import Backoff, keep_connected
 from exchanges.ccxt_reading import is_crossed, read_book, read_trade
 from exchanges.ccxt_venue import UNCHECKED
-from exchanges.contract import MALFORMED, Auth, BookFeed, ErrorKind, Exchange, Fault, Hosts
+from exchanges.contract import MALFORMED, Auth, BookFeed, ErrorKind, Exchange, Fault, Endpoints
 from orderbook.errors import Disconnected, VenueError
 from orderbook.messages import BookSnapshot
 
@@ -36,7 +36,7 @@ class CcxtConnection:
         make_feed: Callable[[], BookFeed],
         owner: Owner,
         *,
-        hosts: Hosts,
+        hosts: Endpoints,
         rest: Rest,
         auth: Auth | None,
         clock: Clock,

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.ccxt_client import CcxtClient, names_of
 from actors.clock import SYSTEM, Clock
-from actors.rest import REQUEST_TIMEOUT, Rest, changes
+from actors.rest import REQUEST_TIMEOUT, Rest
 from exchanges.ccxt_venue import KINDS, NOWHERE, UNCHECKED
 from exchanges.contract import Answer, Call, Exchange, Request
 from orderbook.errors import Disconnected, TrochilError, UnknownOutcome
@@ -62,7 +62,7 @@ class CcxtRest(Rest):
 
     async def _send(self, request: Request, timeout: float) -> Answer:
         self.requests += 1
-        if changes(request):
+        if request.is_mutating:
             self._on_sent_soon()
         try:
             async with asyncio.timeout(timeout):
@@ -75,7 +75,7 @@ class CcxtRest(Rest):
             if answer is not None:
                 return answer
             what = f"ccxt {request.path}: {type(error).__name__} {str(error)[:300]}"
-            raise (UnknownOutcome if changes(request) else Disconnected)(what) from None
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     async def _read_clock(self) -> None:
         try:

@@ -20,7 +20,7 @@ from exchanges.contract import (
     Exchange,
     Fault,
     Frame,
-    Hosts,
+    Endpoints,
     LoginAgain,
     Ready,
     Reconnect,
@@ -61,7 +61,7 @@ class Owner(Protocol):
         """Wait while what was said can't leave."""
 
 
-async def run_opening(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
+async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
     """Run a sequence of Calls, each answer sent back in; returns what the sequence returns."""
     try:
         call = next(steps)
@@ -80,7 +80,7 @@ class FeedConnection:
         make_feed: Callable[[], BookFeed],
         owner: Owner,
         *,
-        hosts: Hosts,
+        hosts: Endpoints,
         rest: Rest,
         auth: Auth | None,
         clock: Clock,
@@ -127,7 +127,7 @@ class FeedConnection:
 
     async def _once(self) -> None:
         self._feed = self._make_feed()
-        path = await run_opening(self._feed.opening(), self._rest)
+        path = await run_handshake(self._feed.handshake(), self._rest)
         venue = self._exchange
         socket = ExchangeSocket(
             path if "://" in path else self._hosts.public.rstrip("/") + path,
@@ -180,7 +180,7 @@ class FeedConnection:
             raise Disconnected("a symbol stays silent though it was subscribed twice")
         if silent:
             log.warning("%s: nothing came for %s, subscribing again", self._exchange.name, ", ".join(silent[:5]))
-            await self._send_all(self._feed.refresh(silent, self._subscribing(silent)))
+            await self._send_all(self._feed.request_snapshot(silent, self._subscribing(silent)))
 
     async def _read(self, socket: ExchangeSocket) -> None:
         parse, time_ns, bad = self._feed.parse, self._clock.time_ns, 0
@@ -285,8 +285,8 @@ class FeedConnection:
 
     async def refresh(self, symbol: str) -> None:
         """Make the stream send its snapshot again, where it isn't on its way already."""
-        if symbol in self._subscribed and (self._feed.answers or symbol not in self._silence.waiting):
-            await self._send_all(self._feed.refresh([symbol], self._subscribing([symbol])))
+        if symbol in self._subscribed and (self._feed.snapshot_on_request or symbol not in self._silence.waiting):
+            await self._send_all(self._feed.request_snapshot([symbol], self._subscribing([symbol])))
 
     async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:

@@ -18,13 +18,13 @@ from actors.node import socket_path
 from actors.rest import Rest
 from actors.snapshots import Snapshots
 from actors.socket import Backoff
-from exchanges.contract import Auth, BookFeed, Call, Exchange, Fault, Hosts
+from exchanges.contract import Auth, BookFeed, Call, Exchange, Fault, Endpoints
 from exchanges.orders import TradingRule
 from exchanges.rules import unknown_pair
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
 from orderbook.errors import Disconnected, NotReady, VenueError
-from orderbook.messages import BookDiff, BookSnapshot, Lost, OrderBookMessage, OrderEvent, OrdersSnapshot, Pairs, Trade
+from orderbook.messages import BookDiff, BookSnapshot, FeedInterrupted, OrderBookMessage, OrderEvent, OrdersSnapshot, Pairs, Trade
 
 log = logging.getLogger(__name__)
 SNAPSHOT_TIMEOUT = 15.0
@@ -47,7 +47,7 @@ class OrderBookTrackerDataSource:
         self,
         exchange: Exchange,
         *,
-        hosts: Hosts,
+        hosts: Endpoints,
         pairs: list[str],
         run_dir: str,
         name: str,
@@ -209,8 +209,8 @@ class OrderBookTrackerDataSource:
     def broke(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         feed = self._feed
         for symbol in symbols:
-            coming = subscribed and feed.opens_with_snapshot(symbol)
-            self._publisher.publish(self._pair_of[symbol], Lost(symbol, reason, coming))
+            snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
+            self._publisher.publish(self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected))
 
     def refused(self, fault: Fault) -> None:
         log.warning("%s refuses: %s %s", self._exchange.name, fault.code, fault.message)

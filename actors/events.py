@@ -23,14 +23,14 @@ def due_events(order: InFlightOrder, fresh: list[Fill]) -> list[dict[str, Any]]:
     The end waits for the last fill, so that whoever heard it has seen all of them.
     """
     found = []
-    if order.state not in UNPLACED and CREATED not in order.told:
+    if order.state not in UNPLACED and CREATED not in order.emitted_events:
         found.append(describe(CREATED, order))
-        order.told.append(CREATED)
+        order.emitted_events.append(CREATED)
     found += [describe(FILLED, order, fill) for fill in fresh]
     kind = CLOSING.get(order.state)
-    if kind is not None and order.is_complete and kind not in order.told:
+    if kind is not None and order.is_complete and kind not in order.emitted_events:
         found.append(describe(kind, order))
-        order.told.append(kind)
+        order.emitted_events.append(kind)
     return found
 
 

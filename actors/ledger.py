@@ -46,7 +46,7 @@ class Ledger:
     async def load(self) -> None:
         """Take up the open orders of the journal; what became of them must be asked."""
         for order in await self.journal.open_orders():
-            order.unknown = True
+            order.status_unknown = True
             self._keep(order)
 
     def _keep(self, order: InFlightOrder) -> None:
@@ -143,9 +143,9 @@ class Ledger:
         return list(self._orphans)
 
     async def mark_unknown(self, order: InFlightOrder, why: str) -> None:
-        if not order.is_done and not order.unknown:
+        if not order.is_done and not order.status_unknown:
             log.info("order %s is unknown: %s", order.client_order_id, why)
-            order.unknown = True
+            order.status_unknown = True
             await self._write(order, [])
 
     async def close(self, order: InFlightOrder, state: OrderState, evidence: str) -> None:
@@ -155,20 +155,20 @@ class Ledger:
             await self._write(order, [])
 
     async def ask_cancel(self, order: InFlightOrder) -> None:
-        if not order.cancel_asked:
-            order.cancel_asked = True
+        if not order.cancel_requested:
+            order.cancel_requested = True
             await self._write(order, [])
 
     async def _write(self, order: InFlightOrder, fresh: list[Fill]) -> None:
         """Journal, then tell. What can't be written now is written later; the venue's truth stays in memory."""
         self.changed = self._clock.monotonic()
         fresh = [*self._unwritten.pop(order.client_order_id, []), *fresh]
-        told = list(order.told)
+        told = list(order.emitted_events)
         events = due_events(order, fresh)
         try:
             _, numbers = await self.journal.record(order, fresh, events)
         except JournalError as error:
-            order.told = told
+            order.emitted_events = told
             self.degraded = str(error)
             self._unwritten[order.client_order_id] = fresh
             return

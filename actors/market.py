@@ -14,7 +14,7 @@ import msgspec
 from actors.channel import Endpoint, Reset, Subscriber
 from actors.clock import SYSTEM, Clock
 from actors.component import Peers, Tasks
-from actors.connection import run_opening
+from actors.connection import run_handshake
 from actors.journal import Journal, JournalError
 from actors.ledger import Ledger
 from actors.market_tutorial import TutorialFunctions
@@ -95,7 +95,7 @@ class Market(TutorialFunctions):
             "degraded": self.ledger.degraded,
             "epoch": self.journal.epoch,
             "open": sum(not order.is_done for order in orders),
-            "unknown": sum(order.unknown for order in orders),
+            "unknown": sum(order.status_unknown for order in orders),
             "reconciled": self.reconciler.cycles,
             "rest": self._rest.status(),
         }
@@ -140,7 +140,7 @@ class Market(TutorialFunctions):
 
     async def _open_entry(self, by_pair: dict[str, TradingRule]) -> OrderEntry:
         entry = self.exchange.orders(by_pair)
-        await run_opening(entry.opening(), self._rest)
+        await run_handshake(entry.handshake(), self._rest)
         return entry
 
     async def _follow_user_stream(self) -> None:

@@ -92,7 +92,7 @@ class TutorialFunctions:
     async def cancel_all(self, timeout_seconds: float = 10.0) -> list[tuple[str, bool]]:
         """Cancel every open order: (client order id, whether the venue has confirmed that it is closed)."""
         await self.cancel_all_orders()
-        return [(o.client_order_id, o.is_done) for o in self.ledger.orders.values() if o.cancel_asked]
+        return [(o.client_order_id, o.is_done) for o in self.ledger.orders.values() if o.cancel_requested]
 
     # Tracking.
 
@@ -116,7 +116,7 @@ class TutorialFunctions:
             price=None if price is None else Decimal(price),
             exchange_order_id=exchange_order_id,
             external=not order_id,
-            unknown=True,
+            status_unknown=True,
         )
         await self.ledger.intend(order, f"tracked:{order_id or exchange_order_id}")
 
@@ -149,7 +149,7 @@ class TutorialFunctions:
         """Track again what ``tracking_states`` gave; the venue is asked about each."""
         for name, state in saved_states.items():
             order = msgspec.convert(state, InFlightOrder)
-            order.unknown = not order.is_done
+            order.status_unknown = not order.is_done
             await self.ledger.intend(order, f"restored:{name}")
 
     # State and network.

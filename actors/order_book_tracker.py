@@ -220,7 +220,7 @@ class OrderBookTracker:
             self._refused[pair] = str(error)
             return
         self._refused.pop(pair, None)
-        self._ask(pair, coming=self._feed.opens_with_snapshot(pair))
+        self._ask(pair, snapshot_expected=self._feed.opens_with_snapshot(pair))
 
     def _new_track(self, pair: str) -> Track:
         book = SharedBook.create(
@@ -238,7 +238,7 @@ class OrderBookTracker:
                 if publisher.has_readers:
                     publisher.publish(pair, message, epoch=book.epoch, sequence=book.sequence, time=received)
 
-        return Track(book, self._feed, lambda coming: self._ask(pair, coming), emit, self._checkpoint)
+        return Track(book, self._feed, lambda snapshot_expected: self._ask(pair, snapshot_expected), emit, self._checkpoint)
 
     def _stop_tracking(self, pair: str) -> None:
         track = self._tracks.pop(pair)
@@ -247,10 +247,10 @@ class OrderBookTracker:
         track.book.close(unlink=True)
         self._publisher.mark(pair)
 
-    def _ask(self, pair: str, coming: bool = False) -> None:
-        """Request a snapshot that isn't coming; whoever follows the book learns that its state changed."""
+    def _ask(self, pair: str, snapshot_expected: bool = False) -> None:
+        """Request a snapshot that isn't snapshot_expected; whoever follows the book learns that its state changed."""
         self._publisher.mark(pair)
-        (self._asking.expect if coming else self._asking.ask)(pair)
+        (self._asking.expect if snapshot_expected else self._asking.ask)(pair)
 
     def _needs_snapshot(self, pair: str) -> bool:
         return pair in self._tracks and not self._tracks[pair].synced

@@ -197,7 +197,7 @@ class Reconciler:
             asked, heard = now - self._asked.get(name, -1e9), now - self._ledger.heard.get(name, -1e9)
             if order.is_done:
                 late = asked > ASK_FILLS_EVERY and heard > LOOK_EVERY
-            elif order.unknown:
+            elif order.status_unknown:
                 late = asked > ASK_UNKNOWN_EVERY
             else:
                 late = min(asked, heard) > ASK_QUIET_AFTER
@@ -210,7 +210,7 @@ class Reconciler:
         return [
             order
             for order in self._ledger.open_orders()
-            if order.cancel_asked and now - self._cancelled.get(order.client_order_id, now) > CANCEL_AGAIN_EVERY
+            if order.cancel_requested and now - self._cancelled.get(order.client_order_id, now) > CANCEL_AGAIN_EVERY
         ][:ASKS_A_LOOK]
 
     async def _adopt_orphans(self) -> None:

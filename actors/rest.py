@@ -13,7 +13,7 @@ from yarl import URL
 
 from actors.clock import SYSTEM, Clock
 from actors.limits import Budget
-from exchanges.contract import MALFORMED, Answer, Auth, AuthDict, Call, ErrorKind, Exchange, Fault, Hosts, Request
+from exchanges.contract import MALFORMED, Answer, Auth, AuthDict, Call, ErrorKind, Exchange, Fault, Endpoints, Request
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -57,7 +57,7 @@ class Rest:
         self,
         exchange: Exchange,
         session: aiohttp.ClientSession | None,
-        hosts: Hosts,
+        hosts: Endpoints,
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
@@ -116,7 +116,7 @@ class Rest:
             return call.read(answer)
         except MALFORMED as error:
             what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
-            raise (UnknownOutcome if changes(request) else Disconnected)(what) from None
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):
@@ -131,7 +131,7 @@ class Rest:
         assert self._session is not None
         ready = self._prepare(request)
         self.requests += 1
-        changing = changes(request)
+        changing = request.is_mutating
         if changing:
             self._on_sent_soon()
         try:
@@ -206,7 +206,3 @@ def http(host: str) -> str:
     """The address at which a host answers requests; that of a socket too."""
     return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")
 
-
-def changes(request: Request) -> bool:
-    """Whether asking twice could do something twice."""
-    return request.method != "GET" and not request.asks

@@ -8,7 +8,7 @@ import numpy as np
 from exchanges.contract import BookFeed
 from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, Lost, OrderEvent, OrdersSnapshot, Side
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, FeedInterrupted, OrderEvent, OrdersSnapshot, Side
 from orderbook.sequencing import Sequencer, Verdict
 from orderbook.shared import SharedBook
 
@@ -23,7 +23,7 @@ Emit = Callable[[Any, int], None]
 
 
 class Track:
-    """Applies messages in order. ``ask(coming)`` requests a snapshot, or awaits one that comes unasked;
+    """Applies messages in order. ``ask(snapshot_expected)`` requests a snapshot, or awaits one that comes unasked;
     ``emit(message, receive time)`` passes on the applied."""
 
     def __init__(
@@ -53,17 +53,17 @@ class Track:
                 self._diff(message, received)
             elif kind is BookSnapshot or kind is OrdersSnapshot:
                 self._snapshot(message, received)
-            elif kind is Lost:
-                self.lose(message.reason, message.coming)
+            elif kind is FeedInterrupted:
+                self.lose(message.reason, message.snapshot_expected)
         except (ValueError, OverflowError) as error:  # a number that is none, or larger than 64 bits
             self.book.count("rejected")
             self.lose(f"malformed: {str(error)[:100]}")
 
-    def lose(self, why: str, coming: bool = False) -> None:
-        """What comes next doesn't join: INVALID first, then a snapshot is asked for, or awaited if it is ``coming``."""
+    def lose(self, why: str, snapshot_expected: bool = False) -> None:
+        """What comes next doesn't join: INVALID first, then a snapshot is asked for, or awaited if it is ``snapshot_expected``."""
         self._invalidate(why)
         self._sequencer.lose()
-        self._ask(coming)
+        self._ask(snapshot_expected)
 
     def _invalidate(self, why: str) -> None:
         self.why = why
@@ -87,11 +87,11 @@ class Track:
             self._ask(False)
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
-        if self._feed.compared and type(message) is BookSnapshot:
+        if self._feed.verify_depth and type(message) is BookSnapshot:
             self._compare(message.time)
             self._beside = message if self.synced and message.time >= self._time else None
             return
-        if self.synced and self._feed.images:
+        if self.synced and self._feed.full_snapshots_only:
             self._image(message, received)
             return
         if self.synced and not self._feed.opens_with_snapshot(message.symbol):
@@ -132,7 +132,7 @@ class Track:
             return
         self._beside = None
         for side, theirs in zip((self.book.bids, self.book.asks), sides_of(image), strict=True):
-            ours = side[: self._feed.compared]
+            ours = side[: self._feed.verify_depth]
             # Sums of sizes differ in their last digits.
             if ours.shape != theirs.shape or not np.allclose(ours, theirs, 1e-12, 0):
                 self.book.count("gaps")
@@ -151,7 +151,7 @@ class Track:
     def _apply(self, message: BookDiff | OrderEvent, received: int) -> None:
         if type(message) is OrderEvent:
             self._time = message.time
-            if self._feed.compared and not self._orders.fits(message):
+            if self._feed.verify_depth and not self._orders.fits(message):
                 self.book.count("gaps")
                 self.lose(f"an event doesn't fit: {message.action.name} of order {message.order_id}")
                 return

@@ -7,11 +7,11 @@ from typing import Any
 from actors.channel import Endpoint, Publisher
 from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
-from actors.connection import run_opening
+from actors.connection import run_handshake
 from actors.node import socket_path
 from actors.rest import ERRORS, Rest
 from actors.socket import ExchangeSocket, keep_connected
-from exchanges.contract import MALFORMED, Auth, Exchange, Fault, Hosts, LoginAgain, Ready, Reconnect, Send, UserFeed
+from exchanges.contract import MALFORMED, Auth, Exchange, Fault, Endpoints, LoginAgain, Ready, Reconnect, Send, UserFeed
 from exchanges.orders import TradingRule, UserStreamState
 from orderbook.errors import AuthenticationError, Disconnected
 
@@ -30,7 +30,7 @@ class UserStreamTrackerDataSource:
         self,
         exchange: Exchange,
         *,
-        hosts: Hosts,
+        hosts: Endpoints,
         rest: Rest,
         auth: Auth | None,
         run_dir: str,
@@ -93,7 +93,7 @@ class UserStreamTrackerDataSource:
 
     async def _once(self, rules: dict[str, TradingRule], output: Any) -> None:
         venue, feed = self._exchange, self._exchange.user(self._auth, rules, self._hosts.private)
-        path = await run_opening(feed.opening(), self._rest)
+        path = await run_handshake(feed.handshake(), self._rest)
         socket = ExchangeSocket(
             path if "://" in path else self._hosts.private.rstrip("/") + path,
             decode=venue.decode,

@@ -7,12 +7,12 @@ from typing import Any
 from actors.channel import Endpoint, Publisher
 from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
-from actors.connection import run_opening
+from actors.connection import run_handshake
 from actors.node import socket_path
 from actors.reconciling import read_fills
 from actors.rest import Rest
 from actors.user_stream import TOPIC
-from exchanges.contract import Auth, Exchange, FillCursor, Hosts, OrderEntry
+from exchanges.contract import Auth, Exchange, FillCursor, Endpoints, OrderEntry
 from exchanges.orders import Balance, OrderUpdate, UserStreamState
 from orderbook.errors import AuthenticationError, Disconnected, NotReady, VenueError
 
@@ -30,7 +30,7 @@ class PollingUserStreamTrackerDataSource:
         self,
         exchange: Exchange,
         *,
-        hosts: Hosts,
+        hosts: Endpoints,
         rest: Rest,
         auth: Auth | None,
         run_dir: str,
@@ -88,7 +88,7 @@ class PollingUserStreamTrackerDataSource:
         rules = await self._rest.run(self._exchange.book({}, "").trading_rules())
         self._pair_of = {rule.symbol: rule.trading_pair for rule in rules}
         entry = self._exchange.orders({rule.trading_pair: rule for rule in rules})
-        await run_opening(entry.opening(), self._rest)
+        await run_handshake(entry.handshake(), self._rest)
         return entry
 
     async def _poll(self, entry: OrderEntry, output: Any) -> None:

@@ -24,7 +24,7 @@ from actors.data_source import OrderBookTrackerDataSource
 from actors.order_book_tracker import OrderBookTracker
 from actors.rest import Rest
 from exchanges.binance import BINANCE
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from orderbook import kernels
 from orderbook.errors import NotReady
 from orderbook.reader import BookReader
@@ -108,7 +108,7 @@ class Pipes:
 
 def source(port: int, folder: str, used: Any) -> None:
     async def main() -> None:
-        hosts = Hosts(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", "")
+        hosts = Endpoints(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", "")
         async with aiohttp.ClientSession() as session:
             rest = Rest(BINANCE, session, hosts)
             data = OrderBookTrackerDataSource(

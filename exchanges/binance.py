@@ -28,7 +28,7 @@ FILTERS = {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL"}
 
 
 class BinanceAuth(c.Auth):
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         query = encode_query({**ask.params, "timestamp": str(int(now * 1000))})
         url = f"{ask.base}?{query}&signature={hmac_hex(self._secrets[0], query)}"
         return ask.signed({"X-MBX-APIKEY": self.api_key}, url)
@@ -141,7 +141,7 @@ class BinanceUser(c.UserFeed):
 
 
 class BinanceOrders(c.OrderEntry):
-    asks_by = ("symbol", "origClientOrderId", "orderId")
+    id_params = ("symbol", "origClientOrderId", "orderId")
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         kind = "MARKET" if order.type is o.OrderType.MARKET else "LIMIT_MAKER" if order.post_only else "LIMIT"
@@ -152,10 +152,10 @@ class BinanceOrders(c.OrderEntry):
         return c.ask(f"POST {API}/order", r.one(order_of), params, urgent=False, weight=1, orders=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"DELETE {API}/order", r.one(order_of), self.named(order), weight=1)
+        return c.ask(f"DELETE {API}/order", r.one(order_of), self.query_by_id(order), weight=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"{API}/order", r.one(order_of), self.named(order), weight=4)
+        return c.ask(f"{API}/order", r.one(order_of), self.query_by_id(order), weight=4)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return c.ask(f"{API}/openOrders", r.each(order_of), self.pair(trading_pair), weight=6 if trading_pair else 80)
@@ -190,8 +190,8 @@ ERRORS = r.errors(
 )
 BINANCE = c.Exchange(
     name="binance",
-    hosts=c.Hosts("https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"),
-    testnet=c.Hosts(f"https://{TESTNET}", f"wss://stream.{TESTNET}", f"wss://ws-api.{TESTNET}"),
+    hosts=c.Endpoints("https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"),
+    testnet=c.Endpoints(f"https://{TESTNET}", f"wss://stream.{TESTNET}", f"wss://ws-api.{TESTNET}"),
     limits=(
         c.RateLimit("weight", 6000, 60.0, "x-mbx-used-weight-1m", aligned=True),
         c.RateLimit("orders", 50, 10.0, "x-mbx-order-count-10s", aligned=True),

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct, json
 
 from exchanges import contract as c, orders as o, reading as r, signalr
 from exchanges.signing import hmac_hex, sha512_hex, uuid_of
-from orderbook.messages import BookDiff, Layout, Lost, OrderBookMessage
+from orderbook.messages import BookDiff, Layout, FeedInterrupted, OrderBookMessage
 
 HUB, PAGE, HOUR = "c3", 200, 3600 * 10**9
 UNUSED = ("R", "heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
@@ -21,7 +21,7 @@ TRADE = "marketSymbol id rate quantity takerSide executedAt"
 
 
 class BittrexAuth(c.Auth):
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         stamp, digest = str(int(now * 1000)), sha512_hex(ask.data)
         headers = {"Api-Key": self.api_key, "Api-Timestamp": stamp, "Api-Content-Hash": digest}
         return ask.signed(headers | {"Api-Signature": self.proof(stamp + ask.url + ask.method + digest)})
@@ -45,7 +45,7 @@ class Deltas(Struct, gc=False):
 class BittrexBook(c.BookFeed):
     """The 500 best levels a side: deltas by stream, the snapshot by REST; one sequence joins them."""
 
-    def opening(self) -> c.Opening:
+    def handshake(self) -> c.Handshake:
         self._last: dict[str, int] = {}
         return signalr.negotiate(HUB, "public")
 
@@ -79,7 +79,7 @@ class BittrexBook(c.BookFeed):
     def _diff(self, told: Deltas) -> Iterable[OrderBookMessage]:
         symbol, number = told.marketSymbol, told.sequence
         if number < self._last.get(symbol, 0):
-            yield Lost(symbol, "its sequence begins again")
+            yield FeedInterrupted(symbol, "its sequence begins again")
         self._last[symbol] = number
         yield BookDiff(symbol, bytes(told.bidDeltas), bytes(told.askDeltas), number, number, layout=Layout.SIZE_FIRST)
 
@@ -98,7 +98,7 @@ def rule_of(row: r.Row) -> o.TradingRule:
 class BittrexUser(c.UserFeed):
     """Orders, executions and balances, each in a sequence of its own; the login lasts ten minutes."""
 
-    def opening(self) -> c.Opening:
+    def handshake(self) -> c.Handshake:
         self._last: dict[str, int] = {}
         return signalr.negotiate(HUB, "private")
 
@@ -141,7 +141,7 @@ EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution":
 
 
 class BittrexOrders(c.OrderEntry):
-    asks_by = ("marketSymbol", "clientOrderId", "id")
+    id_params = ("marketSymbol", "clientOrderId", "id")
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         ours = {"clientOrderId": order.client_order_id}
@@ -199,7 +199,7 @@ ERRORS = r.errors(
 SOCKET = "wss://socket-v3.bittrex.com"
 BITTREX = c.Exchange(
     name="bittrex",
-    hosts=c.Hosts("https://api.bittrex.com", SOCKET, SOCKET),
+    hosts=c.Endpoints("https://api.bittrex.com", SOCKET, SOCKET),
     limits=(c.RateLimit("calls", 60, 60.0, aligned=True),),
     auth=BittrexAuth,
     book=BittrexBook,

@@ -17,11 +17,11 @@ RULE = "symbol baseCoin quoteCoin tickSize basePrecision minOrderQty maxLimitOrd
 ORDER = "symbol orderStatus orderId cumExecQty cumExecValue side qty price orderType orderLinkId updatedTime"
 FILL = "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
 ROWS, SPOT, WINDOW, TOPICS_A_FRAME, FILLS_A_PAGE = ("result", "list"), {"category": "spot"}, "5000", 10, 100
-HOSTS = [c.Hosts(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2) for net in ("", "-testnet")]
+HOSTS = [c.Endpoints(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2) for net in ("", "-testnet")]
 
 
 class BybitAuth(c.Auth):
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         stamp = str(int(now * 1000))
         sign = hmac_hex(self._secrets[0], f"{stamp}{self.api_key}{WINDOW}{ask.query}{ask.data}")
         fields = {"API-KEY": self.api_key, "TIMESTAMP": stamp, "RECV-WINDOW": WINDOW, "SIGN": sign}
@@ -135,21 +135,21 @@ def balance_of(coin: r.Row, time: int = 0) -> o.Balance:
 class BybitOrders(c.OrderEntry):
     """Answers to ``place`` and ``cancel`` say that the venue took the request; what came of it follows by stream."""
 
-    asks_by, fills_span = ("symbol", "orderLinkId", "orderId"), 7 * 86_400.0
+    id_params, fills_span = ("symbol", "orderLinkId", "orderId"), 7 * 86_400.0
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = SPOT | self.named(order) | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
+        body = SPOT | self.query_by_id(order) | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
         tif = "PostOnly" if order.post_only else order.tif.name
         limit = {"orderType": "Limit", "price": f"{order.price or 0:f}", "timeInForce": tif}
         body |= {"orderType": "Market", "marketUnit": "baseCoin"} if order.price is None else limit
         return c.ask("POST /v5/order/create", r.accepted(order, "result", "orderId"), {}, body, urgent=False, create=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask("POST /v5/order/cancel", lambda answer: None, {}, SPOT | self.named(order), cancel=1)
+        return c.ask("POST /v5/order/cancel", lambda answer: None, {}, SPOT | self.query_by_id(order), cancel=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         """Among those that are open and the last 500 that were, then among all of them."""
-        read, query = r.one(order_of, *ROWS, 0), SPOT | self.named(order)
+        read, query = r.one(order_of, *ROWS, 0), SPOT | self.query_by_id(order)
         older = c.ask("/v5/order/history", read, query, query=1)
         return replace(c.ask("/v5/order/realtime", read, query, query=1), otherwise=older)
 

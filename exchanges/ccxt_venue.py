@@ -21,11 +21,11 @@ from exchanges.contract import (
     Fault,
     FillCursor,
     Frame,
-    Hosts,
+    Endpoints,
     OrderEntry,
     Page,
     Request,
-    Unsigned,
+    UnsignedRequest,
     UserFeed,
 )
 from exchanges.orders import (
@@ -78,7 +78,7 @@ DAY = 86_400.0
 PAGE_FULL = 20
 """Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a time."""
 VISIBILITY = 30.0
-NOWHERE = Hosts("", "", "")
+NOWHERE = Endpoints("", "", "")
 
 
 def load_ccxt() -> Any:
@@ -171,14 +171,14 @@ class CcxtAuth(Auth):
         """In ccxt's words."""
         return dict(self._keys)
 
-    def sign(self, ask: Unsigned, now: float) -> AuthDict:
+    def sign(self, ask: UnsignedRequest, now: float) -> AuthDict:
         raise NotImplementedError("ccxt signs")
 
 
 class CcxtBookFeed(BookFeed):
     """Every message is a whole book; ccxt subscribes and reads the frames."""
 
-    images = True
+    full_snapshots_only = True
 
     def markets(self) -> Call[list[MarketSummary]]:
         return ask("fetch_tickers", lambda answer: read.read_summaries(answer.json()))
@@ -282,8 +282,8 @@ def _names(order: InFlightOrder) -> dict[str, Any]:
 
 def ask(method: str, reader: Any, **arguments: Any) -> Call[Any]:
     """A question: asking twice changes nothing."""
-    return Call(Request("CCXT", method, body=arguments, asks=True), reader)
+    return Call(Request("CCXT", method, body=arguments), reader)
 
 
 def change(method: str, reader: Any, **arguments: Any) -> Call[Any]:
-    return Call(Request("CCXT", method, body=arguments, urgent=method == "cancel_order"), reader)
+    return Call(Request("CCXT", method, body=arguments, urgent=method == "cancel_order", is_mutating=True), reader)

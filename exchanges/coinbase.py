@@ -24,7 +24,7 @@ OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
 class CoinbaseAuth(c.Auth):
     fields = ("api_key", "api_secret", "passphrase")
 
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         fields = self.login(now, ask.method + ask.target + ask.data)
         fields["sign"] = fields.pop("signature")
         return ask.signed({f"CB-ACCESS-{name.upper()}": value for name, value in fields.items()})
@@ -144,13 +144,13 @@ def fill_of(row: r.Row, role: str = "") -> o.Fill:
 
 
 class CoinbaseOrders(c.OrderEntry):
-    asks_by = ("product_id", "client_oid", "id")
+    id_params = ("product_id", "client_oid", "id")
 
     def _path(self, order: o.InFlightOrder) -> str:
         return f"/orders/{order.exchange_order_id or f'client:{order.client_order_id}'}"
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body: r.Row = {**self.named(order), "side": order.side, "type": order.type, "size": f"{order.amount:f}"}
+        body: r.Row = {**self.query_by_id(order), "side": order.side, "type": order.type, "size": f"{order.amount:f}"}
         body |= {} if order.price is None else {"price": f"{order.price:f}", "time_in_force": order.tif}
         body |= {"post_only": True} if order.post_only else {}
         return c.ask("POST /orders", r.one(order_of), body=body, urgent=False, private=1)
@@ -191,8 +191,8 @@ ERRORS = r.worded(
 FEED, TEST_FEED = "wss://ws-feed.exchange.coinbase.com", "wss://ws-feed-public.sandbox.exchange.coinbase.com"
 COINBASE = c.Exchange(
     name="coinbase",
-    hosts=c.Hosts("https://api.exchange.coinbase.com", FEED, FEED),
-    testnet=c.Hosts("https://api-public.sandbox.exchange.coinbase.com", TEST_FEED, TEST_FEED),
+    hosts=c.Endpoints("https://api.exchange.coinbase.com", FEED, FEED),
+    testnet=c.Endpoints("https://api-public.sandbox.exchange.coinbase.com", TEST_FEED, TEST_FEED),
     limits=(c.RateLimit("public", 10, 1.0), c.RateLimit("private", 15, 1.0), c.RateLimit("fills", 10, 1.0)),
     auth=CoinbaseAuth,
     book=CoinbaseBook,

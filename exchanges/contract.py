@@ -21,12 +21,14 @@ from exchanges.requests import (
     Body,
     Call,
     Frame,
-    Opening,
+    Handshake,
     Params,
     Request,
-    Unsigned,
+    UnsignedRequest,
     ask,
     get,
+    public_request,
+    signed_request,
     subscription,
 )  # fmt: skip
 from exchanges.signing import base36
@@ -35,9 +37,9 @@ from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 __all__ = [
     "FORM", "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind",
-    "Exchange", "Fault", "FillCursor", "Frame", "Hosts", "LoginAgain", "Opening", "OrderEntry", "Page", "Params",
-    "RateLimit", "Ready", "Reconnect", "Request", "Send", "Unsigned", "UserEvent", "UserFeed", "ask", "get",
-    "subscription",
+    "Exchange", "Fault", "FillCursor", "Frame", "Endpoints", "LoginAgain", "Handshake", "OrderEntry", "Page", "Params",
+    "RateLimit", "Ready", "Reconnect", "Request", "Send", "UnsignedRequest", "UserEvent", "UserFeed", "ask", "get",
+    "public_request", "signed_request", "subscription",
 ]  # fmt: skip
 T = TypeVar("T")
 
@@ -121,12 +123,12 @@ class BookFeed(ABC):
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
     trade_streams: ClassVar[tuple[str, ...]] = ()
     """Those of ``streams`` that carry no books: they may be silent for long, and no book breaks with them."""
-    answers: ClassVar[bool] = False
-    """Snapshots answer ``refresh`` and may be older than what the stream said before them: a book that is in step
+    snapshot_on_request: ClassVar[bool] = False
+    """Snapshots answer ``request_snapshot`` and may be older than what the stream said before them: a book that is in step
     takes none."""
-    images: ClassVar[bool] = False
+    full_snapshots_only: ClassVar[bool] = False
     """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises nothing."""
-    compared: ClassVar[int] = 0
+    verify_depth: ClassVar[int] = 0
     """Levels a side of the BookSnapshots that come beside an order-by-order feed: the book is held against them, and
     every event must fit what came before it. 0: there are none, and events may be of orders that never rested."""
 
@@ -145,7 +147,7 @@ class BookFeed(ABC):
     @abstractmethod
     def trading_rules(self) -> Call[list[TradingRule]]: ...
 
-    def opening(self) -> Opening:
+    def handshake(self) -> Handshake:
         """Calls before the socket opens, then its path. By default none, and the stream's own."""
         return self.stream
         yield
@@ -162,11 +164,11 @@ class BookFeed(ABC):
         """``subscribe`` without what needs no refresh, like trades."""
         return self.subscribe(symbols, on)
 
-    def refresh(self, symbols: list[str], again: Iterable[Frame] | None = None) -> Iterable[Frame]:
-        """Frames that make the stream send snapshots again, where snapshots come by stream. ``again``: those that
-        subscribe, where it takes more than ``subscribe_books``."""
+    def request_snapshot(self, symbols: list[str], subscribing: Iterable[Frame] | None = None) -> Iterable[Frame]:
+        """Frames that make the stream send snapshots again, where snapshots come by stream. ``subscribing``: the frames
+        that subscribe, where it takes more than ``subscribe_books``."""
         yield from self.subscribe_books(symbols, on=False)
-        yield from self.subscribe_books(symbols) if again is None else again
+        yield from self.subscribe_books(symbols) if subscribing is None else subscribing
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
@@ -174,10 +176,10 @@ class BookFeed(ABC):
 
     def opens_with_snapshot(self, symbol: str) -> bool:
         """Whether who subscribes is sent a snapshot unasked."""
-        return not self.answers and self.snapshot(symbol) is None
+        return not self.snapshot_on_request and self.snapshot(symbol) is None
 
     def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
-        """None: the stream opens with one, and ``refresh`` asks for another."""
+        """None: the stream opens with one, and ``request_snapshot`` asks for another."""
         return None
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
@@ -199,7 +201,7 @@ class UserFeed(ABC):
         """``rules`` by symbol; ``host``: the private address, for signatures that cover it."""
         self.auth, self.rules, self.host = auth, rules, host
 
-    def opening(self) -> Opening:
+    def handshake(self) -> Handshake:
         """Calls before the socket opens, then its path. By default none, and ``path``."""
         return self.path
         yield
@@ -215,7 +217,7 @@ class UserFeed(ABC):
 class OrderEntry(ABC):
     """The wire side of placing, cancelling and asking about orders. ``rules`` by trading pair."""
 
-    asks_by: ClassVar[tuple[str, str, str]] = ("symbol", "client_id", "order_id")
+    id_params: ClassVar[tuple[str, str, str]] = ("symbol", "client_id", "order_id")
     """What the venue's questions call a symbol, our id of an order and the venue's own."""
     fills_span: ClassVar[float] = 0.0
     """Seconds that one question for fills covers from its start; 0: until now."""
@@ -228,19 +230,19 @@ class OrderEntry(ABC):
         if not trading_pair:
             return {}
         rule = self.rules[trading_pair]
-        return {self.asks_by[0]: rule.aliases[0] if rule.aliases else rule.symbol}
+        return {self.id_params[0]: rule.aliases[0] if rule.aliases else rule.symbol}
 
-    def named(self, order: InFlightOrder) -> dict[str, str]:
+    def query_by_id(self, order: InFlightOrder) -> dict[str, str]:
         """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if it isn't ours."""
-        symbol, ours, theirs = self.asks_by
+        symbol, ours, theirs = self.id_params
         return {symbol: order.symbol, theirs if order.external else ours: order.name}
 
-    def known(self, order: InFlightOrder) -> dict[str, str]:
+    def id_param(self, order: InFlightOrder) -> dict[str, str]:
         """One name of an order alone: the venue's own where it is known, else ours."""
-        _, ours, theirs = self.asks_by
+        _, ours, theirs = self.id_params
         return {theirs: order.exchange_order_id} if order.exchange_order_id else {ours: order.client_order_id}
 
-    def opening(self) -> Generator[Call[Any], Any, None]:
+    def handshake(self) -> Generator[Call[Any], Any, None]:
         """Calls to make once before all others, where a venue needs an account id first."""
         return
         yield
@@ -286,7 +288,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosts:
+class Endpoints:
     """Base addresses, each replaceable by a setting: that is how a sandbox or a testnet plugs in."""
 
     rest: str
@@ -317,7 +319,7 @@ class Exchange:
     """One row of the registry: everything that the shared machinery needs to run a venue."""
 
     name: str
-    hosts: Hosts
+    hosts: Endpoints
     limits: tuple[RateLimit, ...]
     auth: Callable[[Mapping[str, str]], Auth]
     """Made from the key's fields (api_key, api_secret...). Raises AuthenticationError naming a missing one."""
@@ -332,7 +334,7 @@ class Exchange:
     """Our order number (80 bits, unique for ever) in the venue's length and alphabet."""
     server_time: Call[float] | None = None
     """Unix seconds on the venue's clock."""
-    testnet: Hosts | None = None
+    testnet: Endpoints | None = None
     reset_header: str = ""
     """Header of an answer that is refused by a limit: until when (unix ms), where the venue says so."""
     decode: Callable[[bytes], bytes] | None = None

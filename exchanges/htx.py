@@ -34,21 +34,21 @@ _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class HtxAuth(c.Auth):
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         own = self._own("AccessKeyId SignatureMethod SignatureVersion Timestamp", "2", now)
         ask = replace(ask, params=dict(sorted({**ask.params, **own}.items())))
         return ask.signed({}, f"{ask.url}&Signature={quote(self._signature(ask), safe='')}")
 
     def login_to(self, socket: str, now: float) -> c.Frame:
         params = self._own("accessKey signatureMethod signatureVersion timestamp", "2.1", now)
-        params["signature"] = self._signature(c.Unsigned("GET", socket, params, None))
+        params["signature"] = self._signature(c.UnsignedRequest("GET", socket, params, None))
         return {"action": "req", "ch": "auth", "params": {"authType": "api"} | params}
 
     def _own(self, names: str, version: str, now: float) -> dict[str, str]:
         values = (self.api_key, "HmacSHA256", version, r.iso(int(now) * 10**9)[:19])  # no fraction, no zone
         return dict(zip(names.split(), values, strict=True))
 
-    def _signature(self, ask: c.Unsigned) -> str:
+    def _signature(self, ask: c.UnsignedRequest) -> str:
         return hmac_base64(self._secrets[0], "\n".join((ask.method, ask.host.lower(), ask.path, ask.query)))
 
 
@@ -58,7 +58,7 @@ class HtxBook(c.BookFeed):
     streams: ClassVar[tuple[str, ...]] = ("/feed", "/ws")
     trade_streams: ClassVar[tuple[str, ...]] = ("/ws",)
     kinds: ClassVar[dict[str, str]] = {"/feed": "mbp.150", "/ws": "trade.detail"}
-    depth, answers = 150, True
+    depth, snapshot_on_request = 150, True
 
     def markets(self) -> c.Call[list[o.MarketSummary]]:
         read = partial(r.read_market, names="symbol close amount vol")
@@ -73,7 +73,7 @@ class HtxBook(c.BookFeed):
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
         return ({"sub" if on else "unsub": topic, "id": topic} for topic in self._topics(symbols))
 
-    def refresh(self, symbols: list[str], again: Iterable[c.Frame] | None = None) -> Iterable[c.Frame]:
+    def request_snapshot(self, symbols: list[str], subscribing: Iterable[c.Frame] | None = None) -> Iterable[c.Frame]:
         """Answered on the socket that carries the changes: only there do their numbers join."""
         return ({"req": topic, "id": topic} for topic in self._topics(symbols) if "trade" not in topic)
 
@@ -102,7 +102,7 @@ class HtxImages(HtxBook):
 
     streams, trade_streams = ("/ws",), ()
     kinds: ClassVar[dict[str, str]] = {"/ws": "depth.step0 trade.detail"}
-    images = True
+    full_snapshots_only = True
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
@@ -117,7 +117,7 @@ class HtxUser(c.UserFeed):
 
     path = "/ws/v2"
 
-    def opening(self) -> c.Opening:
+    def handshake(self) -> c.Handshake:
         self._account, self._unconfirmed = (yield ACCOUNT), set(TOPICS)
         return self.path
 
@@ -156,7 +156,7 @@ class HtxOrders(c.OrderEntry):
 
     _account = ""
 
-    def opening(self) -> Generator[c.Call[Any], Any, None]:
+    def handshake(self) -> Generator[c.Call[Any], Any, None]:
         self._account = yield ACCOUNT
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
@@ -241,7 +241,7 @@ ERRORS = r.errors(
 )
 HTX = c.Exchange(
     name="htx",
-    hosts=c.Hosts("https://api.huobi.pro", "wss://api.huobi.pro", "wss://api.huobi.pro"),
+    hosts=c.Endpoints("https://api.huobi.pro", "wss://api.huobi.pro", "wss://api.huobi.pro"),
     limits=(c.RateLimit("public", 10, 1.0), c.RateLimit("orders", 100, 2.0), c.RateLimit("queries", 20, 2.0)),
     auth=HtxAuth,
     book=HtxBook,

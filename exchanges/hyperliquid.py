@@ -33,7 +33,7 @@ class HyperliquidAuth(c.Auth):
         super().__init__(keys)
         self._nonce, self._signature = -1, eip712(self._secrets[0], DOMAIN, AGENT, "connectionId")
 
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         """A question only names the account; an action is signed, with a nonce that never comes again."""
         said: r.Row = {**(ask.body or {}), "user": self.api_key}
         if ask.path != "/info":
@@ -57,7 +57,7 @@ _book = msgspec.json.Decoder(Book)
 class HyperliquidBook(c.BookFeed):
     """Every message is the whole book, twenty levels a side, numbered by its time."""
 
-    streams, images = ("/ws",), True
+    streams, full_snapshots_only = ("/ws",), True
     channels: tuple[str, ...] = ("l2Book", "trades")
     meta = "spotMeta"
 
@@ -99,7 +99,7 @@ class HyperliquidL4(HyperliquidPerps):
     """Perpetuals order by order, from the order_book_server beside a node of one's own. It leaves out blocks that
     change nothing, so that heights don't tell a loss: changes that don't fit do, and its own images of the book."""
 
-    images, compared = False, 20
+    full_snapshots_only, verify_depth = False, 20
     channels = ("l4Book", "trades", "l2Book")  # no image while there are no orders: off first, on last
 
 
@@ -176,7 +176,7 @@ class HyperliquidUser(c.UserFeed):
 
 
 class HyperliquidOrders(c.OrderEntry):
-    def opening(self) -> Generator[c.Call[Any], Any, None]:
+    def handshake(self) -> Generator[c.Call[Any], Any, None]:
         """Whether the address is an account's own, and the numbers by which actions name what is traded."""
         yield mine("userRole", lambda answer: None, 60)
         perps = yield info("meta", r.each(lambda row: row["name"], "universe"))
@@ -227,7 +227,7 @@ class HyperliquidOrders(c.OrderEntry):
 
 
 def info(kind: str, read: Callable[[c.Answer], r.T], weight: int = 20) -> c.Call[r.T]:
-    return c.Call(c.Request("POST", "/info", body={"type": kind}, cost={"weight": weight}, asks=True), read)
+    return c.Call(c.Request("POST", "/info", body={"type": kind}, cost={"weight": weight}), read)
 
 
 def mine(kind: str, read: Callable[[c.Answer], r.T], weight: int = 20, **more: Any) -> c.Call[r.T]:
@@ -271,8 +271,8 @@ ERRORS = r.worded(
 )
 HYPERLIQUID = c.Exchange(
     name="hyperliquid",
-    hosts=c.Hosts(f"https://{MAINNET}", f"wss://{MAINNET}", f"wss://{MAINNET}"),
-    testnet=c.Hosts(f"https://{TESTNET}", f"wss://{TESTNET}", f"wss://{TESTNET}"),
+    hosts=c.Endpoints(f"https://{MAINNET}", f"wss://{MAINNET}", f"wss://{MAINNET}"),
+    testnet=c.Endpoints(f"https://{TESTNET}", f"wss://{TESTNET}", f"wss://{TESTNET}"),
     limits=(c.RateLimit("weight", 1200, 60.0),),
     auth=HyperliquidAuth,
     book=HyperliquidBook,

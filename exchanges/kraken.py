@@ -33,7 +33,7 @@ class KrakenAuth(c.Auth):
 
     _nonce = 0
 
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         self._nonce = max(self._nonce + 1, round(now * 1e6))
         form = encode_query({"nonce": str(self._nonce), **(ask.body or {})})
         payload = ask.path.encode() + hashlib.sha256(f"{self._nonce}{form}".encode()).digest()
@@ -113,7 +113,7 @@ class KrakenOrderByOrder(KrakenBook):
 
     depth, host, channel = 100, "wss://ws-l3.kraken.com", "level3"
 
-    def opening(self) -> c.Opening:
+    def handshake(self) -> c.Handshake:
         self._token = {"token": (yield TOKEN)}
         return self.stream
 
@@ -145,7 +145,7 @@ class KrakenUser(c.UserFeed):
 
     path = "/v2"
 
-    def opening(self) -> c.Opening:
+    def handshake(self) -> c.Handshake:
         self._token, self._sequence, self._orders = (yield TOKEN), 0, r.Latest(BEFORE)
         return self.path
 
@@ -173,11 +173,11 @@ class KrakenUser(c.UserFeed):
 
 
 class KrakenOrders(c.OrderEntry):
-    asks_by = ("pair", "cl_ord_id", "txid")
+    id_params = ("pair", "cl_ord_id", "txid")
     _assets: Mapping[str, str] = {}
     _symbols: Mapping[str, str] = {}
 
-    def opening(self) -> Generator[c.Call[Any], Any, None]:
+    def handshake(self) -> Generator[c.Call[Any], Any, None]:
         self._assets, self._symbols = dict((yield ASSETS)), o.symbols_by_alias(self.rules.values())
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
@@ -190,7 +190,7 @@ class KrakenOrders(c.OrderEntry):
         return c.ask("POST /0/private/AddOrder", r.accepted(order, "result", "txid", 0), body=terms, urgent=False)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask("POST /0/private/CancelOrder", lambda answer: None, body=self.known(order))
+        return c.ask("POST /0/private/CancelOrder", lambda answer: None, body=self.id_param(order))
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         if order.exchange_order_id:
@@ -199,7 +199,7 @@ class KrakenOrders(c.OrderEntry):
         return self._find(order, "OpenOrders", "open").or_else(self._find(order, "ClosedOrders", "closed"))
 
     def _find(self, order: o.InFlightOrder, what: str, *path: str) -> c.Call[o.OrderUpdate]:
-        return query(what, r.first(r.keyed(self._order, "result", *path)), self.known(order))
+        return query(what, r.first(r.keyed(self._order, "result", *path)), self.id_param(order))
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return query("OpenOrders", r.keyed(self._order, "result", "open"))
@@ -255,7 +255,7 @@ TOKEN = query("GetWebSocketsToken", r.one(str, "result", "token"))
 ASSETS = c.get("/0/public/Assets", r.keyed(lambda code, row: (code, row["altname"]), "result"), public=1)
 KRAKEN = c.Exchange(
     name="kraken",
-    hosts=c.Hosts("https://api.kraken.com", "wss://ws.kraken.com", "wss://ws-auth.kraken.com"),
+    hosts=c.Endpoints("https://api.kraken.com", "wss://ws.kraken.com", "wss://ws-auth.kraken.com"),
     limits=(c.RateLimit("counter", 20, 40.0), c.RateLimit("public", 20, 20.0)),  # the counter of the middle tier
     auth=KrakenAuth,
     book=KrakenBook,

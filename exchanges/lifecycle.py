@@ -13,7 +13,7 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
 
     Quantity decides first, then rank: nothing the venue said earlier can undo what it said later.
     """
-    before = (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
+    before = (order.state, order.filled, order.exchange_order_id, order.status_unknown, order.quote_filled)
     order.exchange_order_id = order.exchange_order_id or update.exchange_order_id
     filled = max(order.filled, _filled(order, update))
     if update.quote_filled is not None and update.quote_filled > order.quote_filled:
@@ -25,8 +25,8 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     if not order.state.is_done:
         order.evidence = ""
     order.updated = max(order.updated, update.time)
-    order.unknown = False
-    return before != (order.state, order.filled, order.exchange_order_id, order.unknown, order.quote_filled)
+    order.status_unknown = False
+    return before != (order.state, order.filled, order.exchange_order_id, order.status_unknown, order.quote_filled)
 
 
 def _filled(order: InFlightOrder, update: OrderUpdate) -> Decimal:
@@ -63,7 +63,7 @@ def book_fill(order: InFlightOrder, fill: Fill) -> bool:
         order.filled, order.quote_filled = total, max(order.quote_filled, quote)
     order.exchange_order_id = order.exchange_order_id or fill.exchange_order_id
     order.state = _later(order, OrderState.PARTIALLY_FILLED)
-    order.unknown = order.unknown and not order.is_done
+    order.status_unknown = order.status_unknown and not order.is_done
     order.updated = max(order.updated, fill.time)
     if order.is_done and not order.evidence:
         order.evidence = f"fill {fill.trade_id}"

@@ -24,7 +24,7 @@ TOTAL = "ccy cashBal availBal uTime|"
 class OkxAuth(c.Auth):
     fields = ("api_key", "api_secret", "passphrase")
 
-    def sign(self, ask: c.Unsigned, now: float) -> c.AuthDict:
+    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         stamp = r.iso(int(now * 1000) * 10**6)
         sign = hmac_base64(self._secrets[0], stamp + ask.method + ask.target + ask.data)
         fields = {"KEY": self.api_key, "SIGN": sign, "TIMESTAMP": stamp, "PASSPHRASE": self._secrets[1]}
@@ -139,10 +139,10 @@ def order_of(row: r.Row) -> o.OrderUpdate:
 
 
 class OkxOrders(c.OrderEntry):
-    asks_by = ("instId", "clOrdId", "ordId")
+    id_params = ("instId", "clOrdId", "ordId")
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = self.named(order) | {"tdMode": "cash", "side": order.side.value, "sz": f"{order.amount:f}"}
+        body = self.query_by_id(order) | {"tdMode": "cash", "side": order.side.value, "sz": f"{order.amount:f}"}
         if order.price is None:
             body |= {"ordType": "market", "tgtCcy": "base_ccy"}
         else:
@@ -152,10 +152,10 @@ class OkxOrders(c.OrderEntry):
         return c.ask(f"POST {API}/trade/order", read, body=body, urgent=False, orders=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"POST {API}/trade/cancel-order", lambda answer: None, body=self.named(order), cancels=1)
+        return c.ask(f"POST {API}/trade/cancel-order", lambda answer: None, body=self.query_by_id(order), cancels=1)
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"{API}/trade/order", r.one(order_of, "data", 0), self.named(order), private=1)
+        return c.ask(f"{API}/trade/order", r.one(order_of, "data", 0), self.query_by_id(order), private=1)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
         return c.ask(f"{API}/trade/orders-pending", r.each(order_of, "data"), SPOT | self.pair(trading_pair), private=1)
@@ -190,7 +190,7 @@ ERRORS = r.errors(
 )
 OKX = c.Exchange(
     name="okx",
-    hosts=c.Hosts("https://www.okx.com", "wss://ws.okx.com:8443", "wss://ws.okx.com:8443"),
+    hosts=c.Endpoints("https://www.okx.com", "wss://ws.okx.com:8443", "wss://ws.okx.com:8443"),
     limits=tuple(c.RateLimit(name, amount, 2.0) for name, amount in LIMITS.items()),
     auth=OkxAuth,
     book=OkxBook,

@@ -176,16 +176,16 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
     tag: str = ""
     exchange_order_id: str = ""
     state: OrderState = OrderState.PENDING
-    unknown: bool = False
+    status_unknown: bool = False
     """The venue has to be asked: a time-out, a lost connection or a restart stands between it and us."""
     external: bool = False
-    cancel_asked: bool = False
+    cancel_requested: bool = False
     filled: Decimal = ZERO
     quote_filled: Decimal = ZERO
     fills: dict[str, Fill] = msgspec.field(default_factory=dict)
     evidence: str = ""
     """What the venue said that closed it."""
-    told: list[str] = msgspec.field(default_factory=list)
+    emitted_events: list[str] = msgspec.field(default_factory=list)
     """The events of its life that were emitted: each is, once."""
     created: int = 0
     updated: int = 0

@@ -20,7 +20,7 @@ Frame = str | bytes | dict[str, Any] | list[Any]
 """What an adapter wants sent; what is not text or bytes is sent as JSON."""
 FORM = "application/x-www-form-urlencoded"
 """The kind of a body that is k=v&k=v."""
-Opening = Generator["Call[Any]", Any, str]
+Handshake = Generator["Call[Any]", Any, str]
 """Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
 
 
@@ -35,8 +35,8 @@ class Request:
     signed: bool = False
     cost: Mapping[str, int] = field(default_factory=dict)
     urgent: bool = False
-    asks: bool = False
-    """It changes nothing, though its method is not GET."""
+    is_mutating: bool = False
+    """Whether sending it twice could do something twice."""
     over: Literal["rest", "public", "private"] = "rest"
     """The host that it goes to; that of a socket is asked over HTTP."""
 
@@ -74,6 +74,43 @@ class Call(Generic[T_co]):
         return replace(self, otherwise=otherwise)
 
 
+def public_request(
+    path: str,
+    read: Callable[[Answer], T],
+    params: Params = MappingProxyType({}),
+    *,
+    cost: Mapping[str, int] = MappingProxyType({}),
+) -> Call[T]:
+    """A public GET. ``cost``: what it takes of the venue's limits, by their names."""
+    return Call(Request("GET", path, params, cost=cost), read)
+
+
+def signed_request(
+    method: str,
+    path: str,
+    read: Callable[[Answer], T],
+    params: Params = MappingProxyType({}),
+    *,
+    body: Body = None,
+    cost: Mapping[str, int] = MappingProxyType({}),
+    urgent: bool = True,
+    is_mutating: bool | None = None,
+) -> Call[T]:
+    """A signed request about the account; parameters that are empty are left out.
+
+    ``cost``: what it takes of the venue's limits, by their names. ``urgent``: it may use the reserve of the budget;
+    only placements may not. ``is_mutating``: whether sending it twice could do something twice; by default whatever
+    is not a GET.
+    """
+    if is_mutating is None:
+        is_mutating = method != "GET"
+    given = {name: value for name, value in params.items() if value}
+    request = Request(
+        method, path, given, body, signed=True, cost=cost, urgent=urgent, is_mutating=is_mutating
+    )
+    return Call(request, read)
+
+
 def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
     """A public GET; ``cost`` by the name of the limit."""
     return Call(Request("GET", path, params, cost=cost), read)
@@ -94,7 +131,7 @@ def ask(
     GET does."""
     method, _, path = what.rpartition(" ")
     given = {name: value for name, value in params.items() if value}
-    request = Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent, asks=not changes)
+    request = Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent, is_mutating=method in ("POST", "DELETE", "PUT") and changes)
     return Call(request, read)
 
 
@@ -112,7 +149,7 @@ class AuthDict(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Unsigned:
+class UnsignedRequest:
     """A request before its signature, and what venues make signatures of."""
 
     method: str
@@ -168,7 +205,7 @@ class Auth(ABC):
         self.api_key, *self._secrets = key_fields(keys, *self.fields)
 
     @abstractmethod
-    def sign(self, ask: Unsigned, now: float) -> AuthDict:
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
         """The request signed at ``now`` (unix seconds on the venue's clock)."""
 
     def login(self, now: float) -> Any:
@@ -185,7 +222,7 @@ class Auth(ABC):
         now: float,
     ) -> AuthDict:
         """The tutorial's name for ``sign``. ``url`` has scheme, host and path."""
-        return self.sign(Unsigned(http_method, url, params, body), now)
+        return self.sign(UnsignedRequest(http_method, url, params, body), now)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"

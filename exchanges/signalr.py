@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from exchanges.contract import Call, ErrorKind, Fault, Frame, Opening, Request
+from exchanges.contract import Call, ErrorKind, Fault, Frame, Handshake, Request
 from exchanges.refusals import ErrorTable
 from exchanges.signing import encode_query
 
 
-def negotiate(hub: str, over: Literal["rest", "public", "private"]) -> Opening:
+def negotiate(hub: str, over: Literal["rest", "public", "private"]) -> Handshake:
     """A token by HTTP from the socket's host, then the path of the socket."""
     query = {"clientProtocol": "1.5", "connectionData": f'[{{"name":"{hub}"}}]'}
     request = Request("GET", "/signalr/negotiate", query, over=over)

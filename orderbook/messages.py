@@ -141,15 +141,15 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="ki
     checksum: int = -1
 
 
-class Lost(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
+class FeedInterrupted(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
     """The feed of this symbol broke here: what follows may not join what came before.
 
-    ``coming``: its next snapshot follows without being asked for.
+    ``snapshot_expected``: its next snapshot follows without being asked for.
     """
 
     symbol: str
     reason: str
-    coming: bool = False
+    snapshot_expected: bool = False
 
 
 class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=7):
@@ -158,6 +158,6 @@ class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     trading_pairs: list[str]
 
 
-OrderBookMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | Lost
+OrderBookMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted
 """What a parser may say about a symbol's book."""
-DataMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | Lost | Pairs
+DataMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted | Pairs

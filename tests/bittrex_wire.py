@@ -48,7 +48,7 @@ def hub(*pushes: tuple[str, Any]) -> bytes:
 
 def opened(role: Any) -> Any:
     """A feed on a new connection."""
-    role.opening()
+    role.handshake()
     return role
 
 

@@ -15,7 +15,7 @@ from actors.market import Market
 from actors.rest import Rest
 from actors.settings import VenueSettings
 from actors.user_stream_tracker import UserStreamTracker
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from exchanges.registry import get
 from orderbook.errors import NotReady
 from tests.desk import Desk, Peers, agreement
@@ -48,7 +48,7 @@ async def bridge_desk(sandbox: SandboxProcess, folder: Path, **settings: Any) ->
     auth = EXCHANGE.auth(sandbox.accounts["default"])
     rests: list[Rest] = [rest_of(EXCHANGE, venue, auth) for _ in range(2)]
     source = user_stream_of(EXCHANGE, venue)(
-        EXCHANGE, hosts=Hosts("", "", ""), rest=rests[0], auth=auth, name="source", **place
+        EXCHANGE, hosts=Endpoints("", "", ""), rest=rests[0], auth=auth, name="source", **place
     )
     tracker = UserStreamTracker(EXCHANGE, peers=peers, data_source="source", name="tracker", **place)
     market = Market(

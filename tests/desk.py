@@ -17,7 +17,7 @@ from actors.user_stream import UserStreamTrackerDataSource
 from actors.user_stream_polling import PollingUserStreamTrackerDataSource
 from actors.user_stream_tracker import UserStreamTracker
 from exchanges.binance import BINANCE
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from orderbook.errors import NotReady
 from trochil.sandbox.process import SandboxProcess
 
@@ -76,7 +76,7 @@ class Desk:
 async def desk(
     sandbox: SandboxProcess, folder: Path, *, polling: bool = False, checkpoint: Any = None
 ) -> AsyncIterator[Desk]:
-    peers, exchange, hosts = Peers(), EXCHANGE, Hosts(**sandbox.hosts["binance"])
+    peers, exchange, hosts = Peers(), EXCHANGE, Endpoints(**sandbox.hosts["binance"])
     auth, place = exchange.auth(sandbox.accounts["default"]), {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
         kind = PollingUserStreamTrackerDataSource if polling else UserStreamTrackerDataSource

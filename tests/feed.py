@@ -12,7 +12,7 @@ import aiohttp
 from actors.data_source import OrderBookTrackerDataSource
 from actors.order_book_tracker import OrderBookTracker
 from actors.rest import Rest
-from exchanges.contract import Exchange, Hosts
+from exchanges.contract import Exchange, Endpoints
 from exchanges.registry import get
 from orderbook.errors import NotReady
 from orderbook.reader import BookReader
@@ -39,7 +39,7 @@ class Feed:
     """Both components, and how to end and begin each of them."""
 
     folder: str
-    hosts: Hosts
+    hosts: Endpoints
     pairs: list[str]
     session: aiohttp.ClientSession
     peers: LocalPeers
@@ -77,7 +77,7 @@ class Feed:
 async def feed(folder: Path, hosts: dict[str, str], pairs: list[str], **options: Any) -> AsyncIterator[Feed]:
     """Both components running; ``options`` go to the data source. A failed background task fails the test."""
     async with aiohttp.ClientSession() as session:
-        both = Feed(str(folder), Hosts(**hosts), pairs, session, LocalPeers(), VENUE)
+        both = Feed(str(folder), Endpoints(**hosts), pairs, session, LocalPeers(), VENUE)
         await both.begin_source(**options)
         await both.begin_tracker()
         try:

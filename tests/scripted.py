@@ -17,7 +17,7 @@ from exchanges.contract import (
     ErrorKind as Kind,
     Exchange,
     Fault,
-    Hosts,
+    Endpoints,
     Reconnect,
     Request,
     Send,
@@ -154,7 +154,7 @@ class Venue:
 
 
 @asynccontextmanager
-async def venue() -> AsyncIterator[tuple[Venue, Hosts]]:
+async def venue() -> AsyncIterator[tuple[Venue, Endpoints]]:
     """A venue on a free port, and where it is."""
     serving = Venue()
     app = web.Application()
@@ -166,7 +166,7 @@ async def venue() -> AsyncIterator[tuple[Venue, Hosts]]:
     await site.start()
     port = runner.addresses[0][1]
     try:
-        yield serving, Hosts(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
+        yield serving, Endpoints(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
     finally:
         serving.gate.set()
         serving.cut()

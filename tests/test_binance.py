@@ -125,13 +125,13 @@ def test_subscriptions_name_two_streams_a_symbol_and_at_most_two_hundred_a_frame
     assert [len(frame["params"]) for frame in frames] == [200, 100]
     assert frames[0]["params"][:2] == ["s0@depth@100ms", "s0@trade"]
     assert next(iter(feed.subscribe(["A"], on=False)))["method"] == "UNSUBSCRIBE"
-    assert [frame["method"] for frame in feed.refresh(["A"])] == ["UNSUBSCRIBE", "SUBSCRIBE"]
+    assert [frame["method"] for frame in feed.request_snapshot(["A"])] == ["UNSUBSCRIBE", "SUBSCRIBE"]
 
 
 def test_the_stream_is_asked_for_microseconds(feed: Any, user: Any) -> None:
     for role, path in ((feed, "/stream?timeUnit=MICROSECOND"), (user, "/ws-api/v3?timeUnit=MICROSECOND")):
         with pytest.raises(StopIteration) as end:
-            next(role.opening())
+            next(role.handshake())
         assert end.value.value == path
 
 

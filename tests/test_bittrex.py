@@ -15,10 +15,10 @@ import pytest
 from actors.build import hosts_of
 from actors.settings import VenueSettings
 from exchanges.bittrex import BITTREX
-from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault, Hosts
+from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault, Endpoints
 from orderbook.book import OrderBook
 from orderbook.errors import AuthenticationError, ConfigError
-from orderbook.messages import BookDiff, BookSnapshot, Layout, Lost, Side, Trade
+from orderbook.messages import BookDiff, BookSnapshot, Layout, FeedInterrupted, Side, Trade
 from tests.answers import answer
 from tests.bittrex_wire import BTC, DELTA, KEYS, MARKET, deflated, hub, new_book, new_user
 from tests.recordings import recording
@@ -126,7 +126,7 @@ def test_volumes_are_read_and_the_days_average_stands_for_the_last_price(feed: A
 
 def test_the_connection_is_negotiated_first_at_the_sockets_host() -> None:
     for role, over in ((new_book(), "public"), (new_user(), "private")):
-        request, path = finish(role.opening(), "a/b+c=")
+        request, path = finish(role.handshake(), "a/b+c=")
         assert (request.method, request.path, request.signed) == ("GET", "/signalr/negotiate", False)
         assert request.over == over
         assert request.params == {"clientProtocol": "1.5", "connectionData": '[{"name":"c3"}]'}
@@ -154,7 +154,7 @@ def test_a_symbol_has_two_streams(feed: Any) -> None:
     (frame,) = feed.subscribe(["BTC-USD", "BTC-EUR"])
     streams = ["orderbook_BTC-USD_500", "trade_BTC-USD", "orderbook_BTC-EUR_500", "trade_BTC-EUR"]
     assert frame == {"H": "c3", "M": "Subscribe", "A": (streams,), "I": 1}
-    assert [told["M"] for told in feed.refresh(["BTC-EUR"])] == ["Unsubscribe", "Subscribe"]
+    assert [told["M"] for told in feed.request_snapshot(["BTC-EUR"])] == ["Unsubscribe", "Subscribe"]
 
 
 def test_deltas_keep_their_levels_as_they_are(feed: Any) -> None:
@@ -188,7 +188,7 @@ def test_several_contents_of_one_push_are_read(feed: Any) -> None:
 def test_a_sequence_that_begins_again_is_a_loss_and_one_said_twice_is_none(feed: Any) -> None:
     told = [list(feed.parse(hub(("orderBook", DELTA | {"sequence": number})))) for number in (7, 7, 1, 2)]
     assert [len(messages) for messages in told] == [1, 1, 2, 1]
-    assert told[2][0] == Lost("BTC-EUR", "its sequence begins again")
+    assert told[2][0] == FeedInterrupted("BTC-EUR", "its sequence begins again")
 
 
 def test_the_hubs_own_frames_say_nothing(feed: Any) -> None:
@@ -289,4 +289,4 @@ def test_the_venue_is_closed_and_says_so_unless_its_hosts_are_replaced() -> None
         with pytest.raises(ConfigError, match="bittrex is closed: .*December 2023.*sandbox.*recordings"):
             hosts_of(BITTREX, settings)
     ours = {"rest": "http://127.0.0.1:1", "public": "ws://127.0.0.1:1", "private": "ws://127.0.0.1:1"}
-    assert hosts_of(BITTREX, VenueSettings(hosts=ours)) == Hosts(**ours)  # type: ignore[arg-type]
+    assert hosts_of(BITTREX, VenueSettings(hosts=ours)) == Endpoints(**ours)  # type: ignore[arg-type]

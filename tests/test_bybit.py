@@ -128,7 +128,7 @@ def test_subscriptions_are_of_ten_topics_at_most(feed: Any) -> None:
     asked = list(feed.subscribe([f"S{n}" for n in range(7)]))
     assert [len(frame["args"]) for frame in asked] == [10, 4]
     assert asked[0]["args"][:2] == ["orderbook.200.S0", "publicTrade.S0"]
-    assert [frame["op"] for frame in feed.refresh(["A"])] == ["unsubscribe", "subscribe"]
+    assert [frame["op"] for frame in feed.request_snapshot(["A"])] == ["unsubscribe", "subscribe"]
 
 
 @pytest.mark.parametrize("name", ["50", "200", "1000"])

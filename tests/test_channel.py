@@ -13,7 +13,7 @@ import pytest
 from actors.channel import Endpoint, Publisher, Reset, Subscriber
 from actors.wire import LARGEST_REQUEST
 from orderbook.errors import ConfigError, NotReady
-from orderbook.messages import DataMessage, Lost, Side, Trade
+from orderbook.messages import DataMessage, FeedInterrupted, Side, Trade
 from tests.channels import WITHIN, collect, diff, publisher, run, subscriber, until
 
 
@@ -62,7 +62,7 @@ def test_frames_are_plain_msgpack(tmp_path: Path) -> None:
             writer.write(struct.pack("<I", len(hello)) + hello)
             await until(lambda: serving.subscribers == 1)
             trade = Trade("S", "9", Side.BUY, 1.5, 2.0, 11)
-            for message in (diff(4), trade, Lost("S", "gone")):
+            for message in (diff(4), trade, FeedInterrupted("S", "gone")):
                 serving.publish("A-B", message, epoch=1, sequence=2, time=3)
             found = []
             for _ in range(3):
@@ -93,7 +93,7 @@ def test_frames_are_plain_msgpack(tmp_path: Path) -> None:
 def test_who_does_not_know_the_token_is_cut_and_hears_nothing(tmp_path: Path, first: bytes) -> None:
     async def main() -> None:
         async with publisher(tmp_path) as serving:
-            serving.greet_with(lambda: [("", Lost("S", "a secret"))])
+            serving.greet_with(lambda: [("", FeedInterrupted("S", "a secret"))])
             reader, writer = await asyncio.open_unix_connection(serving.endpoint().path)
             writer.write(struct.pack("<I", len(first)) + first)
             assert await rest_of(reader) == b""
@@ -160,9 +160,9 @@ def test_requests_travel_back(tmp_path: Path) -> None:
 def test_who_joins_is_greeted_first(tmp_path: Path) -> None:
     async def main() -> None:
         async with publisher(tmp_path) as serving:
-            serving.greet_with(lambda: [("", Lost("S", "a greeting"))])
+            serving.greet_with(lambda: [("", FeedInterrupted("S", "a greeting"))])
             items = await collect(subscriber(serving, ["A-B"]), 2)
-            assert [items[0], items[1].message] == [Reset("connected"), Lost("S", "a greeting")]
+            assert [items[0], items[1].message] == [Reset("connected"), FeedInterrupted("S", "a greeting")]
 
     run(main)
 

@@ -17,7 +17,7 @@ BIDS, ASKS = [RestingOrder("1", 100.0, 1.0), RestingOrder("2", 99.0, 2.0)], [Res
 class Compared(BinanceBook):
     """A feed whose images have two levels a side."""
 
-    compared = 2
+    verify_depth = 2
 
     def snapshot(self, symbol: str) -> Any:
         return None
@@ -33,7 +33,7 @@ class Desk:
     def begin(self, number: int) -> None:
         self.track.take(OrdersSnapshot("AB", BIDS, ASKS, number, number), 0)
 
-    def _ask(self, coming: bool) -> None:
+    def _ask(self, snapshot_expected: bool) -> None:
         self.asked += 1
 
     def event(self, time: int, action: OrderAction, order: str, price: float = 0.0, size: float = 0.0) -> None:

@@ -15,7 +15,7 @@ from actors.data_source import OrderBookTrackerDataSource
 from actors.rest import Rest
 from exchanges.contract import Exchange
 from orderbook.errors import BadPair, Disconnected, NotReady
-from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Lost, Pairs, Trade
+from orderbook.messages import BookDiff, BookSnapshot, DataMessage, FeedInterrupted, Pairs, Trade
 from tests.channels import run, until
 from tests.scripted import StreamedBook, Venue, levels, scripted, venue
 
@@ -98,7 +98,7 @@ def test_each_connection_begins_by_saying_that_what_was_is_lost(tmp_path: Path) 
             await place.send(diff=["AUSD", 12, 12, [[1, 3]], []])
             await until(lambda: len(heard.messages(BookDiff)) == 2)
             kinds = [type(e.message) for e in heard.envelopes[before:] if e.topic == "A-USD"]
-            assert kinds == [Lost, Lost, BookDiff]
+            assert kinds == [FeedInterrupted, FeedInterrupted, BookDiff]
 
     run(main)
 
@@ -108,13 +108,13 @@ def test_a_poisoned_frame_costs_the_symbol_it_names_alone(tmp_path: Path) -> Non
         async with running(tmp_path) as (place, source, heard):
             await place.send(diff=DIFF)
             await until(lambda: heard.messages(BookDiff))
-            before = {pair: len(heard.messages(Lost, pair)) for pair in PAIRS}
+            before = {pair: len(heard.messages(FeedInterrupted, pair)) for pair in PAIRS}
             await place.send_text('{"diff": ["AUSD", "not a number"]}')
             await place.send_text('{"something": "else"}')
             await place.send(diff=["BUSD", 11, 11, [[1, 2]], []])
             await until(lambda: heard.messages(BookDiff, "B-USD"))
-            assert len(heard.messages(Lost, "A-USD")) == before["A-USD"] + 1
-            assert len(heard.messages(Lost, "B-USD")) == before["B-USD"]
+            assert len(heard.messages(FeedInterrupted, "A-USD")) == before["A-USD"] + 1
+            assert len(heard.messages(FeedInterrupted, "B-USD")) == before["B-USD"]
             assert source.bad_frames()[0] == b'{"diff": ["AUSD", "not a number"]}'
             assert source.status()["connections"][0]["rejected"] == 2
             assert place.connects == 1

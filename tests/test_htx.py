@@ -89,16 +89,16 @@ def test_books_and_trades_are_subscribed_on_their_own_sockets(feed: Any) -> None
 
 def test_a_snapshot_is_asked_for_on_the_socket_of_the_changes(feed: Any) -> None:
     assert feed.snapshot("btcusdt") is None
-    assert list(feed.refresh(["btcusdt"])) == [{"req": "market.btcusdt.mbp.150", "id": "market.btcusdt.mbp.150"}]
+    assert list(feed.request_snapshot(["btcusdt"])) == [{"req": "market.btcusdt.mbp.150", "id": "market.btcusdt.mbp.150"}]
     assert list(HTX.book({}, "/ws").refresh(["btcusdt"])) == []
 
 
 def test_images_and_trades_share_a_socket() -> None:
-    images = HTX.with_feed("step0").book({}, "/ws")
-    assert (images.images, images.trade_streams) == (True, ())
+    full_snapshots_only = HTX.with_feed("step0").book({}, "/ws")
+    assert (images.full_snapshots_only, images.trade_streams) == (True, ())
     topics = [next(iter(frame.values())) for frame in images.subscribe(["a"])]
     assert topics == ["market.a.depth.step0", "market.a.trade.detail"]
-    assert [frame["req"] for frame in images.refresh(["a"])] == ["market.a.depth.step0"]
+    assert [frame["req"] for frame in images.request_snapshot(["a"])] == ["market.a.depth.step0"]
 
 
 def test_the_frames_that_the_documentation_quotes_are_read(feed: Any) -> None:

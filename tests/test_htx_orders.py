@@ -34,7 +34,7 @@ MATCH = {
 
 
 def opened(entry: Any) -> Any:
-    steps = entry.opening()
+    steps = entry.handshake()
     call = next(steps)
     assert (call.request.path, call.request.signed) == ("/v1/account/accounts", True)
     with pytest.raises(StopIteration):
@@ -246,7 +246,7 @@ def test_fees_are_those_in_force(entry: Any) -> None:
 
 @pytest.mark.parametrize("vector", json.loads((FRAMES / "signatures.json").read_text()), ids=lambda v: v["url"][26:])
 def test_requests_are_signed_as_by_the_venues_own_tests(vector: dict[str, Any]) -> None:
-    ask = c.Unsigned(vector["http_method"], vector["url"], vector.get("params", {}), vector.get("body"))
+    ask = c.UnsignedRequest(vector["http_method"], vector["url"], vector.get("params", {}), vector.get("body"))
     signed = HTX.auth(KEYS).sign(ask, NOW)
     assert signed["url"].endswith(vector["expect"])
     assert signed["body"] == (b'{"symbol":"btcusdt"}' if "body" in vector else b"")

@@ -92,7 +92,7 @@ def test_a_cancel_that_was_taken_is_none_yet_and_a_fill_may_come_between(sandbox
             trade = {"pair": PAIR, "side": "sell", "amount": "0.004", "price": str(order.price)}
             sandbox.admin("POST", "trade", trade)
             order.wait("cancelled", "filled", timeout=PATIENCE)
-            until(lambda: not order.refresh().unknown)
+            until(lambda: not order.refresh().status_unknown)
         finally:
             sandbox.admin("POST", "flow", {"paused": False})
         assert order.state == "cancelled"

@@ -178,11 +178,11 @@ def test_subscriptions_name_a_book_and_trades_a_coin(feed: Any, l4: Any) -> None
         {"method": "subscribe", "subscription": {"type": "l2Book", "coin": "@107"}},
         {"method": "subscribe", "subscription": {"type": "trades", "coin": "@107"}},
     ]
-    methods = [frame["method"] for frame in feed.refresh(["@107"])]
+    methods = [frame["method"] for frame in feed.request_snapshot(["@107"])]
     assert methods == ["unsubscribe", "unsubscribe", "subscribe", "subscribe"]
-    kinds = [frame["subscription"]["type"] for frame in l4.refresh(["BTC"])]
+    kinds = [frame["subscription"]["type"] for frame in l4.request_snapshot(["BTC"])]
     assert kinds == ["l2Book", "trades", "l4Book", "l4Book", "trades", "l2Book"], "no image while there are no orders"
-    assert (feed.images, l4.images, l4.compared, feed.snapshot("@107"), l4.snapshot("BTC")) == (
+    assert (feed.full_snapshots_only, l4.full_snapshots_only, l4.verify_depth, feed.snapshot("@107"), l4.snapshot("BTC")) == (
         True,
         False,
         20,

@@ -73,7 +73,7 @@ FILL = Fill(
 
 def entry_of(feed: str, meta: Any) -> Any:
     entry = HYPERLIQUID.orders(by_pair(HYPERLIQUID.with_feed(feed).book({}, ""), meta))
-    asked = entry.opening()
+    asked = entry.handshake()
     assert next(asked).request.body == {"type": "userRole"}
     perps = asked.send(None)
     spot = asked.send(perps.read(answer(META)))

@@ -21,7 +21,7 @@ class Tracked:
         self.track = Track(self.book, BINANCE.book({}, ""), self._ask, lambda *what: None, lambda point: None)
         self.track.take(BookSnapshot("AB", b'[["10","1"]]', b'[["11","1"]]', 1000), 1)
 
-    def _ask(self, coming: bool) -> None:
+    def _ask(self, snapshot_expected: bool) -> None:
         self.asked += 1
 
     def diffs(self, first: int, count: int) -> None:

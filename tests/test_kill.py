@@ -103,7 +103,7 @@ def agreed(client: Any, sandbox: Any) -> bool:
         assert_agreement(client, sandbox)
     except AssertionError:
         return False
-    return not any(order.unknown for order in client.market("binance").orders(open=True))
+    return not any(order.status_unknown for order in client.market("binance").orders(open=True))
 
 
 def settle(client: Any, sandbox: Any, within: float = 25.0) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exchanges.contract import Answer, ErrorKind, FillCursor, Unsigned
+from exchanges.contract import Answer, ErrorKind, FillCursor, UnsignedRequest
 from exchanges.kraken import KRAKEN
 from exchanges.orders import Balance, Fee, InFlightOrder, OrderState, OrderType, TimeInForce, symbols_by_alias
 from orderbook.errors import AuthenticationError, NotFound
@@ -91,7 +91,7 @@ def answer(result: Any, *errors: str, status: int = 200) -> Answer:
 def entry() -> Any:
     rules = KRAKEN.book({}, "").trading_rules().read(answer(PAIRS))
     found = KRAKEN.orders({rule.trading_pair: rule for rule in rules})
-    steps = found.opening()
+    steps = found.handshake()
     call = next(steps)
     with pytest.raises(StopIteration):
         steps.send(call.read(answer(ASSETS)))
@@ -130,7 +130,7 @@ def test_tickers_come_by_rest_names() -> None:
 
 def test_nonces_grow_though_the_clock_stands() -> None:
     auth = KRAKEN.auth({"api_key": "k", "api_secret": "c2VjcmV0"})
-    ask = Unsigned("POST", "https://api.kraken.com/0/private/BalanceEx", {}, {"a": "b c"})
+    ask = UnsignedRequest("POST", "https://api.kraken.com/0/private/BalanceEx", {}, {"a": "b c"})
     bodies = [auth.sign(ask, 1700000000.0)["body"].decode() for _ in range(2)]
     assert bodies == ["nonce=1700000000000000&a=b%20c", "nonce=1700000000000001&a=b%20c"]
     assert auth.sign(ask, 1.0)["headers"]["Content-Type"] == "application/x-www-form-urlencoded"

@@ -30,7 +30,7 @@ def frame(**parts: Any) -> bytes:
 
 def opened(feed: Any) -> Any:
     """The feed after its opening calls."""
-    steps = feed.opening()
+    steps = feed.handshake()
     call = next(steps)
     assert (call.request.method, call.request.path, call.request.signed) == (
         "POST",
@@ -100,7 +100,7 @@ def test_subscriptions(feed: Any) -> None:
     trade = {"channel": "trade", "symbol": ["BTC/USD"], "snapshot": False}
     assert [*feed.subscribe(["BTC/USD"])] == [{"method": "subscribe", "params": p} for p in (book, trade)]
     assert [*feed.subscribe(["BTC/USD"], on=False)] == [{"method": "unsubscribe", "params": p} for p in (book, trade)]
-    assert [*feed.refresh(["BTC/USD"])] == [{"method": m, "params": book} for m in ("unsubscribe", "subscribe")]
+    assert [*feed.request_snapshot(["BTC/USD"])] == [{"method": m, "params": book} for m in ("unsubscribe", "subscribe")]
 
 
 def test_what_needs_no_answer(feed: Any) -> None:

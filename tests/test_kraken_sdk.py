@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exchanges.contract import Unsigned
+from exchanges.contract import UnsignedRequest
 from exchanges.kraken import KRAKEN
 from trochil.sandbox.process import SandboxProcess
 
@@ -39,7 +39,7 @@ def rest(sandbox: SandboxProcess) -> str:
 def test_it_signs_as_we_do(key: dict[str, str]) -> None:
     auth = KRAKEN.auth({"api_key": key["key"], "api_secret": key["secret"]})
     path, terms = "/0/private/AddOrder", {"pair": "XBTUSD", "price": "1"}
-    ours = auth.sign(Unsigned("POST", f"https://api.kraken.com{path}", {}, terms), 1700000000.0)
+    ours = auth.sign(UnsignedRequest("POST", f"https://api.kraken.com{path}", {}, terms), 1700000000.0)
     nonce = "1700000000000000"
     theirs = SpotClient(**key)._get_kraken_signature(path, ours["body"].decode(), int(nonce))
     assert ours["headers"]["API-Sign"] == theirs

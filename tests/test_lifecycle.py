@@ -141,6 +141,6 @@ def test_merging_the_same_word_twice_changes_nothing() -> None:
 
 def test_a_word_of_the_venue_ends_the_unknown() -> None:
     order = new_order()
-    order.unknown = True
+    order.status_unknown = True
     merge(order, update(OrderState.OPEN, "0"))
-    assert not order.unknown
+    assert not order.status_unknown

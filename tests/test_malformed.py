@@ -86,7 +86,7 @@ def test_a_broken_user_frame_is_read_or_refused(frame: bytes) -> None:
 def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     book = SharedBook.create(str(tmp_path / "x" / "a.arrow"), venue="x", trading_pair="A-B", capacity=256)
     asked: list[int] = []
-    track = Track(book, BINANCE.book({}, ""), lambda coming: asked.append(1), lambda *what: None, lambda point: None)
+    track = Track(book, BINANCE.book({}, ""), lambda snapshot_expected: asked.append(1), lambda *what: None, lambda point: None)
     feed = BINANCE.book({}, "")
 
     @settings(max_examples=3000, deadline=None)

@@ -126,8 +126,8 @@ def test_the_clock_is_read() -> None:
 
 
 def test_the_streams_have_their_paths(feed: Any, user: Any) -> None:
-    assert path_of(feed.opening()) == "/ws/v5/public"
-    assert path_of(user.opening()) == "/ws/v5/private"
+    assert path_of(feed.handshake()) == "/ws/v5/public"
+    assert path_of(user.handshake()) == "/ws/v5/private"
     assert (feed.depth, OKX.ping) == (400, "ping")
 
 

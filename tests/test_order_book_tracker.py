@@ -17,7 +17,7 @@ from orderbook.messages import (
     BookSnapshot,
     BookState,
     DataMessage,
-    Lost,
+    FeedInterrupted,
     OrderAction,
     OrderEvent,
     OrdersSnapshot,
@@ -277,7 +277,7 @@ def test_what_the_source_calls_lost_is_invalid(tmp_path: Path) -> None:
             source.say(SNAPSHOT)
             book = await until_live(tracker)
             source.asked.clear()
-            source.say(Lost("AUSD", "a new connection"), diff(101, 101))
+            source.say(FeedInterrupted("AUSD", "a new connection"), diff(101, 101))
             await until(lambda: source.asked == [PAIR])
             assert (book.state, book.update_id) == (BookState.INVALID, 100)
             assert tracker.status()["books"][PAIR]["why"] == "a new connection"

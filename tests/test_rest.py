@@ -13,7 +13,7 @@ from aiohttp import web
 from actors.limits import Budget
 from actors.rest import Rest
 from exchanges.binance import BINANCE
-from exchanges.contract import Answer, Call, Exchange, Hosts, RateLimit, Request
+from exchanges.contract import Answer, Call, Exchange, Endpoints, RateLimit, Request
 from orderbook.errors import (
     AuthenticationError,
     Disconnected,
@@ -50,7 +50,7 @@ def at_server(
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as session:
-            await work(Rest(venue, session, Hosts(base, "", ""), venue.auth(KEYS)), arrived)
+            await work(Rest(venue, session, Endpoints(base, "", ""), venue.auth(KEYS)), arrived)
         await runner.cleanup()
 
     asyncio.run(main())
@@ -112,7 +112,7 @@ def test_what_comes_back_is_proof_or_is_not(method: str, handler: Handler, error
 def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
     async def main() -> None:
         async with aiohttp.ClientSession() as session:
-            rest = Rest(BINANCE, session, Hosts("http://127.0.0.1:1", "", ""))
+            rest = Rest(BINANCE, session, Endpoints("http://127.0.0.1:1", "", ""))
             with pytest.raises(Disconnected, match="nothing was sent"):
                 await rest.run(call())
 
@@ -220,7 +220,7 @@ def test_a_signed_request_without_a_key_says_so() -> None:
     async def main() -> None:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(AuthenticationError, match="needs a key"):
-                await Rest(BINANCE, session, Hosts("http://127.0.0.1:1", "", "")).run(call(signed=True))
+                await Rest(BINANCE, session, Endpoints("http://127.0.0.1:1", "", "")).run(call(signed=True))
 
     asyncio.run(main())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.track import Track
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Lost, Trade
+from orderbook.messages import BookDiff, BookSnapshot, BookState, FeedInterrupted, Trade
 from orderbook.shared import SharedBook
 from tests.channels import run, until
 from tests.scripted import ScriptedBook, StreamedBook, levels, scripted
@@ -33,14 +33,14 @@ def test_a_socket_of_trades_that_breaks_breaks_no_book(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path, scripted(TwoStreams)) as (place, _, heard):
             await both_open(place)
-            await until(lambda: len(heard.messages(Lost)) == 2)
+            await until(lambda: len(heard.messages(FeedInterrupted)) == 2)
             sockets_of(place, "trades")[0]._req.transport.abort()
             await until(lambda: place.connects == 3 and len(place.said) == 3)
             await place.send(trade=["AUSD", 7])
             await until(lambda: heard.messages(Trade, "A-USD"))
-            assert len(heard.messages(Lost)) == 2
+            assert len(heard.messages(FeedInterrupted)) == 2
             sockets_of(place, "books")[0]._req.transport.abort()
-            await until(lambda: len(heard.messages(Lost)) > 2)
+            await until(lambda: len(heard.messages(FeedInterrupted)) > 2)
 
     run(main)
 
@@ -49,11 +49,11 @@ def test_a_bad_frame_among_trades_breaks_no_book(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path, scripted(TwoStreams)) as (place, source, heard):
             await both_open(place)
-            await until(lambda: len(heard.messages(Lost)) == 2)
+            await until(lambda: len(heard.messages(FeedInterrupted)) == 2)
             await sockets_of(place, "trades")[0].send_str('{"trade":["AUSD"]}')
             await until(lambda: source.bad_frames())
             await asyncio.sleep(0.1)
-            assert len(heard.messages(Lost)) == 2
+            assert len(heard.messages(FeedInterrupted)) == 2
 
     run(main)
 
@@ -86,7 +86,7 @@ def test_a_snapshot_waits_for_the_stream_of_books_alone(tmp_path: Path) -> None:
 
 
 class Answering(StreamedBook):
-    answers = True
+    snapshot_on_request = True
 
 
 class Desk:
@@ -95,7 +95,7 @@ class Desk:
         self.book = SharedBook.create(path, venue="v", trading_pair="A-B")
         self.track = Track(self.book, Answering({}, ""), self._ask, lambda *what: None, lambda point: None)
 
-    def _ask(self, coming: bool) -> None:
+    def _ask(self, snapshot_expected: bool) -> None:
         self.asked += 1
 
     def snapshot(self, number: int, size: float) -> None:

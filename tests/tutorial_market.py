@@ -48,7 +48,7 @@ async def _(w: World) -> None:
     await other.start_network()
     await w.until(lambda: other.ready)
     await other.start_tracking_order(client_id, order.exchange_order_id, PAIR, True, "0.01", order.price)
-    await w.until(lambda: other.in_flight_orders[client_id].state == "open" and not other.get_order(client_id).unknown)
+    await w.until(lambda: other.in_flight_orders[client_id].state == "open" and not other.get_order(client_id).status_unknown)
     await other.stop_network()
     await session.close()
     await w.market.cancel(PAIR, client_id)
@@ -144,9 +144,9 @@ async def second_market(w: World) -> Any:
         f"sqlite:///{w.client._async._runtime.settings.folder}/second.db", venue="binance", account="second"
     )
     from actors.rest import Rest
-    from exchanges.contract import Hosts
+    from exchanges.contract import Endpoints
 
-    hosts = Hosts(**w.sandbox.hosts["binance"])
+    hosts = Endpoints(**w.sandbox.hosts["binance"])
     market = type(w.market)(
         BINANCE,
         account="second",

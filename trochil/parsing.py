@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exchanges.contract import MALFORMED, Answer, Auth, AuthDict, Exchange, Unsigned
+from exchanges.contract import MALFORMED, Answer, Auth, AuthDict, Exchange, UnsignedRequest
 from exchanges.orders import TradingRule
 from orderbook.errors import ConfigError
 from trochil.sandbox.replay import ReplayError, read_lines
@@ -33,7 +33,7 @@ class _NoKey(Auth):
     def __init__(self) -> None:
         self.api_key = ""
 
-    def sign(self, ask: Unsigned, now: float) -> AuthDict:
+    def sign(self, ask: UnsignedRequest, now: float) -> AuthDict:
         raise ConfigError("parsing signs nothing")
 
 

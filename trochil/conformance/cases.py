@@ -78,7 +78,7 @@ def gap_resync(desk: Desk) -> None:
         desk.admin("drop", pair=desk.pair, frames=2)
         best = desk.sandbox.admin("GET", f"book?pair={desk.pair}")["asks"][0]
         desk.admin("trade", pair=desk.pair, side="buy", amount=best[1])
-    if desk.exchange.book.images:
+    if desk.exchange.book.full_snapshots_only:
         desk.until(lambda: view.counters["applied"] > applied + 2, "books after the lost ones")
     else:
         desk.live(above_epoch=epoch)
