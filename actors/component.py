@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from actors.settings import Settings
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class ChannelAddress(msgspec.Struct, frozen=True):
     """Where a channel listens, and the token that its first frame must carry; ``repr`` hides the token."""
 
     path: str
     token: str
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.path!r}, ***)"
+        return f"ChannelAddress({self.path!r}, ***)"
 
 
 class Component(Protocol):
@@ -34,7 +34,7 @@ class Component(Protocol):
         """Builtins only: it crosses actor borders and ends in JSON."""
 
 
-class Peers(Protocol):
+class ActorCalls(Protocol):
     """How components call each other, by actor name."""
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +51,7 @@ class Runtime(Protocol):
     def run_dir(self) -> str: ...
 
     @property
-    def peers(self) -> Peers: ...
+    def peers(self) -> ActorCalls: ...
 
     async def start(self) -> None: ...
 

@@ -31,7 +31,9 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         keys = sorted(FIELDS.keys() & self.ccxt.keys())
         if keys:
-            raise ValueError(f"{', '.join(keys)} must not stand in settings: name a key reference in accounts")
+            raise ValueError(
+                f"{', '.join(keys)} must not stand in settings: name a key reference in accounts"
+            )
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -65,7 +67,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.journal or f"sqlite:///{self.folder / 'journal.db'}"
 
 
-ActorKind = Literal["data_source", "order_book_tracker", "user_stream_data_source", "user_stream_tracker", "market"]
+ActorKind = Literal[
+    "data_source", "order_book_tracker", "user_stream_data_source", "user_stream_tracker", "market"
+]
 BOOK_KINDS: tuple[ActorKind, ...] = ("data_source", "order_book_tracker")
 ORDER_KINDS: tuple[ActorKind, ...] = ("user_stream_data_source", "user_stream_tracker", "market")
 
@@ -117,7 +121,9 @@ def _convert(data: Any, where: str) -> Settings:
         return msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
         known = ", ".join(Settings.__struct_fields__)
-        raise ConfigError(f"{where}: {error}; known keys: {known}; of a venue: {_venue_keys()}") from None
+        raise ConfigError(
+            f"{where}: {error}; known keys: {known}; of a venue: {_venue_keys()}"
+        ) from None
 
 
 def _venue_keys() -> str:

@@ -36,7 +36,10 @@ def ours_small(frames: list[bytes], folder: str) -> Callable[[], int]:
         said = decode(frame)
         if isinstance(said, Image):
             book = SharedBook.create(
-                f"{folder}/{said.product_id}", venue="x", trading_pair=said.product_id, capacity=16384
+                f"{folder}/{said.product_id}",
+                venue="x",
+                trading_pair=said.product_id,
+                capacity=16384,
             )
             book.apply_snapshot(BookSnapshot(said.product_id, bytes(said.bids), bytes(said.asks)))
             books[said.product_id] = book
@@ -88,7 +91,9 @@ def reworded(m: dict[str, Any]) -> str:
         rows = [("bid", *row) for row in m["bids"]] + [("offer", *row) for row in m["asks"]]
     else:
         rows = [(names[side], price, size) for side, price, size in m["changes"]]
-    updates = [{"side": side, "price_level": price, "new_quantity": size} for side, price, size in rows]
+    updates = [
+        {"side": side, "price_level": price, "new_quantity": size} for side, price, size in rows
+    ]
     kind = "snapshot" if m["type"] == "snapshot" else "update"
     stamp = "2021-04-17T16:43:37.075687Z"
     event = {"type": kind, "product_id": m["product_id"], "updates": updates}
@@ -97,7 +102,9 @@ def reworded(m: dict[str, Any]) -> str:
 
 def ours_large(frames: list[bytes], snapshot: dict[str, Any], folder: str) -> Callable[[], int]:
     parse = BINANCE.book({}, "").parse
-    book = SharedBook.create(f"{folder}/BTC-USDT", venue="binance", trading_pair="BTC-USDT", capacity=16384)
+    book = SharedBook.create(
+        f"{folder}/BTC-USDT", venue="binance", trading_pair="BTC-USDT", capacity=16384
+    )
     bids, asks = (json.dumps(snapshot[side]).encode() for side in ("bids", "asks"))
 
     def work() -> int:
@@ -139,11 +146,19 @@ def main() -> None:
         us = cpu_us(ours_small(small, folder))
         peer = cpu_us(cryptofeed_small(small))
         rows = [["ours, shared memory", us, 1.0], ["cryptofeed", peer, peer / us]]
-        show("Small messages (about 2 levels): frame -> published book", ["way", "us a frame", "of ours"], rows)
+        show(
+            "Small messages (about 2 levels): frame -> published book",
+            ["way", "us a frame", "of ours"],
+            rows,
+        )
         us = cpu_us(ours_large(large, snapshot, folder))
         peer = cpu_us(ccxt_large(large, snapshot), rounds=3)
         rows = [["ours, shared memory", us, 1.0], ["ccxt.pro handler", peer, peer / us]]
-        show("Binance diffs (about 36 levels): frame -> published book", ["way", "us a frame", "of ours"], rows)
+        show(
+            "Binance diffs (about 36 levels): frame -> published book",
+            ["way", "us a frame", "of ours"],
+            rows,
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from common import show
 
-from actors.channel import Endpoint, Publisher, Reset, Subscriber
+from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
 from orderbook.messages import BookDiff, DataMessage
 
 MESSAGES = {None: 200_000, 5000: 20_000, 1000: 5000}
@@ -18,10 +18,10 @@ LEVELS = b'[["61737.63000000","0.00000000"],["61730.17000000","1.50000000"],["56
 
 def receive(pipe: Any, n: int) -> None:
     async def main() -> None:
-        async def locate() -> Endpoint:
+        async def locate() -> ChannelAddress:
             return endpoint
 
-        endpoint, seen = Endpoint(*pipe.recv()), []
+        endpoint, seen = ChannelAddress(*pipe.recv()), []
         count, begun = 0, 0.0
         async for batch in Subscriber(locate, DataMessage).batches():
             if isinstance(batch[0], Reset):
@@ -34,7 +34,9 @@ def receive(pipe: Any, n: int) -> None:
             if count >= n:
                 break
         took = time.perf_counter() - begun
-        pipe.send((count / took, np.percentile(seen, [50, 99]) / 1e3, time.process_time() / n * 1e6))
+        pipe.send(
+            (count / took, np.percentile(seen, [50, 99]) / 1e3, time.process_time() / n * 1e6)
+        )
 
     asyncio.run(main())
 
@@ -72,8 +74,17 @@ def main() -> None:
             used = asyncio.run(send(here, n, rate, folder))
             held, (p50, p99), theirs = here.recv()
             process.join()
-            rows.append([rate or "as fast as it can", round(held), float(p50), float(p99), used, theirs])
-    columns = ["messages/s asked", "held", "p50 us", "p99 us", "CPU us to send", "CPU us to receive, start included"]
+            rows.append(
+                [rate or "as fast as it can", round(held), float(p50), float(p99), used, theirs]
+            )
+    columns = [
+        "messages/s asked",
+        "held",
+        "p50 us",
+        "p99 us",
+        "CPU us to send",
+        "CPU us to receive, start included",
+    ]
     show("Two processes, one Unix socket, msgpack", columns, rows)
 
 

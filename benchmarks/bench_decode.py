@@ -42,11 +42,19 @@ def main() -> None:
             parse(frame)
         return len(frames)
 
-    kinds = [("json + numpy", with_json), ("msgspec + numpy", with_msgspec), ("ours: parse + scan", ours)]
+    kinds = [
+        ("json + numpy", with_json),
+        ("msgspec + numpy", with_msgspec),
+        ("ours: parse + scan", ours),
+    ]
     timed = [(name, cpu_us(work)) for name, work in [*kinds, ("ours: parse only", ours_parse_only)]]
     first = timed[2][1]
     rows_shown = [[name, us, us / first] for name, us in timed]
-    show(f"Decode {len(frames)} recorded diffs to float64", ["way", "us a frame", "of ours"], rows_shown)
+    show(
+        f"Decode {len(frames)} recorded diffs to float64",
+        ["way", "us a frame", "of ours"],
+        rows_shown,
+    )
 
 
 if __name__ == "__main__":

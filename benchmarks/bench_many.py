@@ -33,9 +33,16 @@ def write(folder: str, names: list[tuple[str, str]], pipe: Any) -> None:
     kernels.warm()
     books = []
     for venue, pair in names:
-        book = SharedBook.create(book_path(folder, venue, pair), venue=venue, trading_pair=pair, capacity=512)
-        rows = {side: ",".join(f'["{1000 + sign * n}","{n}"]' for n in range(1, 101)) for side, sign in SIDES.items()}
-        book.apply_snapshot(BookSnapshot(pair, f"[{rows['b']}]".encode(), f"[{rows['a']}]".encode(), 1))
+        book = SharedBook.create(
+            book_path(folder, venue, pair), venue=venue, trading_pair=pair, capacity=512
+        )
+        rows = {
+            side: ",".join(f'["{1000 + sign * n}","{n}"]' for n in range(1, 101))
+            for side, sign in SIDES.items()
+        }
+        book.apply_snapshot(
+            BookSnapshot(pair, f"[{rows['b']}]".encode(), f"[{rows['a']}]".encode(), 1)
+        )
         books.append(book)
     asyncio.run(_serve(folder, names, books, pipe))
 
@@ -43,7 +50,9 @@ def write(folder: str, names: list[tuple[str, str]], pipe: Any) -> None:
 SIDES = {"b": -1, "a": 1}
 
 
-async def _serve(folder: str, names: list[tuple[str, str]], books: list[SharedBook], pipe: Any) -> None:
+async def _serve(
+    folder: str, names: list[tuple[str, str]], books: list[SharedBook], pipe: Any
+) -> None:
     publishers = {venue: Publisher(f"{folder}/{venue}.sock") for venue, _ in names}
     for publisher in publishers.values():
         await publisher.start()
@@ -62,7 +71,9 @@ async def _serve(folder: str, names: list[tuple[str, str]], books: list[SharedBo
             await asyncio.sleep(float(random.exponential(GAP)))
             which = int(random.integers(len(books)))
             packed = np.array([[999.0, 1.0 + number]]).tobytes()
-            books[which].apply_diff(BookDiff("", packed, b"", 2 + number, 2 + number, 0, Layout.PACKED))
+            books[which].apply_diff(
+                BookDiff("", packed, b"", 2 + number, 2 + number, 0, Layout.PACKED)
+            )
             publishers[names[which][0]].mark(names[which][1])
         pipe.send("done")
     beating.cancel()
@@ -117,7 +128,14 @@ def main() -> None:
         endpoints, thread = pipe.recv(), LoopThread()
         changes = Changes(Peer(endpoints))
         views = [
-            BookView(venue, pair, BookReader(book_path(folder, venue, pair)), changes, None, _no_iteration)
+            BookView(
+                venue,
+                pair,
+                BookReader(book_path(folder, venue, pair)),
+                changes,
+                None,
+                _no_iteration,
+            )
             for venue, pair in names
         ]
         measure(views, changes, thread, pipe)
@@ -160,7 +178,11 @@ def measure(views: list[BookView], changes: Changes, thread: LoopThread, pipe: A
         ["changes(), ms from publish to awake, p99", f"{BOOKS} books, {len(ages)} wakes", p99],
         ["changes(), % of a core while nothing happens", f"{idle_wakes} wakes", idle],
     ]
-    show("Questions over many books, read in place from another process's files", ["what", "over", "value"], rows)
+    show(
+        "Questions over many books, read in place from another process's files",
+        ["what", "over", "value"],
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ import uvloop
 from aiohttp import web
 from common import show
 
-from actors.channel import Endpoint
-from actors.data_source import OrderBookTrackerDataSource
-from actors.order_book_tracker import OrderBookTracker
-from actors.rest import Rest
+from actors.books.data_source import OrderBookTrackerDataSource
+from actors.books.order_book_tracker import OrderBookTracker
+from actors.channel import ChannelAddress
+from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Endpoints
 from orderbook import kernels
@@ -59,7 +59,9 @@ def serve(pipe: Any) -> None:
             await ws.prepare(request)
             sockets.append(ws)
             async for message in ws:
-                await ws.send_str(json.dumps({"result": None, "id": json.loads(message.data)["id"]}))
+                await ws.send_str(
+                    json.dumps({"result": None, "id": json.loads(message.data)["id"]})
+                )
             return ws
 
         app.router.add_get("/api/v3/exchangeInfo", rules)
@@ -102,7 +104,7 @@ class Pipes:
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
         with suppress(FileNotFoundError), open(f"{self._folder}/endpoint") as file:
-            return Endpoint(*json.load(file))
+            return ChannelAddress(*json.load(file))
         raise NotReady("no endpoint yet")
 
 
@@ -128,7 +130,9 @@ def source(port: int, folder: str, used: Any) -> None:
 def track(folder: str, used: Any) -> None:
     async def main() -> None:
         kernels.warm()
-        tracker = OrderBookTracker(BINANCE, peers=Pipes(folder), data_source="source", run_dir=folder, name="tracker")
+        tracker = OrderBookTracker(
+            BINANCE, peers=Pipes(folder), data_source="source", run_dir=folder, name="tracker"
+        )
         await tracker.start()
         while True:
             used[1] = time.process_time()
@@ -185,7 +189,15 @@ def main() -> None:
             server_cpu = cpu
             p50, p99 = np.percentile(got, [50, 99])
             rows.append(
-                [rate, round(rate * seconds / (ended - begun)), float(p50), float(p99), len(got), *per, meta["gaps"]]
+                [
+                    rate,
+                    round(rate * seconds / (ended - begun)),
+                    float(p50),
+                    float(p99),
+                    len(got),
+                    *per,
+                    meta["gaps"],
+                ]
             )
         here.send(None)
         for process in actors:

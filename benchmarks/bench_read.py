@@ -58,8 +58,15 @@ def main() -> None:
             writer = context.Process(target=write, args=(f"{folder}/a.arrow", gap, ready, stop))
             writer.start()
             ready.wait()
-            reader, bids, asks = BookReader(f"{folder}/a.arrow"), np.zeros((20, 2)), np.zeros((20, 2))
-            top, levels = timed(reader.top), timed(lambda r=reader, b=bids, a=asks: r.copy_levels(20, b, a))
+            reader, bids, asks = (
+                BookReader(f"{folder}/a.arrow"),
+                np.zeros((20, 2)),
+                np.zeros((20, 2)),
+            )
+            top, levels = (
+                timed(reader.top),
+                timed(lambda r=reader, b=bids, a=asks: r.copy_levels(20, b, a)),
+            )
             rows.append([name, top, levels, timed(lambda r=reader: r.levels(20))])
             stop.set()
             writer.join()

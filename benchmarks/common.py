@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-FOLDER = Path(os.environ.get("TROCHIL_FRAMES", Path(__file__).parent.parent.parent / "shared" / "frames"))
+FOLDER = Path(
+    os.environ.get("TROCHIL_FRAMES", Path(__file__).parent.parent.parent / "shared" / "frames")
+)
 ROUNDS = 7
 
 
@@ -36,8 +38,12 @@ def binance_snapshot() -> dict:
 def coinbase_frames() -> list[bytes]:
     """Snapshots and l2update frames of ten pairs."""
     lines = recording("COINBASE.ws.28.0").read_text().splitlines()
-    payloads = [line.partition(": ")[2] for line in lines if not line.startswith("wss") and ": " in line]
-    return [p.encode() for p in payloads if p.startswith(('{"type":"snapshot"', '{"type":"l2update"'))]
+    payloads = [
+        line.partition(": ")[2] for line in lines if not line.startswith("wss") and ": " in line
+    ]
+    return [
+        p.encode() for p in payloads if p.startswith(('{"type":"snapshot"', '{"type":"l2update"'))
+    ]
 
 
 def cpu_us(work: Callable[[], int], rounds: int = ROUNDS) -> float:
@@ -59,10 +65,15 @@ def pin() -> None:
 
 def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
     print(f"\n{title}\n{where()}")
-    cells = [columns, *([f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows)]
+    cells = [
+        columns,
+        *([f"{c:.2f}" if isinstance(c, float) else str(c) for c in row] for row in rows),
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def where() -> str:

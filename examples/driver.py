@@ -15,7 +15,9 @@ def main(config: str) -> None:
     for name in client.books():
         book = client.book(name.venue, name.trading_pair, timeout=60)
         top = book.top()
-        print(f"{book.venue} {book.trading_pair} {book.state.name} epoch {book.epoch} bid {top.bid} ask {top.ask}")
+        print(
+            f"{book.venue} {book.trading_pair} {book.state.name} epoch {book.epoch} bid {top.bid} ask {top.ask}"
+        )
     for actor, found in client.status().actors.items():
         print(f"{actor} in process {found['pid']}")
     client.close()

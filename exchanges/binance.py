@@ -23,7 +23,10 @@ ORDER = """symbol status orderId executedQty cummulativeQuoteQty side origQty pr
     origClientOrderId|clientOrderId updateTime|transactTime"""
 REPORT = "s X i z Z S q p o C|c T"  # on a cancel "c" is the cancel's own id
 FILL = "symbol id orderId price qty commission commissionAsset isMaker isBuyer time"
-MARKET, RULE = "symbol lastPrice volume quoteVolume", "symbol baseAsset quoteAsset tickSize| stepSize| minQty| maxQty|"
+MARKET, RULE = (
+    "symbol lastPrice volume quoteVolume",
+    "symbol baseAsset quoteAsset tickSize| stepSize| minQty| maxQty|",
+)
 FILTERS = {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL"}
 
 
@@ -36,7 +39,9 @@ class BinanceAuth(c.Auth):
     def login(self, now: float) -> c.Frame:
         """Parameters of a signed websocket-API request are sorted by name and not percent-encoded."""
         params: dict[str, Any] = {"apiKey": self.api_key, "timestamp": int(now * 1000)}
-        params["signature"] = hmac_hex(self._secrets[0], "&".join(f"{name}={params[name]}" for name in sorted(params)))
+        params["signature"] = hmac_hex(
+            self._secrets[0], "&".join(f"{name}={params[name]}" for name in sorted(params))
+        )
         return {"id": "user", "method": "userDataStream.subscribe.signature", "params": params}
 
 
@@ -80,14 +85,21 @@ class BinanceBook(c.BookFeed):
         return c.get(f"{API}/ticker/24hr", r.each(partial(r.read_market, names=MARKET)), weight=80)
 
     def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        return c.get(f"{API}/exchangeInfo", r.each(rule_of, "symbols"), {"showPermissionSets": "false"}, weight=20)
+        return c.get(
+            f"{API}/exchangeInfo",
+            r.each(rule_of, "symbols"),
+            {"showPermissionSets": "false"},
+            weight=20,
+        )
 
     def snapshot(self, symbol: str) -> c.Call[Any]:
         read = r.image(symbol, "bids asks lastUpdateId")
         return c.get(f"{API}/depth", read, {"symbol": symbol, "limit": "1000"}, weight=50)
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        streams = [f"{symbol.lower()}@{kind}" for symbol in symbols for kind in ("depth@100ms", "trade")]
+        streams = [
+            f"{symbol.lower()}@{kind}" for symbol in symbols for kind in ("depth@100ms", "trade")
+        ]
         for number, params in enumerate(r.parts(streams, STREAMS_A_FRAME), 1):
             yield {"method": "SUBSCRIBE" if on else "UNSUBSCRIBE", "params": params, "id": number}
 
@@ -95,11 +107,15 @@ class BinanceBook(c.BookFeed):
         said = _frame.decode(frame)
         data = said.data
         if type(data) is Depth:
-            return (BookDiff(data.s, bytes(data.b), bytes(data.a), data.U, data.u, r.epoch_ns(data.E)),)
+            return (
+                BookDiff(data.s, bytes(data.b), bytes(data.a), data.U, data.u, r.epoch_ns(data.E)),
+            )
         if type(data) is Traded:
             # "m": the buyer was the maker, so the taker sold.
             side = Side.SELL if data.m else Side.BUY
-            return (Trade(data.s, str(data.t), side, float(data.p), float(data.q), r.epoch_ns(data.T)),)
+            return (
+                Trade(data.s, str(data.t), side, float(data.p), float(data.q), r.epoch_ns(data.T)),
+            )
         if type(data) is Shutdown:
             return (c.Reconnect("the venue shuts this server down"),)
         if refusal := said.error or (said if said.code else None):
@@ -112,7 +128,9 @@ class BinanceBook(c.BookFeed):
 def rule_of(row: r.Row) -> o.TradingRule:
     limits = [entry for entry in row["filters"] if entry["filterType"] in FILTERS]
     flat = row | {name: value for entry in limits for name, value in entry.items()}
-    return r.read_rule(flat, RULE, worth=flat.get("minNotional", ""), active=row["status"] == "TRADING")
+    return r.read_rule(
+        flat, RULE, worth=flat.get("minNotional", ""), active=row["status"] == "TRADING"
+    )
 
 
 class BinanceUser(c.UserFeed):
@@ -144,11 +162,24 @@ class BinanceOrders(c.OrderEntry):
     id_params = ("symbol", "origClientOrderId", "orderId")
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        kind = "MARKET" if order.type is o.OrderType.MARKET else "LIMIT_MAKER" if order.post_only else "LIMIT"
-        params = {"symbol": order.symbol, "side": order.side.name, "type": kind, "quantity": f"{order.amount:f}"}
+        kind = (
+            "MARKET"
+            if order.type is o.OrderType.MARKET
+            else "LIMIT_MAKER"
+            if order.post_only
+            else "LIMIT"
+        )
+        params = {
+            "symbol": order.symbol,
+            "side": order.side.name,
+            "type": kind,
+            "quantity": f"{order.amount:f}",
+        }
         params |= {"newClientOrderId": order.client_order_id, "newOrderRespType": "RESULT"}
         if order.price is not None:
-            params |= {"price": f"{order.price:f}"} | ({"timeInForce": order.tif.name} if kind == "LIMIT" else {})
+            params |= {"price": f"{order.price:f}"} | (
+                {"timeInForce": order.tif.name} if kind == "LIMIT" else {}
+            )
         return c.ask(f"POST {API}/order", r.one(order_of), params, urgent=False, weight=1, orders=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
@@ -158,11 +189,23 @@ class BinanceOrders(c.OrderEntry):
         return c.ask(f"{API}/order", r.one(order_of), self.query_by_id(order), weight=4)
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        return c.ask(f"{API}/openOrders", r.each(order_of), self.pair(trading_pair), weight=6 if trading_pair else 80)
+        return c.ask(
+            f"{API}/openOrders",
+            r.each(order_of),
+            self.pair(trading_pair),
+            weight=6 if trading_pair else 80,
+        )
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        query, known = self.pair(trading_pair) | {"limit": str(FILLS_A_PAGE)}, after.page or after.trade_id
-        query |= {"fromId": str(int(known) + 1)} if known else {"startTime": str(after.time // 10**6 or "")}
+        query, known = (
+            self.pair(trading_pair) | {"limit": str(FILLS_A_PAGE)},
+            after.page or after.trade_id,
+        )
+        query |= (
+            {"fromId": str(int(known) + 1)}
+            if known
+            else {"startTime": str(after.time // 10**6 or "")}
+        )
         return c.ask(f"{API}/myTrades", r.pages(fill_of, FILLS_A_PAGE, "id"), query, weight=20)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
@@ -190,7 +233,9 @@ ERRORS = r.errors(
 )
 BINANCE = c.Exchange(
     name="binance",
-    hosts=c.Endpoints("https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"),
+    hosts=c.Endpoints(
+        "https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"
+    ),
     testnet=c.Endpoints(f"https://{TESTNET}", f"wss://stream.{TESTNET}", f"wss://ws-api.{TESTNET}"),
     limits=(
         c.RateLimit("weight", 6000, 60.0, "x-mbx-used-weight-1m", aligned=True),
@@ -201,13 +246,17 @@ BINANCE = c.Exchange(
     user=BinanceUser,
     orders=BinanceOrders,
     error=ERRORS.fault,
-    server_time=c.Call(c.Request("GET", "/api/v3/time"), lambda answer: float(answer.json()["serverTime"]) / 1000),
+    server_time=c.Call(
+        c.Request("GET", "/api/v3/time"), lambda answer: float(answer.json()["serverTime"]) / 1000
+    ),
     has=frozenset({"post_only", "ioc", "fok", "market"}),
     about=c.About(
         title="Binance spot",
         books="levels, 100 ms",
         gaps="update ids",
         checked="recorded frames of two sessions, ccxt and ccxt.pro, published signature vectors",
-        not_applicable={"checksum_mismatch": 'Payload of "Diff. Depth Stream": E, s, U, u, b, a; no checksum'},
+        not_applicable={
+            "checksum_mismatch": 'Payload of "Diff. Depth Stream": E, s, U, u, b, a; no checksum'
+        },
     ),
 )

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct, json
 
 from exchanges import contract as c, orders as o, reading as r, signalr
 from exchanges.signing import hmac_hex, sha512_hex, uuid_of
-from orderbook.messages import BookDiff, Layout, FeedInterrupted, OrderBookMessage
+from orderbook.messages import BookDiff, FeedInterrupted, Layout, OrderBookMessage
 
 HUB, PAGE, HOUR = "c3", 200, 3600 * 10**9
 UNUSED = ("R", "heartbeat", "ticker", "tickers", "candle", "marketSummary", "marketSummaries")
@@ -24,7 +24,9 @@ class BittrexAuth(c.Auth):
     def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         stamp, digest = str(int(now * 1000)), sha512_hex(ask.data)
         headers = {"Api-Key": self.api_key, "Api-Timestamp": stamp, "Api-Content-Hash": digest}
-        return ask.signed(headers | {"Api-Signature": self.proof(stamp + ask.url + ask.method + digest)})
+        return ask.signed(
+            headers | {"Api-Signature": self.proof(stamp + ask.url + ask.method + digest)}
+        )
 
     def proof(self, text: str) -> str:
         return hmac_hex(self._secrets[0], text, "sha512")
@@ -32,7 +34,9 @@ class BittrexAuth(c.Auth):
     def login(self, now: float) -> c.Frame:
         """The time, a content that is never used twice, and a proof of both."""
         content = uuid_of(stamp := int(now * 1000))
-        return signalr.invoke(HUB, "Authenticate", self.api_key, stamp, content, self.proof(f"{stamp}{content}"))
+        return signalr.invoke(
+            HUB, "Authenticate", self.api_key, stamp, content, self.proof(f"{stamp}{content}")
+        )
 
 
 class Deltas(Struct, gc=False):
@@ -61,7 +65,9 @@ class BittrexBook(c.BookFeed):
         return c.get(f"/v3/markets/{symbol}/orderbook", read, {"depth": "500"}, calls=1)
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        streams = [name for symbol in symbols for name in (f"orderbook_{symbol}_500", f"trade_{symbol}")]
+        streams = [
+            name for symbol in symbols for name in (f"orderbook_{symbol}_500", f"trade_{symbol}")
+        ]
         yield signalr.invoke(HUB, "Subscribe" if on else "Unsubscribe", streams)
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
@@ -81,18 +87,34 @@ class BittrexBook(c.BookFeed):
         if number < self._last.get(symbol, 0):
             yield FeedInterrupted(symbol, "its sequence begins again")
         self._last[symbol] = number
-        yield BookDiff(symbol, bytes(told.bidDeltas), bytes(told.askDeltas), number, number, layout=Layout.SIZE_FIRST)
+        yield BookDiff(
+            symbol,
+            bytes(told.bidDeltas),
+            bytes(told.askDeltas),
+            number,
+            number,
+            layout=Layout.SIZE_FIRST,
+        )
 
 
 def summary_of(row: r.Row) -> o.MarketSummary:
     # The summaries have no last price; the day's average stands for it.
     volume, quote = Decimal(row["volume"]), Decimal(row["quoteVolume"])
-    return o.MarketSummary(row["symbol"], quote / volume if volume else Decimal(row["high"]), volume, quote)
+    return o.MarketSummary(
+        row["symbol"], quote / volume if volume else Decimal(row["high"]), volume, quote
+    )
 
 
 def rule_of(row: r.Row) -> o.TradingRule:
-    row, active = row | {"tick": f"1E-{row['precision']}", "step": "1E-8", "most": ""}, row["status"] == "ONLINE"
-    return r.read_rule(row, "symbol baseCurrencySymbol quoteCurrencySymbol tick step minTradeSize most", active=active)
+    row, active = (
+        row | {"tick": f"1E-{row['precision']}", "step": "1E-8", "most": ""},
+        row["status"] == "ONLINE",
+    )
+    return r.read_rule(
+        row,
+        "symbol baseCurrencySymbol quoteCurrencySymbol tick step minTradeSize most",
+        active=active,
+    )
 
 
 class BittrexUser(c.UserFeed):
@@ -126,7 +148,10 @@ class BittrexUser(c.UserFeed):
 
 
 def order_of(row: r.Row) -> o.OrderUpdate:
-    filled, whole = Decimal(row["fillQuantity"]), Decimal(row.get("quantity") or row["fillQuantity"])
+    filled, whole = (
+        Decimal(row["fillQuantity"]),
+        Decimal(row.get("quantity") or row["fillQuantity"]),
+    )
     open_as = o.OrderState.PARTIALLY_FILLED if filled else o.OrderState.OPEN
     closed_as = o.OrderState.FILLED if filled >= whole > 0 else o.OrderState.CANCELLED
     return r.read_update(row, ORDER, {"OPEN": open_as, "CLOSED": closed_as})
@@ -137,7 +162,11 @@ def fill_of(row: r.Row) -> o.Fill:
 
 
 balance_of = partial(r.read_total, names="currencySymbol total available updatedAt|")
-EVENTS: dict[str, Any] = {"order": order_of, "balance": balance_of, "execution": fill_of}  # by stream
+EVENTS: dict[str, Any] = {
+    "order": order_of,
+    "balance": balance_of,
+    "execution": fill_of,
+}  # by stream
 
 
 class BittrexOrders(c.OrderEntry):
@@ -145,21 +174,46 @@ class BittrexOrders(c.OrderEntry):
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         ours = {"clientOrderId": order.client_order_id}
-        tif = "IOC" if order.type is o.OrderType.MARKET and order.tif is o.TimeInForce.GTC else order.tif
-        body = {"marketSymbol": order.symbol, "direction": order.side.name, "type": order.type.name, **ours}
-        body |= {"quantity": f"{order.amount:f}", "timeInForce": "POST_ONLY_" * order.post_only + TIFS[tif]}
+        tif = (
+            "IOC"
+            if order.type is o.OrderType.MARKET and order.tif is o.TimeInForce.GTC
+            else order.tif
+        )
+        body = {
+            "marketSymbol": order.symbol,
+            "direction": order.side.name,
+            "type": order.type.name,
+            **ours,
+        }
+        body |= {
+            "quantity": f"{order.amount:f}",
+            "timeInForce": "POST_ONLY_" * order.post_only + TIFS[tif],
+        }
         body |= {} if order.price is None else {"limit": f"{order.price:f}"}
-        return c.ask("POST /v3/orders", r.one(lambda row: order_of(ours | row)), body=body, urgent=False, calls=1)
+        return c.ask(
+            "POST /v3/orders",
+            r.one(lambda row: order_of(ours | row)),
+            body=body,
+            urgent=False,
+            calls=1,
+        )
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         # The venue finds nothing by a client id: an order whose id isn't known yet is NOT_FOUND, and asked about.
-        return c.ask(f"DELETE /v3/orders/{order.exchange_order_id or order.client_order_id}", r.one(order_of), calls=1)
+        return c.ask(
+            f"DELETE /v3/orders/{order.exchange_order_id or order.client_order_id}",
+            r.one(order_of),
+            calls=1,
+        )
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         """By the venue's id; while that isn't known, by ours among the open and then the closed orders."""
         if order.exchange_order_id:
             return c.ask(f"/v3/orders/{order.exchange_order_id}", r.one(order_of), calls=1)
-        pair, read = self.pair(order.trading_pair), r.found(order_of, "clientOrderId", order.client_order_id)
+        pair, read = (
+            self.pair(order.trading_pair),
+            r.found(order_of, "clientOrderId", order.client_order_id),
+        )
         closed = pair | {"pageSize": str(PAGE), "startDate": r.iso(order.created - HOUR)}
         then = c.ask("/v3/orders/closed", read, closed, calls=1)
         return c.ask("/v3/orders/open", read, pair, calls=1).or_else(then)
@@ -169,8 +223,17 @@ class BittrexOrders(c.OrderEntry):
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         """Newest first; what follows a page's last is older."""
-        params = {"pageSize": str(PAGE), "startDate": r.iso(after.time), "nextPageToken": after.page}
-        return c.ask("/v3/executions", r.pages(fill_of, PAGE, "id"), self.pair(trading_pair) | params, calls=1)
+        params = {
+            "pageSize": str(PAGE),
+            "startDate": r.iso(after.time),
+            "nextPageToken": after.page,
+        }
+        return c.ask(
+            "/v3/executions",
+            r.pages(fill_of, PAGE, "id"),
+            self.pair(trading_pair) | params,
+            calls=1,
+        )
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]] | None:
         name = order.exchange_order_id
@@ -180,7 +243,10 @@ class BittrexOrders(c.OrderEntry):
         return c.ask("/v3/balances", r.each(balance_of), calls=1)
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        path, read = self.rules[trading_pair].symbol, partial(r.read_fee, names="makerRate takerRate")
+        path, read = (
+            self.rules[trading_pair].symbol,
+            partial(r.read_fee, names="makerRate takerRate"),
+        )
         return c.ask(f"/v3/account/fees/trading/{path}", r.one(read), calls=1)
 
 
@@ -218,6 +284,8 @@ BITTREX = c.Exchange(
         gaps="one sequence a market and depth, +1 a message",
         checked="recorded frames, snapshots and markets of one session; published signature vectors",
         unchecked="trades, and the private stream: ccxt has no class of it any more, so no foreign client checked them",
-        not_applicable={"checksum_mismatch": "orderBook: marketSymbol, depth, sequence, bidDeltas, askDeltas; no more"},
+        not_applicable={
+            "checksum_mismatch": "orderBook: marketSymbol, depth, sequence, bidDeltas, askDeltas; no more"
+        },
     ),
 )

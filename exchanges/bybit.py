@@ -11,13 +11,28 @@ from exchanges import contract as c, orders as o, reading as r
 from exchanges.signing import hmac_hex
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage
 
-STATES = r.states(open="New Created Untriggered Triggered Active", filled="Filled", rejected="Rejected")
-STATES |= r.states(partially_filled="PartiallyFilled", cancelled="Cancelled PartiallyFilledCanceled Deactivated")
+STATES = r.states(
+    open="New Created Untriggered Triggered Active", filled="Filled", rejected="Rejected"
+)
+STATES |= r.states(
+    partially_filled="PartiallyFilled", cancelled="Cancelled PartiallyFilledCanceled Deactivated"
+)
 RULE = "symbol baseCoin quoteCoin tickSize basePrecision minOrderQty maxLimitOrderQty|maxOrderQty"
 ORDER = "symbol orderStatus orderId cumExecQty cumExecValue side qty price orderType orderLinkId updatedTime"
-FILL = "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
-ROWS, SPOT, WINDOW, TOPICS_A_FRAME, FILLS_A_PAGE = ("result", "list"), {"category": "spot"}, "5000", 10, 100
-HOSTS = [c.Endpoints(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2) for net in ("", "-testnet")]
+FILL = (
+    "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
+)
+ROWS, SPOT, WINDOW, TOPICS_A_FRAME, FILLS_A_PAGE = (
+    ("result", "list"),
+    {"category": "spot"},
+    "5000",
+    10,
+    100,
+)
+HOSTS = [
+    c.Endpoints(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2)
+    for net in ("", "-testnet")
+]
 
 
 class BybitAuth(c.Auth):
@@ -29,7 +44,10 @@ class BybitAuth(c.Auth):
 
     def login(self, now: float) -> c.Frame:
         expires = int((now + 10) * 1000)  # must lie ahead when it arrives
-        return {"op": "auth", "args": [self.api_key, expires, hmac_hex(self._secrets[0], f"GET/realtime{expires}")]}
+        return {
+            "op": "auth",
+            "args": [self.api_key, expires, hmac_hex(self._secrets[0], f"GET/realtime{expires}")],
+        }
 
 
 class Levels(msgspec.Struct, gc=False):
@@ -61,8 +79,15 @@ class BybitBook(c.BookFeed):
         return c.get("/v5/market/instruments-info", r.each(rule_of, *ROWS), SPOT, public=1)
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        topics = [f"{topic}.{symbol}" for symbol in symbols for topic in (f"orderbook.{self.depth}", "publicTrade")]
-        return [{"op": "subscribe" if on else "unsubscribe", "args": part} for part in r.parts(topics, TOPICS_A_FRAME)]
+        topics = [
+            f"{topic}.{symbol}"
+            for symbol in symbols
+            for topic in (f"orderbook.{self.depth}", "publicTrade")
+        ]
+        return [
+            {"op": "subscribe" if on else "unsubscribe", "args": part}
+            for part in r.parts(topics, TOPICS_A_FRAME)
+        ]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
         said = _frame.decode(frame)
@@ -118,13 +143,18 @@ def order_of(row: r.Row) -> o.OrderUpdate:
     # A size in quote (never ours) says no base amount: what is filled is all that is known of it.
     in_quote = row["orderType"] == "Market" and row.get("marketUnit") != "baseCoin"
     named = row | {"qty": row["cumExecQty"]} if in_quote else row
-    return r.read_update(named, ORDER, STATES, reason=row.get("rejectReason", "").replace("EC_NoError", ""))
+    return r.read_update(
+        named, ORDER, STATES, reason=row.get("rejectReason", "").replace("EC_NoError", "")
+    )
 
 
 def fill_of(row: r.Row, rule: o.TradingRule) -> o.Fill:
     # Where the fee's currency isn't said: it is what was received, and a rebate comes in what was given.
     received = (row["side"] == "Buy") == (r.number(row["execFee"]) >= 0)
-    return r.read_fill(row | {"feeCurrency": row.get("feeCurrency") or (rule.base if received else rule.quote)}, FILL)
+    return r.read_fill(
+        row | {"feeCurrency": row.get("feeCurrency") or (rule.base if received else rule.quote)},
+        FILL,
+    )
 
 
 def balance_of(coin: r.Row, time: int = 0) -> o.Balance:
@@ -138,14 +168,31 @@ class BybitOrders(c.OrderEntry):
     id_params, fills_span = ("symbol", "orderLinkId", "orderId"), 7 * 86_400.0
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = SPOT | self.query_by_id(order) | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
+        body = (
+            SPOT
+            | self.query_by_id(order)
+            | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
+        )
         tif = "PostOnly" if order.post_only else order.tif.name
         limit = {"orderType": "Limit", "price": f"{order.price or 0:f}", "timeInForce": tif}
         body |= {"orderType": "Market", "marketUnit": "baseCoin"} if order.price is None else limit
-        return c.ask("POST /v5/order/create", r.accepted(order, "result", "orderId"), {}, body, urgent=False, create=1)
+        return c.ask(
+            "POST /v5/order/create",
+            r.accepted(order, "result", "orderId"),
+            {},
+            body,
+            urgent=False,
+            create=1,
+        )
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask("POST /v5/order/cancel", lambda answer: None, {}, SPOT | self.query_by_id(order), cancel=1)
+        return c.ask(
+            "POST /v5/order/cancel",
+            lambda answer: None,
+            {},
+            SPOT | self.query_by_id(order),
+            cancel=1,
+        )
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         """Among those that are open and the last 500 that were, then among all of them."""
@@ -159,12 +206,19 @@ class BybitOrders(c.OrderEntry):
         return c.ask("/v5/order/realtime", r.each(order_of, *ROWS), query, query=1)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        since = {"startTime": str(after.time // 10**6 or ""), "cursor": after.page, "limit": str(FILLS_A_PAGE)}
+        since = {
+            "startTime": str(after.time // 10**6 or ""),
+            "cursor": after.page,
+            "limit": str(FILLS_A_PAGE),
+        }
         read_fills = r.each(partial(fill_of, rule=self.rules[trading_pair]), *ROWS)
 
         def read(answer: c.Answer) -> c.Page[o.Fill]:
             # A cursor comes percent-encoded already; behind the last page there is one too.
-            found, cursor = read_fills(answer), unquote(answer.json()["result"].get("nextPageCursor", ""))
+            found, cursor = (
+                read_fills(answer),
+                unquote(answer.json()["result"].get("nextPageCursor", "")),
+            )
             return c.Page(found, cursor if len(found) >= FILLS_A_PAGE else "")
 
         return c.ask("/v5/execution/list", read, SPOT | self.pair(trading_pair) | since, query=1)
@@ -192,14 +246,19 @@ BYBIT = c.Exchange(
     name="bybit",
     hosts=HOSTS[0],
     testnet=HOSTS[1],
-    limits=(c.RateLimit("public", 400, 5.0), *(c.RateLimit(what, 10, 1.0) for what in ("create", "cancel", "query"))),
+    limits=(
+        c.RateLimit("public", 400, 5.0),
+        *(c.RateLimit(what, 10, 1.0) for what in ("create", "cancel", "query")),
+    ),
     auth=BybitAuth,
     book=BybitBook,
     feeds={str(depth): BybitBook.variant(str(depth), depth=depth) for depth in (50, 200, 1000)},
     user=BybitUser,
     orders=BybitOrders,
     error=lambda answer: ERRORS.coded(answer, "retCode", "retMsg"),
-    server_time=c.get("/v5/market/time", r.one(lambda row: int(row["timeNano"]) / 1e9, "result"), public=1),
+    server_time=c.get(
+        "/v5/market/time", r.one(lambda row: int(row["timeNano"]) / 1e9, "result"), public=1
+    ),
     reset_header="x-bapi-limit-reset-timestamp",
     ping='{"op":"ping"}',
     stale_after=60.0,
@@ -209,6 +268,8 @@ BYBIT = c.Exchange(
         books="levels, 200 a side (feeds 50, 1000: as many), 200 ms",
         gaps="update ids",
         checked="published signature vectors, ccxt and ccxt.pro, the venue's own SDK",
-        not_applicable={"checksum_mismatch": 'Orderbook, data: "s, b, a, u, seq"; there is no checksum among them'},
+        not_applicable={
+            "checksum_mismatch": 'Orderbook, data: "s, b, a, u, seq"; there is no checksum among them'
+        },
     ),
 )

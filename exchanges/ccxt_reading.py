@@ -51,7 +51,9 @@ def read_rules(said: Row) -> list[TradingRule]:
     rules: dict[str, TradingRule] = {}
     for market in said["markets"]:
         rule = _rule(market, said["precision_mode"])
-        if rule.trading_pair.count("-") == 1 and not (rule.trading_pair in rules and not rule.active):
+        if rule.trading_pair.count("-") == 1 and not (
+            rule.trading_pair in rules and not rule.active
+        ):
             rules[rule.trading_pair] = rule
     return list(rules.values())
 
@@ -66,7 +68,9 @@ def _rule(market: Row, mode: int) -> TradingRule:
         base=market["base"],
         quote=market["quote"],
         price_tick=_step(precision.get("price"), mode),
-        size_step=_step(precision.get("amount"), DECIMAL_PLACES if mode == SIGNIFICANT_DIGITS else mode),
+        size_step=_step(
+            precision.get("amount"), DECIMAL_PLACES if mode == SIGNIFICANT_DIGITS else mode
+        ),
         min_size=number(amount.get("min")) or ZERO,
         max_size=number(amount.get("max")) or None,
         min_notional=number(cost.get("min")) or ZERO,
@@ -89,7 +93,9 @@ def read_summaries(tickers: Iterable[Row]) -> list[MarketSummary]:
 
 def _summary(ticker: Row) -> MarketSummary:
     last, base = number(ticker.get("last")) or ZERO, number(ticker.get("baseVolume")) or ZERO
-    return MarketSummary(ticker["symbol"], last, base, number(ticker.get("quoteVolume")) or base * last)
+    return MarketSummary(
+        ticker["symbol"], last, base, number(ticker.get("quoteVolume")) or base * last
+    )
 
 
 def read_book(symbol: str, book: Row) -> BookSnapshot:
@@ -114,7 +120,14 @@ def read_trade(symbol: str, trade: Row) -> Trade | None:
     if trade.get("side") not in ("buy", "sell"):
         return None
     price, size = float(trade["price"]), float(trade["amount"])
-    return Trade(symbol, str(trade.get("id") or ""), Side(trade["side"]), price, size, _ns(trade.get("timestamp")))
+    return Trade(
+        symbol,
+        str(trade.get("id") or ""),
+        Side(trade["side"]),
+        price,
+        size,
+        _ns(trade.get("timestamp")),
+    )
 
 
 def read_order(row: Row, client_order_id: str = "") -> OrderUpdate:
@@ -128,7 +141,9 @@ def read_order(row: Row, client_order_id: str = "") -> OrderUpdate:
         exchange_order_id=str(row.get("id") or ""),
         filled=filled,
         quote_filled=cost if filled else None,
-        time=_ns(row.get("lastUpdateTimestamp") or row.get("lastTradeTimestamp") or row.get("timestamp")),
+        time=_ns(
+            row.get("lastUpdateTimestamp") or row.get("lastTradeTimestamp") or row.get("timestamp")
+        ),
         side=Side(side) if side in ("buy", "sell") else None,
         amount=amount,
         price=number(row.get("price")) or None,
@@ -152,7 +167,11 @@ def _state(status: str | None, amount: Decimal | None, filled: Decimal | None) -
 
 def read_fills(trades: Iterable[Row]) -> list[Fill]:
     """Of our own trades. One without an id can't be told from its repetition and is left to the order's status."""
-    return [_fill(trade) for trade in trades if trade.get("id") and trade.get("order") and trade.get("side")]
+    return [
+        _fill(trade)
+        for trade in trades
+        if trade.get("id") and trade.get("order") and trade.get("side")
+    ]
 
 
 def _fill(trade: Row) -> Fill:
@@ -182,7 +201,9 @@ def read_balances(said: Row) -> Iterator[Balance]:
             continue
         total = available if total is None else total
         assert total is not None
-        yield Balance(asset, total, total if available is None else available, _ns(said.get("timestamp")))
+        yield Balance(
+            asset, total, total if available is None else available, _ns(said.get("timestamp"))
+        )
 
 
 def read_fee(said: Row) -> Fee:

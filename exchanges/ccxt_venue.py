@@ -16,12 +16,12 @@ from exchanges.contract import (
     AuthDict,
     BookFeed,
     Call,
+    Endpoints,
     ErrorKind,
     Exchange,
     Fault,
     FillCursor,
     Frame,
-    Endpoints,
     OrderEntry,
     Page,
     Request,
@@ -139,7 +139,11 @@ def _words(venue: Any, can: frozenset[str]) -> frozenset[str]:
     """What orders it takes, in our words. Market orders only where their amount is in base currency."""
     spot = (venue.features or {}).get("spot") or {}
     tif = (spot.get("createOrder") or {}).get("timeInForce") or {}
-    words = {word for word, theirs in (("post_only", "PO"), ("ioc", "IOC"), ("fok", "FOK")) if tif.get(theirs)}
+    words = {
+        word
+        for word, theirs in (("post_only", "PO"), ("ioc", "IOC"), ("fok", "FOK"))
+        if tif.get(theirs)
+    }
     if "createMarketOrder" in can and not venue.options.get("createMarketBuyOrderRequiresPrice"):
         words.add("market")
     return frozenset({*words, "bridge"})
@@ -220,7 +224,12 @@ class CcxtOrderEntry(OrderEntry):
         elif order.tif is not TimeInForce.GTC:
             words["timeInForce"] = str(order.tif)
         limit = str(order.price) if order.type is OrderType.LIMIT else None
-        terms = {"symbol": order.symbol, "kind": str(order.type), "side": str(order.side), "amount": str(order.amount)}
+        terms = {
+            "symbol": order.symbol,
+            "kind": str(order.type),
+            "side": str(order.side),
+            "amount": str(order.amount),
+        }
         return change("create_order", _about(order), **terms, price=limit, params=words)
 
     def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
@@ -247,9 +256,14 @@ class CcxtOrderEntry(OrderEntry):
         def parts(answer: Answer) -> Page[Fill]:
             rows = answer.json()
             newest = max((row.get("timestamp") or 0 for row in rows), default=0)
-            return Page(read.read_fills(rows), str(newest) if newest > since and len(rows) >= PAGE_FULL else "")
+            return Page(
+                read.read_fills(rows),
+                str(newest) if newest > since and len(rows) >= PAGE_FULL else "",
+            )
 
-        return ask("fetch_my_trades", parts, symbol=self.rules[trading_pair].symbol, since=since or None)
+        return ask(
+            "fetch_my_trades", parts, symbol=self.rules[trading_pair].symbol, since=since or None
+        )
 
     def balances(self) -> Call[list[Balance]]:
         return ask("fetch_balance", lambda answer: list(read.read_balances(answer.json())))
@@ -260,7 +274,9 @@ class CcxtOrderEntry(OrderEntry):
 
     def order_fills(self, order: InFlightOrder) -> Call[list[Fill]] | None:
         """Also where no fills are to be had but those that the order's status tells."""
-        if not order.exchange_order_id or self.can & {"fetchOrderTrades", "fetchMyTrades"} == {"fetchMyTrades"}:
+        if not order.exchange_order_id or self.can & {"fetchOrderTrades", "fetchMyTrades"} == {
+            "fetchMyTrades"
+        }:
             return None
         fills = {"symbol": order.symbol, "id": order.exchange_order_id}
         return ask("fetch_order_trades", lambda answer: read.read_fills(answer.json()), **fills)
@@ -270,14 +286,20 @@ def _about(order: InFlightOrder) -> Any:
     """Reads the word on this very order, whatever form the venue gave its client id."""
 
     def seen(answer: Answer) -> OrderUpdate:
-        row = {"symbol": order.symbol} | {name: value for name, value in answer.json().items() if value is not None}
+        row = {"symbol": order.symbol} | {
+            name: value for name, value in answer.json().items() if value is not None
+        }
         return read.read_order(row, order.client_order_id)
 
     return seen
 
 
 def _names(order: InFlightOrder) -> dict[str, Any]:
-    return {"symbol": order.symbol, "id": order.exchange_order_id, "client_id": order.client_order_id}
+    return {
+        "symbol": order.symbol,
+        "id": order.exchange_order_id,
+        "client_id": order.client_order_id,
+    }
 
 
 def ask(method: str, reader: Any, **arguments: Any) -> Call[Any]:
@@ -286,4 +308,7 @@ def ask(method: str, reader: Any, **arguments: Any) -> Call[Any]:
 
 
 def change(method: str, reader: Any, **arguments: Any) -> Call[Any]:
-    return Call(Request("CCXT", method, body=arguments, urgent=method == "cancel_order", is_mutating=True), reader)
+    return Call(
+        Request("CCXT", method, body=arguments, urgent=method == "cancel_order", is_mutating=True),
+        reader,
+    )

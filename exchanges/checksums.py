@@ -32,7 +32,9 @@ def digits(*numbers: str) -> str:
 def fixed_digits(rule: TradingRule, *levels: npt.NDArray[np.float64]) -> str:
     """The same of (price, size) rows that were written with as many digits as the rule's steps; empty where float64
     can't have kept them all."""
-    counts = np.rint(np.concatenate(levels) * [10.0 ** places(rule.price_tick), 10.0 ** places(rule.size_step)])
+    counts = np.rint(
+        np.concatenate(levels) * [10.0 ** places(rule.price_tick), 10.0 ** places(rule.size_step)]
+    )
     if counts.max(initial=0.0) > EXACT:
         return ""
     return "".join(map(str, counts.astype(np.int64).ravel().tolist()))

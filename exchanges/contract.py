@@ -11,7 +11,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
-from exchanges.orders import Balance, Fee, Fill, InFlightOrder, MarketSummary, OrderUpdate, TradingRule
+from exchanges.orders import (
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderUpdate,
+    TradingRule,
+)
 from exchanges.requests import (
     FORM,
     MALFORMED,
@@ -36,10 +44,40 @@ from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 __all__ = [
-    "FORM", "MALFORMED", "About", "Answer", "Auth", "AuthDict", "Body", "BookFeed", "Call", "Control", "ErrorKind",
-    "Exchange", "Fault", "FillCursor", "Frame", "Endpoints", "LoginAgain", "Handshake", "OrderEntry", "Page", "Params",
-    "RateLimit", "Ready", "Reconnect", "Request", "Send", "UnsignedRequest", "UserEvent", "UserFeed", "ask", "get",
-    "public_request", "signed_request", "subscription",
+    "FORM",
+    "MALFORMED",
+    "About",
+    "Answer",
+    "Auth",
+    "AuthDict",
+    "Body",
+    "BookFeed",
+    "Call",
+    "Control",
+    "Endpoints",
+    "ErrorKind",
+    "Exchange",
+    "Fault",
+    "FillCursor",
+    "Frame",
+    "Handshake",
+    "LoginAgain",
+    "OrderEntry",
+    "Page",
+    "Params",
+    "RateLimit",
+    "Ready",
+    "Reconnect",
+    "Request",
+    "Send",
+    "UnsignedRequest",
+    "UserEvent",
+    "UserFeed",
+    "ask",
+    "get",
+    "public_request",
+    "signed_request",
+    "subscription",
 ]  # fmt: skip
 T = TypeVar("T")
 
@@ -53,6 +91,8 @@ class ErrorKind(StrEnum):
     RATE = "rate"
     CLOCK = "clock"
     AUTH = "auth"
+    UNREADABLE = "unreadable"
+    """Part of what the venue said can't be read; the rest of it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +104,8 @@ class Fault:
     message: str
     symbols: tuple[str, ...] = ()
     retry_after: float = 0.0
+    frame: bytes = b""
+    """What could not be read, where that is the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +206,9 @@ class BookFeed(ABC):
         """``subscribe`` without what needs no refresh, like trades."""
         return self.subscribe(symbols, on)
 
-    def request_snapshot(self, symbols: list[str], subscribing: Iterable[Frame] | None = None) -> Iterable[Frame]:
+    def request_snapshot(
+        self, symbols: list[str], subscribing: Iterable[Frame] | None = None
+    ) -> Iterable[Frame]:
         """Frames that make the stream send snapshots again, where snapshots come by stream. ``subscribing``: the frames
         that subscribe, where it takes more than ``subscribe_books``."""
         yield from self.subscribe_books(symbols, on=False)
@@ -240,7 +284,11 @@ class OrderEntry(ABC):
     def id_param(self, order: InFlightOrder) -> dict[str, str]:
         """One name of an order alone: the venue's own where it is known, else ours."""
         _, ours, theirs = self.id_params
-        return {theirs: order.exchange_order_id} if order.exchange_order_id else {ours: order.client_order_id}
+        return (
+            {theirs: order.exchange_order_id}
+            if order.exchange_order_id
+            else {ours: order.client_order_id}
+        )
 
     def handshake(self) -> Generator[Call[Any], Any, None]:
         """Calls to make once before all others, where a venue needs an account id first."""
@@ -369,6 +417,10 @@ class Exchange:
         if not name:
             return self
         if name not in self.feeds:
-            raise ConfigError(f"{self.name} has no feed {name!r}; it has {', '.join(sorted(self.feeds)) or 'one only'}")
+            raise ConfigError(
+                f"{self.name} has no feed {name!r}; it has {', '.join(sorted(self.feeds)) or 'one only'}"
+            )
         book = self.feeds[name]
-        return replace(self, book=book, hosts=replace(self.hosts, public=book.host or self.hosts.public))
+        return replace(
+            self, book=book, hosts=replace(self.hosts, public=book.host or self.hosts.public)
+        )

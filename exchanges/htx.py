@@ -19,7 +19,10 @@ TOPICS = ("orders#*", "trade.clearing#*#0", "accounts.update#2")
 KINDS = {o.TimeInForce.GTC: "limit", o.TimeInForce.IOC: "ioc", o.TimeInForce.FOK: "limit-fok"}
 DONE = "canceled partial-canceled"
 STATES = r.states(
-    open="created submitted canceling", partially_filled="partial-filled", filled="filled", cancelled=DONE
+    open="created submitted canceling",
+    partially_filled="partial-filled",
+    filled="filled",
+    cancelled=DONE,
 )
 ORDER = """symbol state id field-amount|filled-amount field-cash-amount|filled-cash-amount type amount price type
     client-order-id| finished-at|canceled-at|created-at"""
@@ -45,11 +48,18 @@ class HtxAuth(c.Auth):
         return {"action": "req", "ch": "auth", "params": {"authType": "api"} | params}
 
     def _own(self, names: str, version: str, now: float) -> dict[str, str]:
-        values = (self.api_key, "HmacSHA256", version, r.iso(int(now) * 10**9)[:19])  # no fraction, no zone
+        values = (
+            self.api_key,
+            "HmacSHA256",
+            version,
+            r.iso(int(now) * 10**9)[:19],
+        )  # no fraction, no zone
         return dict(zip(names.split(), values, strict=True))
 
     def _signature(self, ask: c.UnsignedRequest) -> str:
-        return hmac_base64(self._secrets[0], "\n".join((ask.method, ask.host.lower(), ask.path, ask.query)))
+        return hmac_base64(
+            self._secrets[0], "\n".join((ask.method, ask.host.lower(), ask.path, ask.query))
+        )
 
 
 class HtxBook(c.BookFeed):
@@ -68,14 +78,22 @@ class HtxBook(c.BookFeed):
         return c.get("/v1/common/symbols", r.each(rule_of, "data"), public=1)
 
     def _topics(self, symbols: list[str]) -> list[str]:
-        return [f"market.{symbol}.{kind}" for symbol in symbols for kind in self.kinds[self.stream].split()]
+        return [
+            f"market.{symbol}.{kind}"
+            for symbol in symbols
+            for kind in self.kinds[self.stream].split()
+        ]
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
         return ({"sub" if on else "unsub": topic, "id": topic} for topic in self._topics(symbols))
 
-    def request_snapshot(self, symbols: list[str], subscribing: Iterable[c.Frame] | None = None) -> Iterable[c.Frame]:
+    def request_snapshot(
+        self, symbols: list[str], subscribing: Iterable[c.Frame] | None = None
+    ) -> Iterable[c.Frame]:
         """Answered on the socket that carries the changes: only there do their numbers join."""
-        return ({"req": topic, "id": topic} for topic in self._topics(symbols) if "trade" not in topic)
+        return (
+            {"req": topic, "id": topic} for topic in self._topics(symbols) if "trade" not in topic
+        )
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
         said = _parts.decode(frame)
@@ -86,10 +104,16 @@ class HtxBook(c.BookFeed):
         if "subbed" in said or "unsubbed" in said:
             return ()
         _, symbol, kind, *_ = bytes(said.get("ch") or said["rep"]).decode().split(".")
-        tick, time = _parts.decode(said.get("tick") or said["data"]), r.epoch_ns(int(bytes(said["ts"])))
+        tick, time = (
+            _parts.decode(said.get("tick") or said["data"]),
+            r.epoch_ns(int(bytes(said["ts"]))),
+        )
         if kind == "trade":
             rows = msgspec.json.decode(tick["data"])
-            return [r.read_trade(row | {"symbol": symbol}, "symbol tradeId price amount direction ts") for row in rows]
+            return [
+                r.read_trade(row | {"symbol": symbol}, "symbol tradeId price amount direction ts")
+                for row in rows
+            ]
         bids, asks = (bytes(tick.get(side, b"[]")) for side in ("bids", "asks"))
         last = int(bytes(tick["seqNum" if kind == "mbp" else "version"]))
         if kind == "mbp" and "ch" in said:
@@ -139,12 +163,20 @@ class HtxUser(c.UserFeed):
             case {"data": {"accountId": other}} if str(other) != self._account:
                 return  # a margin account's
             case {"data": {"transactFee": _, "aggressor": taker} as row}:
-                yield fill_of(row | {"maker": not taker}, CLEARED, "transactFee feeCurrency feeDeduct feeDeductType")
-            case {"data": {"eventType": "creation" | "trade" | "cancellation", "type": kind} as row}:
+                yield fill_of(
+                    row | {"maker": not taker},
+                    CLEARED,
+                    "transactFee feeCurrency feeDeduct feeDeductType",
+                )
+            case {
+                "data": {"eventType": "creation" | "trade" | "cancellation", "type": kind} as row
+            }:
                 # Of a purchase by value, "execAmt" is in quote.
                 yield r.read_update(row, BY_VALUE if kind == "buy-market" else EVENT, STATES)
             case {"data": {"accountType": "trade", "currency": asset} as row}:
-                yield r.read_total(row | {"currency": asset.upper()}, "currency balance available changeTime|")
+                yield r.read_total(
+                    row | {"currency": asset.upper()}, "currency balance available changeTime|"
+                )
             case {"action": "push", "data": {"eventType": _} | {"accountType": _}}:
                 return  # conditional orders before they are placed; loans
             case other:
@@ -160,11 +192,19 @@ class HtxOrders(c.OrderEntry):
         self._account = yield ACCOUNT
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        kind = "ioc" if order.type is o.OrderType.MARKET else "limit-maker" if order.post_only else KINDS[order.tif]
+        kind = (
+            "ioc"
+            if order.type is o.OrderType.MARKET
+            else "limit-maker"
+            if order.post_only
+            else KINDS[order.tif]
+        )
         body = {"account-id": self._account, "symbol": order.symbol, "type": f"{order.side}-{kind}"}
         body |= {"amount": f"{order.amount:f}", "price": f"{order.price or 0:f}"}
         body |= {"source": "spot-api", "client-order-id": order.client_order_id}
-        return c.ask(f"POST {ORDERS}/place", r.accepted(order, "data"), body=body, urgent=False, orders=1)
+        return c.ask(
+            f"POST {ORDERS}/place", r.accepted(order, "data"), body=body, urgent=False, orders=1
+        )
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         path, body = "submitCancelClientOrder", {"client-order-id": order.client_order_id}
@@ -175,21 +215,30 @@ class HtxOrders(c.OrderEntry):
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
         known = order.exchange_order_id
         query = {"clientOrderId": "" if known else order.client_order_id}
-        return c.ask(f"{ORDERS}/{known or 'getClientOrder'}", r.one(order_of, "data"), query, queries=1)
+        return c.ask(
+            f"{ORDERS}/{known or 'getClientOrder'}", r.one(order_of, "data"), query, queries=1
+        )
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        query = self.pair(trading_pair) | {"account-id": self._account if trading_pair else "", "size": "500"}
+        query = self.pair(trading_pair) | {
+            "account-id": self._account if trading_pair else "",
+            "size": "500",
+        }
         read = r.each(order_of, "data", where=lambda row: str(row["account-id"]) == self._account)
         return c.ask("/v1/order/openOrders", read, query, queries=1)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         """Of two days, newest first; older ones are asked for by their order."""
-        read = r.pages(fill_of, FILLS_A_PAGE, "id", "data", until=lambda fill: fill.time < after.time)
+        read = r.pages(
+            fill_of, FILLS_A_PAGE, "id", "data", until=lambda fill: fill.time < after.time
+        )
         query = self.pair(trading_pair) | {"from": after.page, "size": str(FILLS_A_PAGE)}
         return c.ask("/v1/order/matchresults", read, query, queries=1)
 
     def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
-        return c.ask(f"{ORDERS}/{order.exchange_order_id}/matchresults", r.each(fill_of, "data"), queries=1)
+        return c.ask(
+            f"{ORDERS}/{order.exchange_order_id}/matchresults", r.each(fill_of, "data"), queries=1
+        )
 
     def balances(self) -> c.Call[list[o.Balance]]:
         read = r.one(read_balances, "data", "list")
@@ -197,7 +246,12 @@ class HtxOrders(c.OrderEntry):
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
         read = r.one(partial(r.read_fee, names="actualMakerRate actualTakerRate"), "data", 0)
-        return c.ask("/v2/reference/transact-fee-rate", read, {"symbols": self.rules[trading_pair].symbol}, queries=1)
+        return c.ask(
+            "/v2/reference/transact-fee-rate",
+            read,
+            {"symbols": self.rules[trading_pair].symbol},
+            queries=1,
+        )
 
 
 def read_cancelling(said: Any) -> None:
@@ -209,7 +263,9 @@ def read_cancelling(said: Any) -> None:
 def read_balances(rows: Any) -> list[o.Balance]:
     found = {(row["currency"], row["type"]): row["balance"] for row in rows}
     assets = [asset for asset, kind in found if kind == "trade"]
-    return [r.read_balance(a.upper(), found[a, "trade"], found.get((a, "frozen"), "0")) for a in assets]
+    return [
+        r.read_balance(a.upper(), found[a, "trade"], found.get((a, "frozen"), "0")) for a in assets
+    ]
 
 
 def order_of(row: r.Row) -> o.OrderUpdate:
@@ -226,7 +282,9 @@ def fill_of(row: r.Row, names: str = FILL, fees: str = FEES) -> o.Fill:
     return r.read_fill(row | {"fee": fee, "asset": asset.upper()}, names)
 
 
-ACCOUNT = c.ask("/v1/account/accounts", r.found(lambda row: str(row["id"]), "type", "spot", "data"), queries=1)
+ACCOUNT = c.ask(
+    "/v1/account/accounts", r.found(lambda row: str(row["id"]), "type", "spot", "data"), queries=1
+)
 ERRORS = r.errors(
     {c.ErrorKind.CLOCK: "submission time|imestamp", c.ErrorKind.AUTH: "2002:auth"},
     refused="""order-value-min-error order-*-amount-*-error order-*-precision-error order-*-price-*-error invalid-amount
@@ -242,14 +300,22 @@ ERRORS = r.errors(
 HTX = c.Exchange(
     name="htx",
     hosts=c.Endpoints("https://api.huobi.pro", "wss://api.huobi.pro", "wss://api.huobi.pro"),
-    limits=(c.RateLimit("public", 10, 1.0), c.RateLimit("orders", 100, 2.0), c.RateLimit("queries", 20, 2.0)),
+    limits=(
+        c.RateLimit("public", 10, 1.0),
+        c.RateLimit("orders", 100, 2.0),
+        c.RateLimit("queries", 20, 2.0),
+    ),
     auth=HtxAuth,
     book=HtxBook,
     feeds={"step0": HtxImages},
     user=HtxUser,
     orders=HtxOrders,
-    error=partial(ERRORS.coded, code="err-code|code|status", message="err-msg|message", ok="ok 200"),
-    server_time=c.get("/v1/common/timestamp", lambda answer: float(answer.json()["data"]) / 1000, public=1),
+    error=partial(
+        ERRORS.coded, code="err-code|code|status", message="err-msg|message", ok="ok 200"
+    ),
+    server_time=c.get(
+        "/v1/common/timestamp", lambda answer: float(answer.json()["data"]) / 1000, public=1
+    ),
     decode=r.gunzip,
     reset_header="x-hb-ratelimit-requests-expire",
     slippage=Decimal("0.05"),

@@ -20,11 +20,19 @@ CHECKED, PAGE = 10, 50
 STATES = r.states(open="pending pending_new new", filled="closed", cancelled="canceled")
 ORDER = "symbol status id vol_exec cost type vol price ordertype cl_ord_id| closetm|opentm reason|"
 FILL = "symbol id ordertxid price vol fee asset maker type time"
-REPORT = (
-    "symbol order_status order_id cum_qty cum_cost side order_qty limit_price order_type cl_ord_id timestamp reason"
+REPORT = "symbol order_status order_id cum_qty cum_cost side order_qty limit_price order_type cl_ord_id timestamp reason"
+EXECUTION = (
+    "symbol exec_id order_id last_price last_qty qty asset liquidity_ind side timestamp cl_ord_id"
 )
-EXECUTION = "symbol exec_id order_id last_price last_qty qty asset liquidity_ind side timestamp cl_ord_id"
-BEFORE = {"cum_qty": 0, "cum_cost": 0, "order_qty": 0, "limit_price": 0, "cl_ord_id": "", "reason": "", "fees": ()}
+BEFORE = {
+    "cum_qty": 0,
+    "cum_cost": 0,
+    "order_qty": 0,
+    "limit_price": 0,
+    "cl_ord_id": "",
+    "reason": "",
+    "fees": (),
+}
 ACTIONS = {"add": m.OrderAction.OPEN, "modify": m.OrderAction.CHANGE, "delete": m.OrderAction.DONE}
 
 
@@ -50,11 +58,21 @@ class Levels(Struct, gc=False):
 
     def levels(self, type: str) -> m.BookSnapshot | m.BookDiff:
         kind, time = m.BookSnapshot if type == "snapshot" else m.BookDiff, r.iso_ns(self.timestamp)
-        return kind(self.symbol, bytes(self.bids), bytes(self.asks), time=time, checksum=self.checksum)
+        return kind(
+            self.symbol, bytes(self.bids), bytes(self.asks), time=time, checksum=self.checksum
+        )
 
     def orders(self, type: str) -> list[m.OrderBookMessage]:
-        told = (self.symbol, self.bids, self.asks, r.iso_ns(self.timestamp), self.checksum or -1)  # 0: none
-        return read_orders(*told, "order_id limit_price order_qty event", None if type == "snapshot" else ACTIONS)
+        told = (
+            self.symbol,
+            self.bids,
+            self.asks,
+            r.iso_ns(self.timestamp),
+            self.checksum or -1,
+        )  # 0: none
+        return read_orders(
+            *told, "order_id limit_price order_qty event", None if type == "snapshot" else ACTIONS
+        )
 
 
 class Push(Struct, gc=False):
@@ -64,7 +82,9 @@ class Push(Struct, gc=False):
 
 
 _push = msgspec.json.Decoder(Push)
-_texts: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=str)  # checksums and Decimal want every digit
+_texts: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    float_hook=str
+)  # checksums and Decimal want every digit
 
 
 class KrakenBook(c.BookFeed):
@@ -78,7 +98,9 @@ class KrakenBook(c.BookFeed):
         symbols = o.symbols_by_alias(self.rules.values())
 
         def read(name: str, row: r.Row) -> o.MarketSummary:
-            last, volume, average = (Decimal(row[what][place]) for what, place in (("c", 0), ("v", 1), ("p", 1)))
+            last, volume, average = (
+                Decimal(row[what][place]) for what, place in (("c", 0), ("v", 1), ("p", 1))
+            )
             return o.MarketSummary(symbols.get(name, name), last, volume, volume * average)
 
         return c.get("/0/public/Ticker", r.keyed(read, "result"), public=1)
@@ -91,7 +113,9 @@ class KrakenBook(c.BookFeed):
         yield c.subscription(on, channel="trade", symbol=symbols, snapshot=False)
 
     def subscribe_books(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        yield c.subscription(on, channel=self.channel, symbol=symbols, depth=self.depth, **self._token)
+        yield c.subscription(
+            on, channel=self.channel, symbol=symbols, depth=self.depth, **self._token
+        )
 
     def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
         push = _push.decode(frame)
@@ -101,7 +125,10 @@ class KrakenBook(c.BookFeed):
             return [message for row in push.data for message in row.orders(push.type)]
         said = _texts.decode(frame)
         if push.channel == "trade":
-            return [r.read_trade(row, "symbol trade_id price qty side timestamp") for row in said["data"]]
+            return [
+                r.read_trade(row, "symbol trade_id price qty side timestamp")
+                for row in said["data"]
+            ]
         return control_of(said)
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
@@ -132,12 +159,23 @@ def control_of(said: Any) -> Iterable[c.Control]:
 
 
 def rule_of(key: str, row: r.Row) -> o.TradingRule:
-    base, quote = (MODERN.get(leg, leg) for leg in row.get("wsname", f"{row['base']}/{row['quote']}").split("/"))
-    names, aliases = {"symbol": f"{base}/{quote}", "base": base, "quote": quote}, (row["altname"], key)
+    base, quote = (
+        MODERN.get(leg, leg)
+        for leg in row.get("wsname", f"{row['base']}/{row['quote']}").split("/")
+    )
+    names, aliases = (
+        {"symbol": f"{base}/{quote}", "base": base, "quote": quote},
+        (row["altname"], key),
+    )
     # Checksums are made of numbers with these digits behind the point, also where a tick needs fewer.
-    tick, step = f"{Decimal(row['tick_size']):.{row['pair_decimals']}f}", f"1e-{row['lot_decimals']}"
+    tick, step = (
+        f"{Decimal(row['tick_size']):.{row['pair_decimals']}f}",
+        f"1e-{row['lot_decimals']}",
+    )
     terms = {"tick": tick, "step": step, "least": row["ordermin"], "worth": row.get("costmin", "0")}
-    return r.read_rule(names, "symbol base quote", **terms, active=row["status"] == "online", aliases=aliases)
+    return r.read_rule(
+        names, "symbol base quote", **terms, active=row["status"] == "online", aliases=aliases
+    )
 
 
 class KrakenUser(c.UserFeed):
@@ -150,7 +188,11 @@ class KrakenUser(c.UserFeed):
         return self.path
 
     def login(self, now: float) -> Iterable[c.Frame]:
-        return [c.subscription(True, channel="executions", snap_orders=True, snap_trades=False, token=self._token)]
+        return [
+            c.subscription(
+                True, channel="executions", snap_orders=True, snap_trades=False, token=self._token
+            )
+        ]
 
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
         match _texts.decode(frame):
@@ -181,13 +223,21 @@ class KrakenOrders(c.OrderEntry):
         self._assets, self._symbols = dict((yield ASSETS)), o.symbols_by_alias(self.rules.values())
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        terms = self.pair(order.trading_pair) | {"type": str(order.side), "ordertype": str(order.type)}
+        terms = self.pair(order.trading_pair) | {
+            "type": str(order.side),
+            "ordertype": str(order.type),
+        }
         terms |= {"volume": f"{order.amount:f}", "cl_ord_id": order.client_order_id}
         # TradesHistory tells fees in quote: that is where they are asked for.
         terms["oflags"] = "post,fciq" if order.post_only else "fciq"
         if order.type is o.OrderType.LIMIT:
             terms |= {"price": f"{order.price:f}", "timeinforce": str(order.tif)}
-        return c.ask("POST /0/private/AddOrder", r.accepted(order, "result", "txid", 0), body=terms, urgent=False)
+        return c.ask(
+            "POST /0/private/AddOrder",
+            r.accepted(order, "result", "txid", 0),
+            body=terms,
+            urgent=False,
+        )
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
         return c.ask("POST /0/private/CancelOrder", lambda answer: None, body=self.id_param(order))
@@ -196,7 +246,9 @@ class KrakenOrders(c.OrderEntry):
         if order.exchange_order_id:
             return self._find(order, "QueryOrders")
         # By our own name: what isn't in the first list any more is in the second.
-        return self._find(order, "OpenOrders", "open").or_else(self._find(order, "ClosedOrders", "closed"))
+        return self._find(order, "OpenOrders", "open").or_else(
+            self._find(order, "ClosedOrders", "closed")
+        )
 
     def _find(self, order: o.InFlightOrder, what: str, *path: str) -> c.Call[o.OrderUpdate]:
         return query(what, r.first(r.keyed(self._order, "result", *path)), self.id_param(order))
@@ -206,7 +258,12 @@ class KrakenOrders(c.OrderEntry):
 
     def _order(self, txid: str, row: r.Row) -> o.OrderUpdate:
         terms = row["descr"]
-        whole = {**row, **terms, "id": txid, "symbol": self._symbols.get(terms["pair"], terms["pair"])}
+        whole = {
+            **row,
+            **terms,
+            "id": txid,
+            "symbol": self._symbols.get(terms["pair"], terms["pair"]),
+        }
         return r.read_update(whole, ORDER, STATES)
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
@@ -215,11 +272,22 @@ class KrakenOrders(c.OrderEntry):
 
         def read(rows: r.Row) -> c.Page[o.Fill]:
             same = {"symbol": rule.symbol, "asset": rule.quote}
-            ours = [{**row, **same, "id": txid} for txid, row in rows.items() if row["pair"] in rule.aliases]
-            return c.Page([r.read_fill(row, FILL) for row in ours], str(seen + len(rows)) if len(rows) >= PAGE else "")
+            ours = [
+                {**row, **same, "id": txid}
+                for txid, row in rows.items()
+                if row["pair"] in rule.aliases
+            ]
+            return c.Page(
+                [r.read_fill(row, FILL) for row in ours],
+                str(seen + len(rows)) if len(rows) >= PAGE else "",
+            )
 
         # Consolidated trades have other ids and amounts than those that the stream tells.
-        terms = {"start": after.trade_id or str(after.time // 10**9), "ofs": str(seen), "consolidate_taker": "false"}
+        terms = {
+            "start": after.trade_id or str(after.time // 10**9),
+            "ofs": str(seen),
+            "consolidate_taker": "false",
+        }
         return query("TradesHistory", r.one(read, "result", "trades"), terms, counter=2)
 
     def balances(self) -> c.Call[list[o.Balance]]:
@@ -231,13 +299,17 @@ class KrakenOrders(c.OrderEntry):
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
         def read(result: r.Row) -> o.Fee:
-            maker, taker = (next(iter(result[name].values()))["fee"] for name in ("fees_maker", "fees"))
+            maker, taker = (
+                next(iter(result[name].values()))["fee"] for name in ("fees_maker", "fees")
+            )
             return o.Fee(Decimal(maker) / 100, Decimal(taker) / 100)
 
         return query("TradeVolume", r.one(read, "result"), self.pair(trading_pair))
 
 
-def query(what: str, read: Callable[[c.Answer], c.T], terms: c.Body = None, counter: int = 1) -> c.Call[c.T]:
+def query(
+    what: str, read: Callable[[c.Answer], c.T], terms: c.Body = None, counter: int = 1
+) -> c.Call[c.T]:
     return c.ask(f"POST /0/private/{what}", read, body=terms or {}, changes=False, counter=counter)
 
 
@@ -252,11 +324,16 @@ ERRORS = r.worded(
     "|EGeneral:Invalid arguments|EQuery:asset|EService:Market in|EService:Deadline elapsed|ETrade:User Locked",
 )
 TOKEN = query("GetWebSocketsToken", r.one(str, "result", "token"))
-ASSETS = c.get("/0/public/Assets", r.keyed(lambda code, row: (code, row["altname"]), "result"), public=1)
+ASSETS = c.get(
+    "/0/public/Assets", r.keyed(lambda code, row: (code, row["altname"]), "result"), public=1
+)
 KRAKEN = c.Exchange(
     name="kraken",
     hosts=c.Endpoints("https://api.kraken.com", "wss://ws.kraken.com", "wss://ws-auth.kraken.com"),
-    limits=(c.RateLimit("counter", 20, 40.0), c.RateLimit("public", 20, 20.0)),  # the counter of the middle tier
+    limits=(
+        c.RateLimit("counter", 20, 40.0),
+        c.RateLimit("public", 20, 20.0),
+    ),  # the counter of the middle tier
     auth=KrakenAuth,
     book=KrakenBook,
     feeds={"level3": KrakenOrderByOrder},

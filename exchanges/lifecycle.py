@@ -11,22 +11,35 @@ REOPENABLE = (OrderState.NOT_PLACED, OrderState.REJECTED)
 def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     """Take the venue's word on one order. Returns whether anything changed.
 
-    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later.
+    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later. A word for its
+    state that we don't know leaves the state as it was and marks the order ``status_unknown``.
     """
-    before = (order.state, order.filled, order.exchange_order_id, order.status_unknown, order.quote_filled)
+    before = (
+        order.state,
+        order.filled,
+        order.exchange_order_id,
+        order.status_unknown,
+        order.quote_filled,
+    )
     order.exchange_order_id = order.exchange_order_id or update.exchange_order_id
     filled = max(order.filled, _filled(order, update))
     if update.quote_filled is not None and update.quote_filled > order.quote_filled:
         order.quote_filled = update.quote_filled
     order.filled = filled
-    order.state = _later(order, update.state)
+    order.state = _later(order, order.state if update.state is None else update.state)
     if order.state.is_done and not order.evidence:
         order.evidence = f"{update.state}: {update.reason}" if update.reason else str(update.state)
     if not order.state.is_done:
         order.evidence = ""
     order.updated = max(order.updated, update.time)
-    order.status_unknown = False
-    return before != (order.state, order.filled, order.exchange_order_id, order.status_unknown, order.quote_filled)
+    order.status_unknown = update.state is None and not order.is_done
+    return before != (
+        order.state,
+        order.filled,
+        order.exchange_order_id,
+        order.status_unknown,
+        order.quote_filled,
+    )
 
 
 def _filled(order: InFlightOrder, update: OrderUpdate) -> Decimal:
@@ -39,7 +52,11 @@ def _filled(order: InFlightOrder, update: OrderUpdate) -> Decimal:
 
 
 def _later(order: InFlightOrder, state: OrderState) -> OrderState:
-    if state in REOPENABLE and order.exchange_order_id and order.state not in (OrderState.PENDING, *REOPENABLE):
+    if (
+        state in REOPENABLE
+        and order.exchange_order_id
+        and order.state not in (OrderState.PENDING, *REOPENABLE)
+    ):
         return order.state  # the venue has shown the order: a refusal speaks of another try
     if order.state in REOPENABLE and state not in REOPENABLE:
         later = state

@@ -13,7 +13,12 @@ from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage
 
 API, SPOT, FILLS_A_PAGE, ARGS_A_FRAME = "/api/v5", {"instType": "SPOT"}, 100, 500
 LIMITS = {"public": 20, "books": 40, "account": 5, "private": 60, "orders": 60, "cancels": 60}
-STATES = r.states(open="live", partially_filled="partially_filled", filled="filled", cancelled="canceled mmp_canceled")
+STATES = r.states(
+    open="live",
+    partially_filled="partially_filled",
+    filled="filled",
+    cancelled="canceled mmp_canceled",
+)
 EVENTS = {"subscribe", "unsubscribe", "channel-conn-count", "notice", "pong"}
 RULE, TRADE = "instId baseCcy quoteCcy tickSz lotSz minSz maxLmtSz|", "instId tradeId px sz side ts"
 ORDER = "instId state ordId accFillSz *avgPx side {} px ordType clOrdId uTime cancelSourceReason|cancelSource|"
@@ -27,13 +32,23 @@ class OkxAuth(c.Auth):
     def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
         stamp = r.iso(int(now * 1000) * 10**6)
         sign = hmac_base64(self._secrets[0], stamp + ask.method + ask.target + ask.data)
-        fields = {"KEY": self.api_key, "SIGN": sign, "TIMESTAMP": stamp, "PASSPHRASE": self._secrets[1]}
+        fields = {
+            "KEY": self.api_key,
+            "SIGN": sign,
+            "TIMESTAMP": stamp,
+            "PASSPHRASE": self._secrets[1],
+        }
         return ask.signed({f"OK-ACCESS-{name}": value for name, value in fields.items()})
 
     def login(self, now: float) -> c.Frame:
         (secret, passphrase), stamp = self._secrets, str(int(now))
         sign = hmac_base64(secret, f"{stamp}GET/users/self/verify")
-        fields = {"apiKey": self.api_key, "passphrase": passphrase, "timestamp": stamp, "sign": sign}
+        fields = {
+            "apiKey": self.api_key,
+            "passphrase": passphrase,
+            "timestamp": stamp,
+            "sign": sign,
+        }
         return {"op": "login", "args": [fields]}
 
 
@@ -73,11 +88,20 @@ class OkxBook(c.BookFeed):
 
     def snapshot(self, symbol: str) -> c.Call[Any]:
         query = {"instId": symbol, "sz": str(self.depth), "source": "0"}
-        return c.get(f"{API}/market/books", r.image(symbol, "bids asks seqId", "data", 0), query, books=1)
+        return c.get(
+            f"{API}/market/books", r.image(symbol, "bids asks seqId", "data", 0), query, books=1
+        )
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        args = [{"channel": channel, "instId": symbol} for symbol in symbols for channel in ("books", "trades")]
-        return [{"op": "subscribe" if on else "unsubscribe", "args": part} for part in r.parts(args, ARGS_A_FRAME)]
+        args = [
+            {"channel": channel, "instId": symbol}
+            for symbol in symbols
+            for channel in ("books", "trades")
+        ]
+        return [
+            {"op": "subscribe" if on else "unsubscribe", "args": part}
+            for part in r.parts(args, ARGS_A_FRAME)
+        ]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
         push = _frame.decode(frame)
@@ -85,7 +109,9 @@ class OkxBook(c.BookFeed):
             return control_of(push.event, str(push.code), push.msg)
         if push.action is None:
             return [r.read_trade(row, TRADE) for row in _trades.decode(push.data)]
-        return [book_of(push.arg["instId"], push.action, levels) for levels in _levels.decode(push.data)]
+        return [
+            book_of(push.arg["instId"], push.action, levels) for levels in _levels.decode(push.data)
+        ]
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
         """Made of texts, none of which is known to end in zeros behind the point: float64 has the same digits."""
@@ -117,7 +143,12 @@ class OkxUser(c.UserFeed):
     def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
         match json.decode(frame):
             case {"event": "login"}:
-                yield c.Send({"op": "subscribe", "args": [{"channel": "account"}, {"channel": "orders", **SPOT}]})
+                yield c.Send(
+                    {
+                        "op": "subscribe",
+                        "args": [{"channel": "account"}, {"channel": "orders", **SPOT}],
+                    }
+                )
             case {"event": "subscribe", "arg": {"channel": "orders"}}:
                 yield c.Ready()
             case {"event": str(event), **rest}:
@@ -128,21 +159,29 @@ class OkxUser(c.UserFeed):
                     if row.get("tradeId") and r.number(row["fillSz"]):
                         yield r.read_fill(row, FILL.format("fillFee"))
             case {"arg": {"channel": "account"}, "data": data}:
-                yield from (r.read_total(detail, TOTAL) for row in data for detail in row["details"])
+                yield from (
+                    r.read_total(detail, TOTAL) for row in data for detail in row["details"]
+                )
             case other:
                 raise ValueError(f"a frame of no known form: {str(other)[:120]}")
 
 
 def order_of(row: r.Row) -> o.OrderUpdate:
     # A size in quote (never ours) says no base amount: what is filled is all that is known of it.
-    return r.read_update(row, ORDER.format("accFillSz" if row.get("tgtCcy") == "quote_ccy" else "sz"), STATES)
+    return r.read_update(
+        row, ORDER.format("accFillSz" if row.get("tgtCcy") == "quote_ccy" else "sz"), STATES
+    )
 
 
 class OkxOrders(c.OrderEntry):
     id_params = ("instId", "clOrdId", "ordId")
 
     def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = self.query_by_id(order) | {"tdMode": "cash", "side": order.side.value, "sz": f"{order.amount:f}"}
+        body = self.query_by_id(order) | {
+            "tdMode": "cash",
+            "side": order.side.value,
+            "sz": f"{order.amount:f}",
+        }
         if order.price is None:
             body |= {"ordType": "market", "tgtCcy": "base_ccy"}
         else:
@@ -152,30 +191,55 @@ class OkxOrders(c.OrderEntry):
         return c.ask(f"POST {API}/trade/order", read, body=body, urgent=False, orders=1)
 
     def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"POST {API}/trade/cancel-order", lambda answer: None, body=self.query_by_id(order), cancels=1)
+        return c.ask(
+            f"POST {API}/trade/cancel-order",
+            lambda answer: None,
+            body=self.query_by_id(order),
+            cancels=1,
+        )
 
     def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"{API}/trade/order", r.one(order_of, "data", 0), self.query_by_id(order), private=1)
+        return c.ask(
+            f"{API}/trade/order", r.one(order_of, "data", 0), self.query_by_id(order), private=1
+        )
 
     def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        return c.ask(f"{API}/trade/orders-pending", r.each(order_of, "data"), SPOT | self.pair(trading_pair), private=1)
+        return c.ask(
+            f"{API}/trade/orders-pending",
+            r.each(order_of, "data"),
+            SPOT | self.pair(trading_pair),
+            private=1,
+        )
 
     def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
         """Of the last three days; newest page first, back to where the cursor begins."""
-        query = SPOT | self.pair(trading_pair) | {"begin": str(after.time // 10**6 or ""), "after": after.page}
-        return c.ask(f"{API}/trade/fills", r.pages(fill_of, FILLS_A_PAGE, "billId", "data"), query, private=1)
+        query = (
+            SPOT
+            | self.pair(trading_pair)
+            | {"begin": str(after.time // 10**6 or ""), "after": after.page}
+        )
+        return c.ask(
+            f"{API}/trade/fills", r.pages(fill_of, FILLS_A_PAGE, "billId", "data"), query, private=1
+        )
 
     def balances(self) -> c.Call[list[o.Balance]]:
         read = r.each(partial(r.read_total, names=TOTAL), "data", 0, "details")
         return c.ask(f"{API}/account/balance", read, account=1)
 
     def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        return c.ask(f"{API}/account/trade-fee", r.one(fee_of, "data", 0), SPOT | self.pair(trading_pair), account=1)
+        return c.ask(
+            f"{API}/account/trade-fee",
+            r.one(fee_of, "data", 0),
+            SPOT | self.pair(trading_pair),
+            account=1,
+        )
 
 
 def fee_of(row: r.Row) -> o.Fee:
     # The rates outside of the group are those of USDT pairs, and deprecated; what is charged is negative.
-    return r.read_fee(row["feeGroup"][0] if len(row.get("feeGroup", ())) == 1 else row, "-maker -taker")
+    return r.read_fee(
+        row["feeGroup"][0] if len(row.get("feeGroup", ())) == 1 else row, "-maker -taker"
+    )
 
 
 fill_of = partial(r.read_fill, names=FILL.format("fee"))
@@ -198,7 +262,9 @@ OKX = c.Exchange(
     orders=OkxOrders,
     # The reason of a refused order stands in its row. 51410: the order is being cancelled already.
     error=partial(ERRORS.coded, code="sCode|code", message="sMsg|msg", ok="0 51410", inside="data"),
-    server_time=c.Call(c.Request("GET", f"{API}/public/time"), r.one(lambda row: int(row["ts"]) / 1000, "data", 0)),
+    server_time=c.Call(
+        c.Request("GET", f"{API}/public/time"), r.one(lambda row: int(row["ts"]) / 1000, "data", 0)
+    ),
     decode=lambda frame: b'{"event":"pong"}' if frame == b"pong" else frame,
     ping="ping",
     stale_after=75.0,  # a book without changes is silent for a minute

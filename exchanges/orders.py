@@ -89,11 +89,14 @@ class MarketSummary(msgspec.Struct, frozen=True):
     quote_volume: Decimal
 
 
-class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21):
+class OrderUpdate(
+    msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21
+):
     """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are ns."""
 
     symbol: str
-    state: OrderState
+    state: OrderState | None
+    """None: the venue's word for it is none that we know; then ``reason`` has the word."""
     client_order_id: str = ""
     exchange_order_id: str = ""
     filled: Decimal | None = None
@@ -107,6 +110,11 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     amount: Decimal | None = None
     price: Decimal | None = None
     type: OrderType | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.filled, self.quote_filled, self.left, self.amount, self.price):
+            if value is not None and not value.is_finite():
+                raise ValueError(f"order {self.exchange_order_id}: {value} is not a finite number")
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=22):
@@ -125,6 +133,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
     is_maker: bool | None = None
     time: int = 0
 
+    def __post_init__(self) -> None:
+        for value in (self.price, self.amount, self.fee):
+            if not value.is_finite():
+                raise ValueError(f"trade {self.trade_id}: {value} is not a finite number")
+
 
 class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=23):
     """Absolute holdings of one asset; held = total - available."""
@@ -133,6 +146,10 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     total: Decimal
     available: Decimal
     time: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.total.is_finite() and self.available.is_finite()):
+            raise ValueError(f"balance of {self.asset}: {self.total} is not a finite number")
 
     @property
     def held(self) -> Decimal:

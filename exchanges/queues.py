@@ -7,7 +7,14 @@ import msgspec
 from msgspec import Raw, structs
 
 from exchanges.checksums import digits
-from orderbook.messages import OrderAction, OrderBookMessage, OrderEvent, OrdersSnapshot, RestingOrder, Side
+from orderbook.messages import (
+    OrderAction,
+    OrderBookMessage,
+    OrderEvent,
+    OrdersSnapshot,
+    RestingOrder,
+    Side,
+)
 
 Row = dict[str, Any]
 _rows = msgspec.json.Decoder(list[Row], float_hook=str)
@@ -27,7 +34,10 @@ def read_orders(
     ``names``: a row's columns for id, price, size and what happened, in the words of ``actions``.
     """
     *named, word = names.split()
-    ours, theirs = ([(_resting(row, named), row.get(word, "")) for row in _rows.decode(side)] for side in (bids, asks))
+    ours, theirs = (
+        [(_resting(row, named), row.get(word, "")) for row in _rows.decode(side)]
+        for side in (bids, asks)
+    )
     if actions is None:
         sides = ([order for order, _ in ours], [order for order, _ in theirs])
         return [OrdersSnapshot(symbol, *sides, time=time, checksum=checksum)]
@@ -43,5 +53,9 @@ def _resting(row: Row, names: list[str]) -> RestingOrder:
     return RestingOrder(order_id, float(price), float(size), digits(price, size))
 
 
-def _event(symbol: str, side: Side, order: RestingOrder, action: OrderAction, time: int) -> OrderEvent:
-    return OrderEvent(symbol, action, order.order_id, side, order.price, order.size, time=time, text=order.text)
+def _event(
+    symbol: str, side: Side, order: RestingOrder, action: OrderAction, time: int
+) -> OrderEvent:
+    return OrderEvent(
+        symbol, action, order.order_id, side, order.price, order.size, time=time, text=order.text
+    )

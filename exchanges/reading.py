@@ -50,7 +50,9 @@ BOOK_SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 def states(**words: str) -> dict[str, OrderState]:
     """states(open="NEW", filled="DONE"): a venue's words for our states, beside our own."""
-    return {str(state): state for state in OrderState} | table({OrderState(n): text for n, text in words.items()})
+    return {str(state): state for state in OrderState} | table(
+        {OrderState(n): text for n, text in words.items()}
+    )
 
 
 def epoch_ns(stamp: int) -> int:
@@ -69,7 +71,11 @@ def iso_ns(stamp: str) -> int:
 
 def iso(ns: int) -> str:
     """2024-01-01T00:00:00.123Z; empty for no time."""
-    return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 10**6 % 1000:03}Z" if ns > 0 else ""
+    return (
+        f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 10**6 % 1000:03}Z"
+        if ns > 0
+        else ""
+    )
 
 
 def one(read: Callable[[Any], T], *path: str | int) -> Callable[[Answer], T]:
@@ -86,7 +92,9 @@ def each(
     return lambda answer: [read(row) for row in _inside(answer, path) if where(row)]
 
 
-def found(read: Callable[[Row], T], column: str, value: str, *path: str | int) -> Callable[[Answer], T]:
+def found(
+    read: Callable[[Row], T], column: str, value: str, *path: str | int
+) -> Callable[[Answer], T]:
     """Reads the row that has ``value`` in a column, of a list or of that under ``path``. Raises NotFound where none
     has."""
 
@@ -112,12 +120,22 @@ def first(read: Callable[[Answer], Sequence[T]]) -> Callable[[Answer], T]:
 def _inside(answer: Answer, path: tuple[str | int, ...]) -> Any:
     found = answer.json()
     for step in path:
-        found = _first(found, step.split("|")) if isinstance(step, str) else found[step] if step else only(found)
+        found = (
+            _first(found, step.split("|"))
+            if isinstance(step, str)
+            else found[step]
+            if step
+            else only(found)
+        )
     return found
 
 
 def pages(
-    read: Callable[[Row], T], full: int, by: str, *path: str | int, until: Callable[[T], bool] = lambda last: False
+    read: Callable[[Row], T],
+    full: int,
+    by: str,
+    *path: str | int,
+    until: Callable[[T], bool] = lambda last: False,
 ) -> Callable[[Answer], Page[T]]:
     """Reads a part of a list of which the venue gives ``full`` rows at a time; the next is named by the last row's
     column ``by``, and not needed where ``until`` holds of that row."""
@@ -147,7 +165,9 @@ def number(value: str | float | None) -> Decimal:
 
 def accepted(order: InFlightOrder, *path: str | int) -> Callable[[Answer], OrderUpdate]:
     """Reads the answer to a placed order where it says no more than the venue's own id, under ``path``."""
-    known = OrderUpdate(symbol=order.symbol, state=OrderState.OPEN, client_order_id=order.client_order_id)
+    known = OrderUpdate(
+        symbol=order.symbol, state=OrderState.OPEN, client_order_id=order.client_order_id
+    )
     return lambda answer: structs.replace(known, exchange_order_id=str(_inside(answer, path)))
 
 
@@ -190,7 +210,9 @@ def _first(row: Row, names: list[str]) -> Any:
         return -number(row[names[0][1:]])
     if names[0].startswith("!"):
         return not row[names[0][1:]]
-    return next((row[name] for name in names[:-1] if row.get(name)), None) or (row[names[-1]] if names[-1] else "")
+    return next((row[name] for name in names[:-1] if row.get(name)), None) or (
+        row[names[-1]] if names[-1] else ""
+    )
 
 
 def side_of(word: str) -> Side:
@@ -201,7 +223,9 @@ def side_of(word: str) -> Side:
 def resting(rows: Iterable[Row], names: str) -> list[RestingOrder]:
     """One side of a book order by order. ``names``: the rows' columns for id, price and size."""
     found = (pick(row, names) for row in rows)
-    return [RestingOrder(str(order_id), float(price), float(size)) for order_id, price, size in found]
+    return [
+        RestingOrder(str(order_id), float(price), float(size)) for order_id, price, size in found
+    ]
 
 
 def _time(stamp: Any) -> int:
@@ -221,13 +245,21 @@ def read_trade(row: Row, names: str, side: str = "", *, time: int = 0) -> Trade:
 
 
 def read_update(
-    row: Row, names: str, states: Mapping[str, OrderState], *, client_id: str = "", time: int = 0, reason: str = ""
+    row: Row,
+    names: str,
+    states: Mapping[str, OrderState],
+    *,
+    client_id: str = "",
+    time: int = 0,
+    reason: str = "",
 ) -> OrderUpdate:
     """An order's state out of a row. ``names``: its columns for symbol, state, order id, filled and quote filled
     (cumulative; or with a *, as in "*avg", the average price), side (or what begins with it: buy-limit), amount, price
     and type, in this order; then, where they aren't given apart, for client id, time (ms, us or ISO) and reason. Raises
     KeyError for what is missing."""
-    symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(row, names.replace(" *", " "))
+    symbol, state, order_id, filled, quote, side, amount, price, kind, *more = pick(
+        row, names.replace(" *", " ")
+    )
     if more:
         client_id, time, reason = more[0], _time(more[1]), (more[2] if len(more) > 2 else reason)
     return OrderUpdate(
@@ -302,7 +334,11 @@ def image(
     def read(answer: Answer) -> BookSnapshot:
         raw: bytes | Raw = answer.body
         for step in path:
-            raw = msgspec.json.decode(raw, type=dict[str, Raw])[step] if isinstance(step, str) else _nth(raw, step)
+            raw = (
+                msgspec.json.decode(raw, type=dict[str, Raw])[step]
+                if isinstance(step, str)
+                else _nth(raw, step)
+            )
         row = msgspec.json.decode(raw, type=dict[str, Raw])
         bids, asks, *number = (bytes(row[name]) for name in names.split())
         update_id = int(answer.headers[header] if header else number[0].strip(b'"'))
@@ -317,7 +353,9 @@ def orders(symbol: str, names: str) -> Callable[[Answer], OrdersSnapshot]:
 
     def read(answer: Answer) -> OrdersSnapshot:
         *sides, number = pick(answer.json(), names)
-        bids, asks = ([RestingOrder(row[2], float(row[0]), float(row[1])) for row in side] for side in sides)
+        bids, asks = (
+            [RestingOrder(row[2], float(row[0]), float(row[1])) for row in side] for side in sides
+        )
         return OrdersSnapshot(symbol, bids, asks, int(number))
 
     return read

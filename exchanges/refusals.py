@@ -32,9 +32,13 @@ class ErrorTable:
     What is in neither table is an unknown outcome.
     """
 
-    def __init__(self, codes: Mapping[ErrorKind, str], words: Mapping[ErrorKind, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, codes: Mapping[ErrorKind, str], words: Mapping[ErrorKind, str] = MappingProxyType({})
+    ) -> None:
         self._codes = table(codes)
-        parts = [(part.rpartition(":"), kind) for kind, text in words.items() for part in text.split("|")]
+        parts = [
+            (part.rpartition(":"), kind) for kind, text in words.items() for part in text.split("|")
+        ]
         self._words = [(code, part, kind) for (code, _, part), kind in parts]
 
     def kind(self, code: str, message: str) -> ErrorKind:
@@ -43,7 +47,10 @@ class ErrorTable:
                 return kind
         if code in self._codes:
             return self._codes[code]
-        return next((kind for known, kind in self._codes.items() if fnmatchcase(code, known)), ErrorKind.UNKNOWN)
+        return next(
+            (kind for known, kind in self._codes.items() if fnmatchcase(code, known)),
+            ErrorKind.UNKNOWN,
+        )
 
     def fault(self, answer: Answer, message: str = "msg") -> Fault | None:
         """A refusal by HTTP status, {"code": ..., ``message``: ...}; the status alone decides limits and 5xx."""
@@ -56,7 +63,12 @@ class ErrorTable:
         return self.of(str(said.get("code", "")), str(said.get(message, "")), answer.status)
 
     def coded(
-        self, answer: Answer, code: str = "code", message: str = "msg", ok: str = "0", inside: str = ""
+        self,
+        answer: Answer,
+        code: str = "code",
+        message: str = "msg",
+        ok: str = "0",
+        inside: str = "",
     ) -> Fault | None:
         """A refusal by {``code``: ..., ``message``: ...}, also where the HTTP status is 200.
 
@@ -70,7 +82,10 @@ class ErrorTable:
         match said.get(inside):
             case [{**row}, *_]:
                 said = row | said
-        found, why = (next((str(said[n]) for n in names.split("|") if n in said), "") for names in (code, message))
+        found, why = (
+            next((str(said[n]) for n in names.split("|") if n in said), "")
+            for names in (code, message)
+        )
         if found in ok.split() and answer.status < 400:
             return None
         return self.of(found, why, answer.status)
@@ -83,10 +98,14 @@ class ErrorTable:
     def listed(self, answer: Answer, name: str = "error") -> Fault | None:
         """A refusal by a list under ``name``: the first text that begins with E is "code:message", others only warn."""
         try:
-            said = [text for text in answer.json(dict[str, Any]).get(name, ()) if text.startswith("E")]
+            said = [
+                text for text in answer.json(dict[str, Any]).get(name, ()) if text.startswith("E")
+            ]
         except msgspec.DecodeError:
             said = [f":{answer.body[:200].decode(errors='replace')}"]
-        return self.of_text((said or [""])[0], answer.status) if said or answer.status >= 400 else None
+        return (
+            self.of_text((said or [""])[0], answer.status) if said or answer.status >= 400 else None
+        )
 
     def of(self, code: str, message: str, status: int = 200, retry_after: float = 0.0) -> Fault:
         """The fault of a code and a message, where the HTTP status (418, 429, 5xx) doesn't decide."""

@@ -22,7 +22,7 @@ ALIASES = {"huobi": "htx"}
 """Former names."""
 CCXT_RENAMED = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
 """Ids that ccxt gave up, and those that it has now."""
-FIRST = "binance"
+DEFAULT_VENUE = "binance"
 """The venue of the demo, where no other is named."""
 GROUP = "trochil.exchanges"
 BRIDGE = "ccxt:"
@@ -34,7 +34,9 @@ def _outside() -> dict[str, Exchange]:
     for point in entry_points(group=GROUP):
         exchange = point.load()
         if not isinstance(exchange, Exchange):
-            raise ConfigError(f"entry point {point.name} of {GROUP} is {type(exchange).__name__}, not an Exchange")
+            raise ConfigError(
+                f"entry point {point.name} of {GROUP} is {type(exchange).__name__}, not an Exchange"
+            )
         found[exchange.name] = exchange
     return found
 

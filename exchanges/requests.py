@@ -14,7 +14,14 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Params = Mapping[str, str]
 Body = Mapping[str, Any] | None
-MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, msgspec.DecodeError)
+MALFORMED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    msgspec.DecodeError,
+)
 """What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
 Frame = str | bytes | dict[str, Any] | list[Any]
 """What an adapter wants sent; what is not text or bytes is sent as JSON."""
@@ -111,7 +118,9 @@ def signed_request(
     return Call(request, read)
 
 
-def get(path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int) -> Call[T]:
+def get(
+    path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int
+) -> Call[T]:
     """A public GET; ``cost`` by the name of the limit."""
     return Call(Request("GET", path, params, cost=cost), read)
 
@@ -131,7 +140,16 @@ def ask(
     GET does."""
     method, _, path = what.rpartition(" ")
     given = {name: value for name, value in params.items() if value}
-    request = Request(method or "GET", path, given, body, signed=True, cost=cost, urgent=urgent, is_mutating=method in ("POST", "DELETE", "PUT") and changes)
+    request = Request(
+        method or "GET",
+        path,
+        given,
+        body,
+        signed=True,
+        cost=cost,
+        urgent=urgent,
+        is_mutating=method in ("POST", "DELETE", "PUT") and changes,
+    )
     return Call(request, read)
 
 
@@ -186,7 +204,11 @@ class UnsignedRequest:
         return "" if self.body is None else msgspec.json.encode(self.body).decode()
 
     def signed(
-        self, headers: dict[str, str], url: str = "", data: str | None = None, kind: str = "application/json"
+        self,
+        headers: dict[str, str],
+        url: str = "",
+        data: str | None = None,
+        kind: str = "application/json",
     ) -> AuthDict:
         """Ready to send, as JSON where there is a body; with another URL or body where the signature changed it."""
         body = self.data if data is None else data

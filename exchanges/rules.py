@@ -28,7 +28,9 @@ def unknown_pair(pair: str, venue: str, known: Iterable[str]) -> BadPair:
 def to_decimal(value: "Decimal | str | int", what: str) -> Decimal:
     """An exact number. A float is a TypeError: 0.1 is none, and the venue would see its 17 digits."""
     if isinstance(value, float):
-        raise TypeError(f'{what} is a float, {value!r}: write it as text or Decimal, exactly, like "{value!r}"')
+        raise TypeError(
+            f'{what} is a float, {value!r}: write it as text or Decimal, exactly, like "{value!r}"'
+        )
     if isinstance(value, bool) or not isinstance(value, Decimal | str | int):
         raise TypeError(f"{what} must be a Decimal, str or int, not {type(value).__name__}")
     try:
@@ -73,12 +75,18 @@ def check_order(order: InFlightOrder, rule: TradingRule) -> None:
     near = quantize_price(order.price, rule)
     if near != order.price:
         digits = f"{rule.significant_digits} significant digits"
-        raise InvalidOrder(f"{pair}: price {order.price} has more than {digits}; the nearest is {near}")
+        raise InvalidOrder(
+            f"{pair}: price {order.price} has more than {digits}; the nearest is {near}"
+        )
     if order.price * order.amount < rule.min_notional:
-        raise InvalidOrder(f"{pair}: {order.price} x {order.amount} is below the least value, {rule.min_notional}")
+        raise InvalidOrder(
+            f"{pair}: {order.price} x {order.amount} is below the least value, {rule.min_notional}"
+        )
 
 
 def _on_step(value: Decimal, step: Decimal, what: str) -> None:
     if step and value % step:
         near = quantize(value, step)
-        raise InvalidOrder(f"{what} {value} is no multiple of {step}; the nearest are {near} and {near + step}")
+        raise InvalidOrder(
+            f"{what} {value} is no multiple of {step}; the nearest are {near} and {near + step}"
+        )

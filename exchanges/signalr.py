@@ -20,7 +20,9 @@ def negotiate(hub: str, over: Literal["rest", "public", "private"]) -> Handshake
     query = {"clientProtocol": "1.5", "connectionData": f'[{{"name":"{hub}"}}]'}
     request = Request("GET", "/signalr/negotiate", query, over=over)
     token = yield Call(request, lambda answer: str(answer.json()["ConnectionToken"]))
-    return "/signalr/connect?" + encode_query({"transport": "webSockets", "connectionToken": token, **query})
+    return "/signalr/connect?" + encode_query(
+        {"transport": "webSockets", "connectionToken": token, **query}
+    )
 
 
 def invoke(hub: str, method: str, *arguments: Any) -> Frame:
@@ -32,10 +34,14 @@ def said_in(frame: bytes, errors: ErrorTable) -> Iterable[tuple[str, Any]]:
     went together and has no Success."""
     match msgspec.json.decode(frame):
         case {"M": pushes}:
-            yield from ((push["M"], inflate(packed)) for push in pushes for packed in push["A"] or [""])
+            yield from (
+                (push["M"], inflate(packed)) for push in pushes for packed in push["A"] or [""]
+            )
         case {"R": result}:
             rows = result if isinstance(result, list) else [result]
-            faults = [errors.of(str(row["ErrorCode"]), "refused") for row in rows if not row["Success"]]
+            faults = [
+                errors.of(str(row["ErrorCode"]), "refused") for row in rows if not row["Success"]
+            ]
             yield from [("E", fault) for fault in faults] or [("R", result)]
         case {"E": text}:
             yield "E", Fault(ErrorKind.UNKNOWN, "", str(text))

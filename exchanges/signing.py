@@ -45,11 +45,15 @@ def eip712(
         from eth_account.messages import encode_typed_data
         from eth_utils.crypto import keccak
     except ImportError:
-        raise ConfigError("signing for this venue needs one package more: pip install eth-account") from None
+        raise ConfigError(
+            "signing for this venue needs one package more: pip install eth-account"
+        ) from None
     try:
         wallet = Account.from_key(secret)
     except ValueError:
-        raise AuthenticationError("the secret is no private key: 0x and 64 hexadecimal digits") from None
+        raise AuthenticationError(
+            "the secret is no private key: 0x and 64 hexadecimal digits"
+        ) from None
 
     def sign(message: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
         typed = encode_typed_data(dict(domain), dict(types), {**message, hashed: keccak(payload)})
@@ -61,14 +65,18 @@ def eip712(
 
 def encode_query(params: Mapping[str, str]) -> str:
     """Percent-encoded k=v&k=v in the order given."""
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params.items())
+    return "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params.items()
+    )
 
 
 def key_fields(keys: Mapping[str, str], *names: str) -> list[str]:
     """The named fields of a key. Raises AuthenticationError naming those that are missing, never a value."""
     missing = [name for name in names if not keys.get(name)]
     if missing:
-        raise AuthenticationError(f"the key lacks {', '.join(missing)}; it needs {', '.join(names)}")
+        raise AuthenticationError(
+            f"the key lacks {', '.join(missing)}; it needs {', '.join(names)}"
+        )
     return [keys[name] for name in names]
 
 

@@ -50,7 +50,13 @@ class ActiveOrderTracker:
 
     def snapshot(self, message: OrdersSnapshot) -> BookSnapshot:
         """Start again from every resting order; the levels they make."""
-        self.active_bids, self.active_asks, self._where, self._texts, self._touched = {}, {}, {}, {}, []
+        self.active_bids, self.active_asks, self._where, self._texts, self._touched = (
+            {},
+            {},
+            {},
+            {},
+            [],
+        )
         for side, orders in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
             for order in orders:
                 self._put(side, order)
@@ -80,7 +86,10 @@ class ActiveOrderTracker:
     def texts(self, side: Side, prices: Iterable[float]) -> list[list[str]]:
         """What checksums are made of: the texts of each level's orders, in queue order."""
         levels = self._side(side)
-        return [[self._texts.get(order_id, "") for order_id in levels.get(price, ())] for price in prices]
+        return [
+            [self._texts.get(order_id, "") for order_id in levels.get(price, ())]
+            for price in prices
+        ]
 
     def _truncate(self) -> list[tuple[Side, float]]:
         """Forget the levels beyond the depth, with their orders."""
@@ -102,13 +111,21 @@ class ActiveOrderTracker:
         known = self._where.get(message.order_id)
         match message.action:
             case OrderAction.OPEN if known is None:
-                self._put(Side(message.side), RestingOrder(message.order_id, message.price, message.size))
+                self._put(
+                    Side(message.side), RestingOrder(message.order_id, message.price, message.size)
+                )
                 return [self._where[message.order_id]]
             case OrderAction.MATCH if known is not None:
-                left = float(Decimal(repr(self._size(message.order_id))) - Decimal(repr(message.size)))
+                left = float(
+                    Decimal(repr(self._size(message.order_id))) - Decimal(repr(message.size))
+                )
                 return self._resize(message.order_id, left)
             case OrderAction.CHANGE if known is not None:
-                if math.isnan(message.price) or message.price in (0.0, known[1]) or not message.size:
+                if (
+                    math.isnan(message.price)
+                    or message.price in (0.0, known[1])
+                    or not message.size
+                ):
                     return self._resize(message.order_id, message.size)
                 touched = self._resize(message.order_id, 0.0)
                 self._put(known[0], RestingOrder(message.order_id, message.price, message.size))
@@ -144,12 +161,17 @@ class ActiveOrderTracker:
 
     def _packed(self, side: Side, prices: Iterable[float]) -> bytes:
         levels = self._side(side)
-        pairs = [(price, math.fsum(levels[price].values()) if price in levels else 0.0) for price in prices]
+        pairs = [
+            (price, math.fsum(levels[price].values()) if price in levels else 0.0)
+            for price in prices
+        ]
         return np.array(pairs, np.float64).tobytes()
 
     # The tutorial's conversions; they keep ``active_bids`` and ``active_asks`` up to date for level feeds too.
 
-    def convert_snapshot_message_to_order_book_row(self, message: BookSnapshot | OrdersSnapshot) -> Rows:
+    def convert_snapshot_message_to_order_book_row(
+        self, message: BookSnapshot | OrdersSnapshot
+    ) -> Rows:
         """Start again from a snapshot: every bid, then every ask, best first."""
         if isinstance(message, OrdersSnapshot):
             message = self.snapshot(message)
@@ -176,15 +198,26 @@ class ActiveOrderTracker:
         number = int(message.trade_id) if message.trade_id.isdigit() else 0
         return OrderBookRow(message.price, message.size, number)
 
-    def convert_snapshot_message_to_np_arrays(self, message: BookSnapshot | OrdersSnapshot) -> tuple[Floats, Floats]:
+    def convert_snapshot_message_to_np_arrays(
+        self, message: BookSnapshot | OrdersSnapshot
+    ) -> tuple[Floats, Floats]:
         return _arrays(self.convert_snapshot_message_to_order_book_row(message), message.time)
 
-    def convert_diff_message_to_np_arrays(self, message: BookDiff | OrderEvent) -> tuple[Floats, Floats]:
+    def convert_diff_message_to_np_arrays(
+        self, message: BookDiff | OrderEvent
+    ) -> tuple[Floats, Floats]:
         return _arrays(self.convert_diff_message_to_order_book_row(message), message.time)
 
     def convert_trade_message_to_np_array(self, message: Trade) -> Floats:
         """(time in s, taker's side: 1 bought, 2 sold, price, amount)."""
-        return np.array([message.time / 1e9, 1.0 if message.side is Side.BUY else 2.0, message.price, message.size])
+        return np.array(
+            [
+                message.time / 1e9,
+                1.0 if message.side is Side.BUY else 2.0,
+                message.price,
+                message.size,
+            ]
+        )
 
     convert_trade_message_to_np_arrays = convert_trade_message_to_np_array
     c_convert_snapshot_message_to_np_arrays = convert_snapshot_message_to_np_arrays
@@ -192,7 +225,9 @@ class ActiveOrderTracker:
     c_convert_trade_message_to_np_array = convert_trade_message_to_np_array
 
     def _remember(self, message: BookSnapshot | BookDiff) -> None:
-        for levels, side in zip(sides_of(message), (self.active_bids, self.active_asks), strict=True):
+        for levels, side in zip(
+            sides_of(message), (self.active_bids, self.active_asks), strict=True
+        ):
             for price, size in levels.tolist():
                 if size:
                     side[price] = {LEVEL: size}
@@ -203,7 +238,9 @@ class ActiveOrderTracker:
 def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
     """The levels of a message as two (n, 2) float64 arrays, whatever its layout."""
     if message.layout is Layout.PACKED:
-        return np.frombuffer(message.bids).reshape(-1, 2), np.frombuffer(message.asks).reshape(-1, 2)
+        return np.frombuffer(message.bids).reshape(-1, 2), np.frombuffer(message.asks).reshape(
+            -1, 2
+        )
     if message.layout is Layout.SIDED:
         rows = msgspec.json.decode(message.bids or b"[]")
         bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
@@ -229,7 +266,9 @@ def _rows(levels: Floats, update_id: int) -> list[OrderBookRow]:
 
 def _arrays(rows: Rows, time: int) -> tuple[Floats, Floats]:
     bids, asks = (
-        np.array([(time / 1e9, row.price, row.amount, row.update_id) for row in side], np.float64).reshape(-1, 4)
+        np.array(
+            [(time / 1e9, row.price, row.amount, row.update_id) for row in side], np.float64
+        ).reshape(-1, 4)
         for side in rows
     )
     return bids, asks

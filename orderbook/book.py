@@ -27,7 +27,9 @@ class OrderBook(BookQueries):
     ``apply_*`` raise ValueError on malformed levels and then leave the book as it was.
     """
 
-    def __init__(self, capacity: int = 4096, max_depth: int = 0, block: Floats | None = None) -> None:
+    def __init__(
+        self, capacity: int = 4096, max_depth: int = 0, block: Floats | None = None
+    ) -> None:
         """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7, capacity) float64."""
         self._f: Floats = np.zeros((7, max(capacity, len(k.SLOTS)))) if block is None else block
         self._m: Ints = self._f.view(np.int64)
@@ -134,7 +136,9 @@ class OrderBook(BookQueries):
         """The tutorial's rows, best first."""
         base, where = (k.BIDS, k.BID_START) if side is Side.BUY else (k.ASKS, k.ASK_START)
         for i in range(self._meta[where], self._meta[where] + self._meta[where + 1]):
-            yield OrderBookRow(float(self._f[base, i]), float(self._f[base + 1, i]), int(self._m[base + 2, i]))
+            yield OrderBookRow(
+                float(self._f[base, i]), float(self._f[base + 1, i]), int(self._m[base + 2, i])
+            )
 
     def digest(self) -> str:
         """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best first, repr(float)."""

@@ -238,7 +238,10 @@ def truncate(meta):
     """Keep the ``max_depth`` best levels: what a venue pushes out of its window it does not delete."""
     limit = meta[MAX_DEPTH]
     if limit > 0 and (meta[BID_LENGTH] > limit or meta[ASK_LENGTH] > limit):
-        meta[BID_LENGTH], meta[ASK_LENGTH] = min(meta[BID_LENGTH], limit), min(meta[ASK_LENGTH], limit)
+        meta[BID_LENGTH], meta[ASK_LENGTH] = (
+            min(meta[BID_LENGTH], limit),
+            min(meta[ASK_LENGTH], limit),
+        )
         meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
 
 
@@ -261,7 +264,11 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
     meta[LEVELS] += n_bids + n_asks
     if ids[0] == DIFF:
         meta[APPLIED] += 1
-    crossed = meta[BID_LENGTH] > 0 and meta[ASK_LENGTH] > 0 and f[BIDS, meta[BID_START]] >= f[ASKS, meta[ASK_START]]
+    crossed = (
+        meta[BID_LENGTH] > 0
+        and meta[ASK_LENGTH] > 0
+        and f[BIDS, meta[BID_START]] >= f[ASKS, meta[ASK_START]]
+    )
     meta[IS_CROSSED] = 1 if crossed else 0
     meta[CROSSED] += meta[IS_CROSSED]
     now = wall_ns()
@@ -331,8 +338,24 @@ def read_top(f, m):
             state = meta[STATE]
             fence()
             if meta[VERSION] == version:
-                return version, state, monotonic_ns() - meta[HEARTBEAT], bid, bid_size, ask, ask_size
-    return np.int64(TORN), meta[STATE], monotonic_ns() - meta[HEARTBEAT], np.nan, np.nan, np.nan, np.nan
+                return (
+                    version,
+                    state,
+                    monotonic_ns() - meta[HEARTBEAT],
+                    bid,
+                    bid_size,
+                    ask,
+                    ask_size,
+                )
+    return (
+        np.int64(TORN),
+        meta[STATE],
+        monotonic_ns() - meta[HEARTBEAT],
+        np.nan,
+        np.nan,
+        np.nan,
+        np.nan,
+    )
 
 
 @intrinsic

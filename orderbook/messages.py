@@ -141,7 +141,9 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="ki
     checksum: int = -1
 
 
-class FeedInterrupted(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False):
+class FeedInterrupted(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=6, gc=False
+):
     """The feed of this symbol broke here: what follows may not join what came before.
 
     ``snapshot_expected``: its next snapshot follows without being asked for.
@@ -160,4 +162,6 @@ class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
 
 OrderBookMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted
 """What a parser may say about a symbol's book."""
-DataMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted | Pairs
+DataMessage = (
+    BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted | Pairs
+)

@@ -64,12 +64,16 @@ class BookReader(BookQueries):
         try:
             self._file = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
-            raise NotReady(f"no book at {self.path}: its tracker isn't up yet, or the pair isn't tracked") from None
+            raise NotReady(
+                f"no book at {self.path}: its tracker isn't up yet, or the pair isn't tracked"
+            ) from None
         self._inode = os.fstat(self._file).st_ino
         mapping = mmap.mmap(self._file, 0, prot=mmap.PROT_READ)
         self._buffer = pa.py_buffer(mapping)
         offset, capacity = layout_of(self._buffer)
-        self._f: Floats = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
+        self._f: Floats = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(
+            7, capacity
+        )
         self._m = self._f.view(np.int64)
         self._meta = self._m[k.META]
         self._bids, self._asks = np.empty((capacity, 2)), np.empty((capacity, 2))
@@ -92,7 +96,9 @@ class BookReader(BookQueries):
     def top(self, stale_ok: bool = False) -> Top:
         """Best bid and ask, float64."""
         version, state, age, bid, bid_size, ask, ask_size = k.read_top(self._f, self._m)
-        if (version < 0 or state != 1 or age > LOOK_AT_LOCK_AFTER) and self._must_reread(version, stale_ok):
+        if (version < 0 or state != 1 or age > LOOK_AT_LOCK_AFTER) and self._must_reread(
+            version, stale_ok
+        ):
             return self.top(stale_ok)
         return Top(bid, bid_size, ask, ask_size)
 
@@ -142,9 +148,17 @@ class BookReader(BookQueries):
 
     def _refusal(self, state: BookState) -> NotReady:
         if state is BookState.SYNCING:
-            return NotReady(f"the book {self.path} is syncing; wait until it is LIVE, or ask with stale_ok=True")
-        why = "its writer is dead" if state is BookState.STALE else "its feed broke and it waits for a snapshot"
-        return StaleBook(f"the book {self.path} is {state.name}: {why}; the last levels can be read with stale_ok=True")
+            return NotReady(
+                f"the book {self.path} is syncing; wait until it is LIVE, or ask with stale_ok=True"
+            )
+        why = (
+            "its writer is dead"
+            if state is BookState.STALE
+            else "its feed broke and it waits for a snapshot"
+        )
+        return StaleBook(
+            f"the book {self.path} is {state.name}: {why}; the last levels can be read with stale_ok=True"
+        )
 
     def _reopened(self) -> bool:
         """Whether a new writer put another file in this one's place; then we read that."""
@@ -227,5 +241,10 @@ class BookReader(BookQueries):
         found = self.levels(depth)
         length = max(len(found.bids), len(found.asks))
         columns = [found.bids[:, 0], found.bids[:, 1], found.asks[:, 0], found.asks[:, 1]]
-        arrays = [pa.array(np.concatenate([c, np.full(length - len(c), np.nan)]), from_pandas=True) for c in columns]
-        return pa.RecordBatch.from_arrays(arrays, names=[c for c in COLUMNS if c.endswith(("price", "size"))])
+        arrays = [
+            pa.array(np.concatenate([c, np.full(length - len(c), np.nan)]), from_pandas=True)
+            for c in columns
+        ]
+        return pa.RecordBatch.from_arrays(
+            arrays, names=[c for c in COLUMNS if c.endswith(("price", "size"))]
+        )

@@ -59,7 +59,9 @@ class Sequencer(Generic[M]):
         """A message without ids applies in the connection's order; else ids must join without a hole."""
         last, first_id, update_id = self.update_id, message.first_id, message.update_id
         if update_id == 0 or first_id == last + 1:
-            return Verdict.APPLY  # also when update_id falls back: a venue that starts its numbers again
+            return (
+                Verdict.APPLY
+            )  # also when update_id falls back: a venue that starts its numbers again
         if update_id <= last:
             return Verdict.IGNORE
         return Verdict.APPLY if first_id <= last + 1 else Verdict.GAP

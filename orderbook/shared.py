@@ -16,7 +16,15 @@ from orderbook.book import OrderBook
 from orderbook.errors import ConfigError
 from orderbook.messages import BookState
 
-COLUMNS = ("bid_price", "bid_size", "bid_update_id", "ask_price", "ask_size", "ask_update_id", "meta")
+COLUMNS = (
+    "bid_price",
+    "bid_size",
+    "bid_update_id",
+    "ask_price",
+    "ask_size",
+    "ask_update_id",
+    "meta",
+)
 LOCK_PATIENCE = 200_000_000
 """ns that taking over a file tries for its lock."""
 _FLOATS = ("bid_price", "bid_size", "ask_price", "ask_size")
@@ -31,7 +39,9 @@ def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
 class SharedBook(OrderBook):
     """The one writer of a shared book. ``create`` makes or takes over the file; ``close`` gives it back."""
 
-    def __init__(self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int) -> None:
+    def __init__(
+        self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int
+    ) -> None:
         super().__init__(max_depth=max_depth, block=block)
         self.path, self._file, self._mapping = path, file, mapping
 
@@ -71,7 +81,9 @@ class SharedBook(OrderBook):
         self.set_state(BookState.STALE)
         if unlink:
             Path(self.path).unlink(missing_ok=True)
-        fcntl.flock(self._file, fcntl.LOCK_UN)  # the mapping holds a second descriptor of the same lock
+        fcntl.flock(
+            self._file, fcntl.LOCK_UN
+        )  # the mapping holds a second descriptor of the same lock
         os.close(self._file)
         self._file = -1
 
@@ -130,7 +142,9 @@ def _epoch_of(file: int) -> int:
     try:
         with mmap.mmap(file, 0, prot=mmap.PROT_READ) as mapping:
             offset, capacity = layout_of(pa.py_buffer(mapping))
-            meta = np.frombuffer(mapping, np.int64, len(k.SLOTS), offset + k.META * capacity * 8).copy()
+            meta = np.frombuffer(
+                mapping, np.int64, len(k.SLOTS), offset + k.META * capacity * 8
+            ).copy()
             return int(meta[k.EPOCH])
     except (ValueError, pa.ArrowInvalid, BufferError):
         return 0
@@ -183,8 +197,12 @@ def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
 def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes:
     slots = json.dumps({name: number for number, name in enumerate(k.SLOTS)})
     about = {"meta": slots, "venue": venue, "trading_pair": trading_pair, "pad": " " * pad}
-    fields = [pa.field(c, pa.float64() if c in _FLOATS else pa.int64(), nullable=False) for c in COLUMNS]
-    arrays = [pa.array(np.zeros(capacity, np.float64 if c in _FLOATS else np.int64)) for c in COLUMNS]
+    fields = [
+        pa.field(c, pa.float64() if c in _FLOATS else pa.int64(), nullable=False) for c in COLUMNS
+    ]
+    arrays = [
+        pa.array(np.zeros(capacity, np.float64 if c in _FLOATS else np.int64)) for c in COLUMNS
+    ]
     batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, batch.schema) as writer:
@@ -198,6 +216,8 @@ def layout_of(buffer: pa.Buffer) -> tuple[int, int]:
     batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
     addresses = [column.buffers()[1].address for column in batch.columns]
     step = batch.num_rows * 8
-    if [address - addresses[0] for address in addresses] != [step * number for number in range(len(COLUMNS))]:
+    if [address - addresses[0] for address in addresses] != [
+        step * number for number in range(len(COLUMNS))
+    ]:
         raise ValueError("not a book: its columns don't follow one another")
     return addresses[0] - buffer.address, batch.num_rows

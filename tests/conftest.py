@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests import report
+from tests.support import report
 
 BIN = Path(sys.executable).parent
 
@@ -57,12 +57,18 @@ def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A Ray head of its own, as `ray start --head` makes it, with token authentication on; stopped at the end."""
     port = free_port()
     os.environ["TROCHIL_FAILPOINTS"] = str(failpoints)
-    os.environ["PATH"] = f"{BIN}:{os.environ['PATH']}"  # a job's `python` is the one that has the package
+    os.environ["PATH"] = (
+        f"{BIN}:{os.environ['PATH']}"  # a job's `python` is the one that has the package
+    )
     os.environ["RAY_ADDRESS"] = f"127.0.0.1:{port}"
     dashboard = free_port()
     os.environ["TROCHIL_TEST_DASHBOARD"] = f"http://127.0.0.1:{dashboard}"
     command = [str(BIN / "ray"), "start", "--head", "--block", f"--port={port}", "--num-cpus=8"]
-    command += ["--object-store-memory=100000000", "--include-dashboard=true", f"--dashboard-port={dashboard}"]
+    command += [
+        "--object-store-memory=100000000",
+        "--include-dashboard=true",
+        f"--dashboard-port={dashboard}",
+    ]
     # --block: the head ends with this process of ours, and no other Ray on the machine with it.
     with open(tmp_path_factory.mktemp("head") / "log", "w") as log:
         head = subprocess.Popen([*command, "--disable-usage-stats"], stdout=log, stderr=log)
@@ -105,7 +111,9 @@ def dashboard_answers() -> bool:
 
 
 @contextmanager
-def deployment(address: str, state_dir: Path, *, name: str, pairs: list[str], **sandbox: Any) -> Iterator[Any]:
+def deployment(
+    address: str, state_dir: Path, *, name: str, pairs: list[str], **sandbox: Any
+) -> Iterator[Any]:
     """(client, sandbox): a sandbox of its own and a deployment that trades on it; both end with the block."""
     import trochil
     from trochil.sandbox.process import SandboxProcess

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from actors.component import Runtime
-from actors.inline import InlineRuntime
-from actors.ray_runtime import RayRuntime
+from actors.runtime.inline import InlineRuntime
+from actors.runtime.ray.runtime import RayRuntime
 from actors.settings import Settings, VenueSettings, load_settings
 from exchanges.orders import TradingRule
 from exchanges.registry import canonical, get
@@ -21,9 +21,9 @@ from orderbook.messages import BookState, Trade
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
 from trochil.catalogue import Catalogue
+from trochil.commands.status import Status
 from trochil.feeds import Changes, read_diffs, read_trades
 from trochil.market_handle import AsyncMarketHandle
-from trochil.status import Status
 from trochil.views import Best, BookView
 
 INLINE = "inline"
@@ -33,7 +33,12 @@ APPEARS_WITHIN = 15.0
 
 
 def settings_for(
-    venues: tuple[str, ...], pairs: Any, accounts: dict[str, str] | None, config: Any, testnet: bool, inline: bool
+    venues: tuple[str, ...],
+    pairs: Any,
+    accounts: dict[str, str] | None,
+    config: Any,
+    testnet: bool,
+    inline: bool,
 ) -> Settings:
     """Settings out of what ``connect`` was given. Raises ConfigError, BadPair."""
     settings = load_settings(config)
@@ -48,7 +53,9 @@ def settings_for(
         venue = settings.venues.setdefault(name, VenueSettings())
         venue.testnet = venue.testnet or testnet
         if name in venues or len(names) == 1:
-            venue.pairs = list(dict.fromkeys([*venue.pairs, *(_pair_or_top(pair) for pair in _listed(pairs))]))
+            venue.pairs = list(
+                dict.fromkeys([*venue.pairs, *(_pair_or_top(pair) for pair in _listed(pairs))])
+            )
         if name in accounts:
             venue.accounts.setdefault("default", accounts[name])
     return settings
@@ -73,10 +80,15 @@ async def connect_async(
     """Join a running deployment, else start one; see ``trochil.connect``."""
     settings = settings_for(venues, pairs, accounts, config, testnet, address == INLINE)
     if address is not None and address.startswith("grpc"):
-        raise ConfigError("reading over Arrow Flight isn't there yet; connect on a node of the cluster")
+        raise ConfigError(
+            "reading over Arrow Flight isn't there yet; connect on a node of the cluster"
+        )
     runtime: InlineRuntime | RayRuntime
     runtime = InlineRuntime(settings) if address == INLINE else RayRuntime(settings, address)
-    tops = {name: [p for p in venue.pairs if p.startswith("top:")] for name, venue in settings.venues.items()}
+    tops = {
+        name: [p for p in venue.pairs if p.startswith("top:")]
+        for name, venue in settings.venues.items()
+    }
     for name, venue in settings.venues.items():
         venue.pairs = [pair for pair in venue.pairs if pair not in tops[name]]
     client = AsyncClient(runtime)
@@ -96,7 +108,9 @@ class AsyncClient:
     """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown`` stops them."""
 
     def __init__(
-        self, runtime: Runtime, iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]] | None" = None
+        self,
+        runtime: Runtime,
+        iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]] | None" = None,
     ) -> None:
         self._runtime, self._peers = runtime, runtime.peers
         self._changes = Changes(runtime.peers)
@@ -190,14 +204,23 @@ class AsyncClient:
             return None
         self._changes.follow(venue, tracker)
         return BookView(
-            venue, pair, reader, self._changes, lambda: read_diffs(self._peers, tracker, pair), self._iterate
+            venue,
+            pair,
+            reader,
+            self._changes,
+            lambda: read_diffs(self._peers, tracker, pair),
+            self._iterate,
         )
 
     async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
         """A book's view; one that was never seen may be in the making, and is waited for once."""
         view, seen = self._open_view(venue, pair, tracker), self._absent | self._views.keys()
         deadline = asyncio.get_running_loop().time() + APPEARS_WITHIN
-        while view is None and (venue, pair) not in seen and asyncio.get_running_loop().time() < deadline:
+        while (
+            view is None
+            and (venue, pair) not in seen
+            and asyncio.get_running_loop().time() < deadline
+        ):
             await asyncio.sleep(LOOK_EVERY)
             view = self._open_view(venue, pair, tracker)
         if view is None:
@@ -257,41 +280,59 @@ class AsyncClient:
     async def market(self, venue: str, *, account: str = "default") -> AsyncMarketHandle:
         """Orders of one account. Raises ConfigError when the deployment has no such account."""
         venue = get(venue).name
-        found = [s for s in await self._supervisor("specs") if s["kind"] == "market" and s["venue"] == venue]
+        found = [
+            s
+            for s in await self._supervisor("specs")
+            if s["kind"] == "market" and s["venue"] == venue
+        ]
         names = [spec["key"] for spec in found]
         if account not in names:
             has = f"it has {', '.join(names)}" if names else "it has none: name one in accounts"
             raise ConfigError(f"{venue} has no account {account!r} in this deployment; {has}")
         return AsyncMarketHandle(self._peers, f"market/{venue}/{account}")
 
-    async def check_keys(self, venue: str, *, account: str = "default") -> dict[str, tuple[str, str]]:
+    async def check_keys(
+        self, venue: str, *, account: str = "default"
+    ) -> dict[str, tuple[str, str]]:
         """One harmless signed request on the node that signs: asset -> (total, available)."""
         await self.market(venue, account=account)
-        found: dict[str, tuple[str, str]] = await self._patiently(f"market/{venue}/{account}", "check_keys")
+        found: dict[str, tuple[str, str]] = await self._patiently(
+            f"market/{venue}/{account}", "check_keys"
+        )
         return found
 
     async def markets(self, venue: str) -> pd.DataFrame:
         """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
-        found: pd.DataFrame = await self._patiently(await self._data_source(venue), "get_active_exchange_markets")
+        found: pd.DataFrame = await self._patiently(
+            await self._data_source(venue), "get_active_exchange_markets"
+        )
         return found
 
     async def rules(self, venue: str) -> dict[str, TradingRule]:
         """What the venue accepts, by pair: steps, least and most, whether it trades."""
-        found: list[TradingRule] = await self._patiently(await self._data_source(venue), "trading_rules")
+        found: list[TradingRule] = await self._patiently(
+            await self._data_source(venue), "trading_rules"
+        )
         return {rule.trading_pair: rule for rule in found}
 
     async def _data_source(self, venue: str) -> str:
         venue = get(venue).name
-        sources = [s for s in await self._supervisor("specs") if s["kind"] == "data_source" and s["venue"] == venue]
+        sources = [
+            s
+            for s in await self._supervisor("specs")
+            if s["kind"] == "data_source" and s["venue"] == venue
+        ]
         if not sources:
-            raise NotReady(f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first")
+            raise NotReady(
+                f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first"
+            )
         return f"data_source/{venue}/{sources[0]['key']}"
 
     async def _top_pairs(self, venue: str, text: str) -> list[str]:
         match = re.fullmatch(r"top:(\d+)(?::(\w+))?", text)
         if match is None:
             raise BadPair(f"{text!r}: write top:NUMBER or top:NUMBER:QUOTE, like top:300:USDT")
-        from trochil.markets_once import read_markets
+        from trochil.commands.markets_once import read_markets
 
         settings = self._runtime.settings
         table = await read_markets(venue, settings.venues[venue])
@@ -311,7 +352,9 @@ class AsyncClient:
             raise
 
     async def remove_pairs(self, venue: str, *pairs: str) -> None:
-        await self._supervisor("remove_pairs", canonical(venue), [parse_pair(pair) for pair in pairs])
+        await self._supervisor(
+            "remove_pairs", canonical(venue), [parse_pair(pair) for pair in pairs]
+        )
 
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""

@@ -52,7 +52,8 @@ class Catalogue:
             by_pair.setdefault(view.trading_pair, []).append(view)
         if views != self._views:
             self._names = [
-                pa.array([getattr(v, name) for v in views], pa.string()) for name in ("venue", "trading_pair")
+                pa.array([getattr(v, name) for v in views], pa.string())
+                for name in ("venue", "trading_pair")
             ]
             self._tops = Tops([view.reader for view in views])
         self._views, self._by_pair = views, by_pair
@@ -87,4 +88,6 @@ class Catalogue:
         bid, bid_size, ask, ask_size, age = tops.numbers.T
         numbers = (bid, bid_size, ask, ask_size, (bid + ask) / 2, age)
         states = pa.DictionaryArray.from_arrays(pa.array(tops.states), STATES)
-        return pa.table([*self._names, states, *(pa.array(column) for column in numbers)], names=list(COLUMNS))
+        return pa.table(
+            [*self._names, states, *(pa.array(column) for column in numbers)], names=list(COLUMNS)
+        )

@@ -12,8 +12,8 @@ from exchanges.orders import TradingRule
 from orderbook.errors import NotReady
 from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
+from trochil.commands.status import Status
 from trochil.market_handle import MarketHandle
-from trochil.status import Status
 from trochil.views import Best, BookView
 
 T = TypeVar("T")
@@ -79,7 +79,13 @@ def connect(
     never keys. config: a dict, or a YAML or TOML file. Raises ConfigError, BadPair, AuthenticationError, NotReady.
     """
     thread = LoopThread()
-    options = {"pairs": pairs, "address": address, "accounts": accounts, "config": config, "testnet": testnet}
+    options = {
+        "pairs": pairs,
+        "address": address,
+        "accounts": accounts,
+        "config": config,
+        "testnet": testnet,
+    }
     try:
         inner = thread.run(connect_async(*venues, **options))
     except BaseException:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from actors.channel import Reset, Subscriber
-from actors.component import Peers
+from actors.component import ActorCalls
 from orderbook.active_orders import sides_of
 from orderbook.errors import Lagged
 from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Trade
@@ -21,7 +21,9 @@ class Watch:
     def __init__(self, views: Iterable[BookView]) -> None:
         self._views = {(view.venue, view.trading_pair): view for view in views}
         self._seen = {view: view.reader.version for view in self._views.values()}
-        self._named: dict[tuple[str, str], None] = dict.fromkeys(self._views)  # look at all of them once
+        self._named: dict[tuple[str, str], None] = dict.fromkeys(
+            self._views
+        )  # look at all of them once
         self._condition = threading.Condition()
         self._waiting: asyncio.Future[None] | None = None
 
@@ -61,7 +63,7 @@ class Watch:
 class Changes:
     """Wakes whoever waits, when a book that is followed changed. Lives on the client's loop, wakes any thread."""
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: ActorCalls) -> None:
         self._peers = peers
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._condition = threading.Condition()
@@ -70,7 +72,9 @@ class Changes:
     def follow(self, venue: str, tracker: str) -> None:
         """Begin to listen to a tracker, once. On the client's loop."""
         if tracker not in self._followed:
-            self._followed[tracker] = asyncio.create_task(self._listen(venue, tracker), name=f"changes {tracker}")
+            self._followed[tracker] = asyncio.create_task(
+                self._listen(venue, tracker), name=f"changes {tracker}"
+            )
 
     def watch(self, views: Iterable[BookView]) -> Watch:
         """An iterable over what changes among ``views`` from now on, in any thread."""
@@ -79,7 +83,9 @@ class Changes:
         return watch
 
     async def _listen(self, venue: str, tracker: str) -> None:
-        subscriber = Subscriber(lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes")
+        subscriber = Subscriber(
+            lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes"
+        )
         async for batch in subscriber.batches():
             any_of_them = isinstance(batch[0], Reset)
             names = None if any_of_them else [(venue, pair) for pairs in batch for pair in pairs]
@@ -108,17 +114,23 @@ class Changes:
         await asyncio.gather(*self._followed.values(), return_exceptions=True)
 
 
-async def read_trades(peers: Peers, tracker: str, pair: str) -> AsyncIterator[Trade]:
+async def read_trades(peers: ActorCalls, tracker: str, pair: str) -> AsyncIterator[Trade]:
     """Every trade from now on. Raises Lagged when some were missed."""
-    subscriber = Subscriber(lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream")
+    subscriber = Subscriber(
+        lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream"
+    )
     async for message in _messages(subscriber):
         if isinstance(message.message, Trade):
             yield message.message
 
 
-async def read_diffs(peers: Peers, tracker: str, pair: str) -> AsyncIterator[Diff | EpochChange]:
+async def read_diffs(
+    peers: ActorCalls, tracker: str, pair: str
+) -> AsyncIterator[Diff | EpochChange]:
     """Every applied change from now on; an epoch change is an item. Raises Lagged when some were missed."""
-    subscriber = Subscriber(lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream")
+    subscriber = Subscriber(
+        lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream"
+    )
     epoch = -1
     async for envelope in _messages(subscriber):
         said = envelope.message

@@ -28,7 +28,9 @@ def _where(name: str) -> Path | None:
 
 
 def _refuse(name: str, found: Path | None, home: Path) -> None:
-    what = f"{found} hides" if found else f"nothing is found for the package {name!r}, which should be"
+    what = (
+        f"{found} hides" if found else f"nothing is found for the package {name!r}, which should be"
+    )
     message = (
         f"{what} Trochil's own package {name!r} in {home}: "
         "rename it; beside a script of your own, python -P your_script.py leaves its folder out of the search too"
@@ -40,7 +42,9 @@ def _refuse(name: str, found: Path | None, home: Path) -> None:
 
 def _hidden(home: Path) -> type[ImportError]:
     """HiddenPackage from our own file, also when the package it lives in is the hidden one."""
-    spec = importlib.util.spec_from_file_location("trochil._errors", home / "orderbook" / "errors.py")
+    spec = importlib.util.spec_from_file_location(
+        "trochil._errors", home / "orderbook" / "errors.py"
+    )
     if spec is None or spec.loader is None:
         return ImportError
     module = importlib.util.module_from_spec(spec)

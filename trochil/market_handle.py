@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pyarrow as pa
 
-from actors.component import Peers
+from actors.component import ActorCalls
 from exchanges.rules import parse_pair, to_decimal
 from orderbook.errors import Disconnected, NotReady
 
@@ -137,9 +137,13 @@ class AsyncOrder:
         wanted = states or DONE
         try:
             async with asyncio.timeout(timeout):
-                while (await self.refresh()).state not in wanted or (self.is_done and not self._known["complete"]):
+                while (await self.refresh()).state not in wanted or (
+                    self.is_done and not self._known["complete"]
+                ):
                     if self.is_done and self._known["complete"]:
-                        raise NotReady(f"{self!r} will not become {' or '.join(wanted)}: {self.evidence}")
+                        raise NotReady(
+                            f"{self!r} will not become {' or '.join(wanted)}: {self.evidence}"
+                        )
                     await self._handle._await_news()
         except TimeoutError:
             raise TimeoutError(f"{self!r} is not {' or '.join(wanted)} after {timeout} s") from None
@@ -149,7 +153,7 @@ class AsyncOrder:
 class AsyncMarketHandle:
     """Orders of one account at one venue."""
 
-    def __init__(self, peers: Peers, actor: str) -> None:
+    def __init__(self, peers: ActorCalls, actor: str) -> None:
         self._peers, self._actor = peers, actor
         self._seen = 0
         self._has: frozenset[str] | None = None
@@ -237,7 +241,9 @@ class AsyncMarketHandle:
 
     async def cancel_all(self, pair: str | None = None, tag: str | None = None) -> list[AsyncOrder]:
         wanted = None if pair is None else parse_pair(pair)
-        return [AsyncOrder(self, known) for known in await self._call("cancel_all_orders", wanted, tag)]
+        return [
+            AsyncOrder(self, known) for known in await self._call("cancel_all_orders", wanted, tag)
+        ]
 
     async def orders(self, open: bool = True) -> list[AsyncOrder]:
         """Unknown and external ones included, marked."""
@@ -250,24 +256,35 @@ class AsyncMarketHandle:
         """Every fill once, from the journal, oldest first; ``since`` in ns. Amounts as decimal128(38, 18)."""
         rows = await self._call("fills_table", since or 0)
         columns = {
-            name: pa.array([_cell(kind, row[name]) for row in rows], kind) for name, kind in FILL_COLUMNS.items()
+            name: pa.array([_cell(kind, row[name]) for row in rows], kind)
+            for name, kind in FILL_COLUMNS.items()
         }
         return pa.table(columns)
 
     async def balances(self) -> dict[str, AccountBalance]:
         found = await self._call("balances_now")
-        return {asset: AccountBalance(Decimal(total), Decimal(free)) for asset, (total, free) in found.items()}
+        return {
+            asset: AccountBalance(Decimal(total), Decimal(free))
+            for asset, (total, free) in found.items()
+        }
 
     async def events(self, since: int | None = None) -> AsyncIterator[Event]:
         """Events after number ``since`` (None: from now on), for ever."""
         number = since
         if number is None:
-            number = max([event["number"] for event in await self._call("events_since", 0, 0.0)], default=0)
+            number = max(
+                [event["number"] for event in await self._call("events_since", 0, 0.0)], default=0
+            )
         while True:
             for event in await self._call("events_since", number, 5.0):
                 number = event["number"]
                 yield Event(
-                    number, event["kind"], event["client_order_id"], event["trading_pair"], event["side"], event
+                    number,
+                    event["kind"],
+                    event["client_order_id"],
+                    event["trading_pair"],
+                    event["side"],
+                    event,
                 )
 
     async def wait_ready(self, timeout: float = 30.0) -> None:
@@ -309,7 +326,10 @@ class MarketHandle:
     """Orders of one account at one venue, in sync code."""
 
     def __init__(
-        self, handle: AsyncMarketHandle, run: Run, iterate: Callable[[AsyncIterator[Any]], Iterator[Any]]
+        self,
+        handle: AsyncMarketHandle,
+        run: Run,
+        iterate: Callable[[AsyncIterator[Any]], Iterator[Any]],
     ) -> None:
         self._async, self._run, self._iterate = handle, run, iterate
 

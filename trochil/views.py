@@ -51,29 +51,48 @@ class Book(msgspec.Struct, frozen=True):
     def to_pandas(self) -> pd.DataFrame:
         """One row a level: bid_price, bid_size, ask_price, ask_size; nan where a side is shorter."""
         n = max(len(self.bids), len(self.asks))
-        sides = [np.vstack([side, np.full((n - len(side), 2), np.nan)]) for side in (self.bids, self.asks)]
-        return pd.DataFrame(np.hstack(sides), columns=["bid_price", "bid_size", "ask_price", "ask_size"])
+        sides = [
+            np.vstack([side, np.full((n - len(side), 2), np.nan)])
+            for side in (self.bids, self.asks)
+        ]
+        return pd.DataFrame(
+            np.hstack(sides), columns=["bid_price", "bid_size", "ask_price", "ask_size"]
+        )
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='color:#a33'>{price:.10g}</td><td>{size:.10g}</td></tr>"
             for price, size in self.asks[:10][::-1].tolist()
         )
-        rows += f"<tr><td colspan='2'><small>{self.state.name}, epoch {self.epoch}</small></td></tr>"
+        rows += (
+            f"<tr><td colspan='2'><small>{self.state.name}, epoch {self.epoch}</small></td></tr>"
+        )
         rows += "".join(
             f"<tr><td style='color:#383'>{price:.10g}</td><td>{size:.10g}</td></tr>"
             for price, size in self.bids[:10].tolist()
         )
         title = html.escape(f"{self.venue} {self.trading_pair}")
-        return f"<table><caption>{title}</caption><tr><th>price</th><th>size</th></tr>{rows}</table>"
+        return (
+            f"<table><caption>{title}</caption><tr><th>price</th><th>size</th></tr>{rows}</table>"
+        )
 
     def plot(self, axes: Any = None) -> Any:
         """Cumulated depth of both sides, with matplotlib; the axes."""
         import matplotlib.pyplot as plt
 
         axes = axes if axes is not None else plt.gca()
-        for levels, colour, name in ((self.bids, "tab:green", "bids"), (self.asks, "tab:red", "asks")):
-            axes.fill_between(levels[:, 0], np.cumsum(levels[:, 1]), step="post", alpha=0.5, color=colour, label=name)
+        for levels, colour, name in (
+            (self.bids, "tab:green", "bids"),
+            (self.asks, "tab:red", "asks"),
+        ):
+            axes.fill_between(
+                levels[:, 0],
+                np.cumsum(levels[:, 1]),
+                step="post",
+                alpha=0.5,
+                color=colour,
+                label=name,
+            )
         axes.set(title=f"{self.venue} {self.trading_pair}", xlabel="price", ylabel="cumulated size")
         axes.legend()
         return axes
@@ -115,7 +134,10 @@ class BookView:
         self._changes, self._diffs, self._iterate = changes, diffs, iterate
         setattr(self, "top", reader.top)  # noqa: B010 - bound at once: a call less on the hottest path
         self.get_price, self.get_mid_price = reader.get_price, reader.get_mid_price
-        self.get_vwap_for_volume, self.get_price_for_volume = reader.get_vwap_for_volume, reader.get_price_for_volume
+        self.get_vwap_for_volume, self.get_price_for_volume = (
+            reader.get_vwap_for_volume,
+            reader.get_price_for_volume,
+        )
         self.get_volume_for_price = reader.get_volume_for_price
         self.get_quote_volume_for_base_amount = reader.get_quote_volume_for_base_amount
 
@@ -173,7 +195,11 @@ class BookView:
         levels = self.reader.levels(depth, stale_ok)
         names = ("epoch", "sequence", "update_id", "venue_time", "receive_time", "publish_time")
         known = {name: levels.meta[name] for name in names}
-        state = BookState.STALE if stale_ok and self.state is BookState.STALE else BookState(levels.meta["state"])
+        state = (
+            BookState.STALE
+            if stale_ok and self.state is BookState.STALE
+            else BookState(levels.meta["state"])
+        )
         return Book(self.venue, self.trading_pair, levels.bids, levels.asks, state, **known)
 
     def arrow(self, depth: int | None = None, *, live: bool = False) -> pa.RecordBatch:

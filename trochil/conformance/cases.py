@@ -90,7 +90,10 @@ def gap_resync(desk: Desk) -> None:
 def replay_is_idempotent(desk: Desk) -> None:
     desk.live()
     desk.admin("faults", duplicate_frame=30)
-    desk.until(lambda: desk.sandbox.admin("GET", "status")["faults_done"].get("duplicate_frame", 0) >= 30, "30 doubles")
+    desk.until(
+        lambda: desk.sandbox.admin("GET", "status")["faults_done"].get("duplicate_frame", 0) >= 30,
+        "30 doubles",
+    )
     desk.must_equal_the_venue()
 
 
@@ -108,7 +111,10 @@ def checksum_mismatch(desk: Desk) -> None:
 def trades(desk: Desk) -> None:
     seen = desk.trades_heard()
     desk.until(lambda: seen, "a trade", 120.0)
-    assert all(trade.price > 0 and trade.size > 0 and trade.time > 1e18 and trade.trade_id for trade in seen)
+    assert all(
+        trade.price > 0 and trade.size > 0 and trade.time > 1e18 and trade.trade_id
+        for trade in seen
+    )
 
 
 @case("sandbox")
@@ -133,7 +139,10 @@ def unknown_frame(desk: Desk) -> None:
     view = desk.live()
     desk.admin("say", text='{"what_is":"this"}')
     before = view.counters["applied"]
-    desk.until(lambda: view.state is BookState.LIVE and view.counters["applied"] > before, "a LIVE book that goes on")
+    desk.until(
+        lambda: view.state is BookState.LIVE and view.counters["applied"] > before,
+        "a LIVE book that goes on",
+    )
     desk.must_equal_the_venue()
 
 
@@ -151,7 +160,9 @@ def listing_and_delisting(desk: Desk) -> None:
     pair = next(pair for pair in desk.sandbox.pairs if pair != desk.pair)
     desk.client.book(desk.name, pair)
     desk.admin("delist", pair=pair)
-    desk.until(lambda: pair not in [view.trading_pair for view in desk.client.books()], f"{pair} gone")
+    desk.until(
+        lambda: pair not in [view.trading_pair for view in desk.client.books()], f"{pair} gone"
+    )
     desk.admin("list", pair=pair)
     desk.until(lambda: pair in [view.trading_pair for view in desk.client.books()], f"{pair} back")
     desk.client.book(desk.name, pair)
@@ -169,13 +180,17 @@ def signature_vectors(desk: Desk) -> None:
         method, url, params = vector["http_method"], vector["url"], vector.get("params", {})
         signed = auth.generate_auth_dict(method, url, params, vector.get("body"), now=vector["now"])
         whole = f"{signed['url']} {signed['headers']} {signed['body'].decode()}"
-        assert vector["expect"] in whole, f"{vector['source']}: {vector['expect']} is not in {whole}"
+        assert vector["expect"] in whole, (
+            f"{vector['source']}: {vector['expect']} is not in {whole}"
+        )
 
 
 @case("sandbox")
 def refused_login(desk: Desk) -> None:
     keys = {**desk.sandbox.accounts["default"]}
-    keys["api_key"] = desk.exchange.client_id(7) if not keys["api_key"].startswith("0x") else "0x" + "12" * 20
+    keys["api_key"] = (
+        desk.exchange.client_id(7) if not keys["api_key"].startswith("0x") else "0x" + "12" * 20
+    )
     path = desk.sandbox.folder / "wrong.toml"
     path.write_text("[wrong]\n" + "".join(f'{name} = "{value}"\n' for name, value in keys.items()))
     path.chmod(0o600)
@@ -308,7 +323,9 @@ def answer_lost(desk: Desk) -> None:
 @case("sandbox", "keys")
 def rate_limit_with_its_deadline(desk: Desk) -> None:
     desk.admin("faults", http_429=1)
-    refused = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait("rejected", "open", timeout=PATIENCE)
+    refused = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait(
+        "rejected", "open", timeout=PATIENCE
+    )
     assert refused.state == "rejected", "a 429 is proof that nothing was done"
     time.sleep(1.2)
     order: Order = desk.until(lambda: _placed(desk), "an order after the deadline")
@@ -317,7 +334,9 @@ def rate_limit_with_its_deadline(desk: Desk) -> None:
 
 
 def _placed(desk: Desk) -> Order | None:
-    order = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait("rejected", "open", timeout=PATIENCE)
+    order = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait(
+        "rejected", "open", timeout=PATIENCE
+    )
     return order if order.state == "open" else None
 
 
@@ -356,7 +375,9 @@ def must_balance(desk: Desk) -> None:
     """Our balances are the venue's ledger, once everything has settled."""
 
     def agree() -> bool:
-        ours = {asset: [str(b.total), str(b.available)] for asset, b in desk.market.balances().items()}
+        ours = {
+            asset: [str(b.total), str(b.available)] for asset, b in desk.market.balances().items()
+        }
         return bool(desk.admin("balances_match", account="default", balances=ours)["match"])
 
     desk.until(agree, "balances equal to the venue's ledger")

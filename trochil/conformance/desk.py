@@ -34,13 +34,19 @@ REPOSITORY_FRAMES = Path(__file__).parents[2] / "tests" / "frames"
 def frames_of(exchange: Exchange) -> Path:
     """Where a venue's frames and vectors are: of this repository, or beside the adapter of another package."""
     ours = REPOSITORY_FRAMES / exchange.name
-    return ours if ours.is_dir() else Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
+    return (
+        ours
+        if ours.is_dir()
+        else Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
+    )
 
 
 class Desk:
     """One venue. ``sandbox`` is None at a real one; ``market`` needs keys."""
 
-    def __init__(self, exchange: Exchange, client: trochil.Client, pair: str, sandbox: SandboxProcess | None) -> None:
+    def __init__(
+        self, exchange: Exchange, client: trochil.Client, pair: str, sandbox: SandboxProcess | None
+    ) -> None:
         self.exchange, self.client, self.pair, self._sandbox = exchange, client, pair, sandbox
         self.value = VALUE
         self.frames = frames_of(exchange)
@@ -85,7 +91,10 @@ class Desk:
     def live(self, above_epoch: int = 0) -> BookView:
         """The book, LIVE, with an epoch above the one given."""
         view = self.book
-        self.until(lambda: view.state is BookState.LIVE and view.epoch > above_epoch, "a LIVE book of a new epoch")
+        self.until(
+            lambda: view.state is BookState.LIVE and view.epoch > above_epoch,
+            "a LIVE book of a new epoch",
+        )
         return view
 
     def trades_heard(self) -> list[Trade]:
@@ -123,7 +132,11 @@ class Desk:
         for name, ours in (("bids", view.bids), ("asks", view.asks)):
             levels = np.array(theirs[name], np.float64).reshape(-1, 2)[: len(ours)]
             # Sums of orders are exact sums of float64: the last digit may differ from the decimals' sum.
-            if len(ours) < min(5, len(levels)) or len(levels) != len(ours) or not np.allclose(levels, ours, 1e-14, 0):
+            if (
+                len(ours) < min(5, len(levels))
+                or len(levels) != len(ours)
+                or not np.allclose(levels, ours, 1e-14, 0)
+            ):
                 return name
         return ""
 
@@ -133,12 +146,19 @@ class Desk:
         return self.rules[self.pair]
 
     def amount(self, value: Decimal | None = None) -> Decimal:
-        return quantize((value or self.value) / Decimal(repr(self.live().top().mid)), self.rule().size_step)
+        return quantize(
+            (value or self.value) / Decimal(repr(self.live().top().mid)), self.rule().size_step
+        )
 
     def far(self, side: str) -> Decimal:
         """A price at which an order rests undisturbed."""
-        middle, rounding = Decimal(repr(self.live().top().mid)), ROUND_DOWN if side == "buy" else ROUND_UP
-        return quantize_price(middle * Decimal("0.8" if side == "buy" else "1.2"), self.rule(), rounding)
+        middle, rounding = (
+            Decimal(repr(self.live().top().mid)),
+            ROUND_DOWN if side == "buy" else ROUND_UP,
+        )
+        return quantize_price(
+            middle * Decimal("0.8" if side == "buy" else "1.2"), self.rule(), rounding
+        )
 
     def through(self, side: str) -> Decimal:
         """A price at which an order takes."""
@@ -154,10 +174,14 @@ class Desk:
 
     def first_in_line(self) -> Order:
         """An open buy that stands alone as the best bid; the market must be quiet."""
-        book = self.sandbox.admin("GET", f"book?pair={self.pair}")  # the venue's own: ours may be behind
+        book = self.sandbox.admin(
+            "GET", f"book?pair={self.pair}"
+        )  # the venue's own: ours may be behind
         bid, ask = (Decimal(book[side][0][0]) for side in ("bids", "asks"))
         price = quantize_price((bid + ask) / 2, self.rule())
-        assert bid < price < ask, f"no room between {bid} and {ask} by steps of {self.rule().price_tick}"
+        assert bid < price < ask, (
+            f"no room between {bid} and {ask} by steps of {self.rule().price_tick}"
+        )
         return self.market.buy(self.pair, self.amount(), price).wait("open", timeout=PATIENCE)
 
     def hit(self, order: Order, amount: Decimal) -> None:
@@ -195,10 +219,16 @@ def sandbox_desk(exchange: Exchange, feed: str = "") -> Iterator[Desk]:
     with SandboxProcess(name, seed=11, rate=20) as sandbox:
         venues = {name: {"hosts": sandbox.hosts[name], "feed": feed}}
         deployment = f"conformance-{name}-{feed}".rstrip("-")
-        config = sandbox.config | {"deployment": deployment, "rules_refresh": RULES_REFRESH, "venues": venues}
+        config = sandbox.config | {
+            "deployment": deployment,
+            "rules_refresh": RULES_REFRESH,
+            "venues": venues,
+        }
         accounts = {name: f"file:{sandbox.keys_file}#default"}
         pairs = sandbox.pairs[:2]
-        with trochil.connect(name, pairs=pairs, accounts=accounts, config=config, address="inline") as client:
+        with trochil.connect(
+            name, pairs=pairs, accounts=accounts, config=config, address="inline"
+        ) as client:
             desk = Desk(exchange, client, pairs[0], sandbox)
             desk.prepare(has_key=True)
             yield desk

@@ -11,12 +11,19 @@ from typing import Any
 from aiohttp import web
 
 from trochil.sandbox import dialects
-from trochil.sandbox.faults import Faults, parse_faults
+from trochil.sandbox.market.faults import Faults, parse_faults
+from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.replay import Replay, ReplayError
 from trochil.sandbox.server import Server
-from trochil.sandbox.venue import Symbol
 
-BALANCES = {"BTC": "10", "ETH": "100", "SOL": "1000", "USDT": "1000000", "USD": "1000000", "USDC": "1000000"}
+BALANCES = {
+    "BTC": "10",
+    "ETH": "100",
+    "SOL": "1000",
+    "USDT": "1000000",
+    "USD": "1000000",
+    "USDC": "1000000",
+}
 CANNOT = 2
 """Exit code for what the user can mend: a port in use, a bad argument."""
 
@@ -27,21 +34,35 @@ def symbol_of(pair: str) -> Symbol:
         raise ValueError(f"{pair!r} is no pair; write BASE-QUOTE, like BTC-USDT")
     dollar = quote in ("USDT", "USDC", "USD")
     tick, least = ("0.01", "5") if dollar else ("0.00001", "0.0001")
-    return Symbol(base, quote, Decimal(tick), Decimal("0.00001" if dollar else "0.0001"), Decimal(least))
+    return Symbol(
+        base, quote, Decimal(tick), Decimal("0.00001" if dollar else "0.0001"), Decimal(least)
+    )
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="trochil sandbox", description="A local venue to trade on.")
+    parser = argparse.ArgumentParser(
+        prog="trochil sandbox", description="A local venue to trade on."
+    )
     parser.add_argument("exchange", nargs="*", default=[dialects.FIRST], help="venue to play")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=50.0, help="flow events a second and pair")
-    parser.add_argument("--pairs", nargs="+", help="markets to open; the venue's usual ones by default")
-    parser.add_argument("--faults", default="", help="name=value,... (a chance below 1, a number of times from 1 on)")
-    parser.add_argument("--replay", metavar="FILE", help="serve recorded frames instead of a market")
+    parser.add_argument(
+        "--pairs", nargs="+", help="markets to open; the venue's usual ones by default"
+    )
+    parser.add_argument(
+        "--faults",
+        default="",
+        help="name=value,... (a chance below 1, a number of times from 1 on)",
+    )
+    parser.add_argument(
+        "--replay", metavar="FILE", help="serve recorded frames instead of a market"
+    )
     parser.add_argument("--pair", help="the pair to replay")
     parser.add_argument("--speed", default="max", help="max, or a multiple of the recorded pace")
-    parser.add_argument("--drop", default="", metavar="A-B", help="diff frames to withhold, counted from 1")
+    parser.add_argument(
+        "--drop", default="", metavar="A-B", help="diff frames to withhold, counted from 1"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
     return parser.parse_args(argv)
 
@@ -53,13 +74,17 @@ def build(options: argparse.Namespace) -> Server:
     dialect = dialects.load(options.exchange[0])
     faults = Faults(options.seed, parse_faults(options.faults))
     if options.replay:
-        replay = Replay(options.replay, options.pair or "", options.speed, options.drop, dialect.recordings)
+        replay = Replay(
+            options.replay, options.pair or "", options.speed, options.drop, dialect.recordings
+        )
         server = Server(dialect, {}, seed=options.seed, faults=faults)
         replay.attach(server)
     else:
         symbols = {pair: symbol_of(pair) for pair in options.pairs or dialect.pairs}
         server = Server(dialect, symbols, seed=options.seed, rate=options.rate, faults=faults)
-    assets = {asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)}
+    assets = {
+        asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)
+    }
     server.new_account("default", {asset: BALANCES.get(asset, "1000") for asset in sorted(assets)})
     return server
 
@@ -96,7 +121,9 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def explain(said: dict[str, Any]) -> str:
-    lines = [f"{name}: {hosts['rest']} and {hosts['public']}" for name, hosts in said["exchange"].items()]
+    lines = [
+        f"{name}: {hosts['rest']} and {hosts['public']}" for name, hosts in said["exchange"].items()
+    ]
     accounts = [
         f"account {name}: " + ", ".join(f"{field} {value}" for field, value in keys.items())
         for name, keys in said["accounts"].items()
@@ -112,7 +139,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"sandbox: {error}", file=sys.stderr)
         return CANNOT
     except OSError as error:
-        print(f"sandbox: port {options.port} can't be used: {error.strerror}; choose another --port", file=sys.stderr)
+        print(
+            f"sandbox: port {options.port} can't be used: {error.strerror}; choose another --port",
+            file=sys.stderr,
+        )
         return CANNOT
     return 0
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from trochil.sandbox.matching import Order
-from trochil.sandbox.venue import Rejected, Symbol
+from trochil.sandbox.market.matching import Order
+from trochil.sandbox.market.venue import Rejected, Symbol
 
 if TYPE_CHECKING:
     from trochil.sandbox.server import Server
@@ -31,7 +31,12 @@ class Admin:
                 app.router.add_route(method, f"/_sandbox/{name}", self._guarded(handler))
 
     def _reads(self) -> dict[str, Handler]:
-        return {"status": self._status, "orders": self._orders, "fills": self._fills, "book": self._book}
+        return {
+            "status": self._status,
+            "orders": self._orders,
+            "fills": self._fills,
+            "book": self._book,
+        }
 
     def _writes(self) -> dict[str, Handler]:
         return {
@@ -76,7 +81,11 @@ class Admin:
 
     def _orders(self, given: dict[str, Any]) -> Any:
         account = given.get("account", "default")
-        return [describe(order) for order in self._server.venue.orders.values() if order.account.name == account]
+        return [
+            describe(order)
+            for order in self._server.venue.orders.values()
+            if order.account.name == account
+        ]
 
     def _fills(self, given: dict[str, Any]) -> Any:
         account = given.get("account", "default")
@@ -97,7 +106,8 @@ class Admin:
     def _book(self, given: dict[str, Any]) -> Any:
         book = self._server.book(given["pair"])
         sides = {
-            name: [[str(p), str(s)] for p, s in book.levels(side)] for name, side in (("bids", "buy"), ("asks", "sell"))
+            name: [[str(p), str(s)] for p, s in book.levels(side)]
+            for name, side in (("bids", "buy"), ("asks", "sell"))
         }
         return {"update_id": book.update_id, **sides}
 
@@ -113,7 +123,10 @@ class Admin:
             theirs = [Decimal(value) for value in given["balances"].get(asset, ["0", "0"])]
             ours = [account.of(asset).total, account.of(asset).free]
             if theirs != ours:
-                differences[asset] = {"ledger": [str(v) for v in ours], "client": [str(v) for v in theirs]}
+                differences[asset] = {
+                    "ledger": [str(v) for v in ours],
+                    "client": [str(v) for v in theirs],
+                }
         return {"match": not differences, "differences": differences}
 
     def _list(self, given: dict[str, Any]) -> Any:
@@ -123,7 +136,9 @@ class Admin:
             known.trading = True
         else:
             base, quote = pair.split("-")
-            self._server.venue.list_pair(pair, Symbol(base, quote, Decimal("0.01"), Decimal("0.00001")))
+            self._server.venue.list_pair(
+                pair, Symbol(base, quote, Decimal("0.01"), Decimal("0.00001"))
+            )
             self._server.begin_flow(pair)
         return {"listed": pair}
 
@@ -166,7 +181,14 @@ class Admin:
         price = Decimal(given["price"]) if given.get("price") else None
         kind = "market" if price is None else "limit"
         order = server.venue.place(
-            server.house, pair, given["side"], kind, Decimal(given["amount"]), price, server.now_ns(), tif="IOC"
+            server.house,
+            pair,
+            given["side"],
+            kind,
+            Decimal(given["amount"]),
+            price,
+            server.now_ns(),
+            tif="IOC",
         )
         return {"filled": str(order.filled)}
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from trochil.sandbox.venue import Rejected
+from trochil.sandbox.market.venue import Rejected
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Kind = str | Callable[[Any], str]

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from trochil.sandbox.dialect import Wire
 from trochil.sandbox.facts import facts_of, text
-from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.server import Server
 from trochil.sandbox.shape import Facts, Made
 
@@ -56,5 +56,7 @@ class Blocks(Wire):
     def block(self, pair: str) -> tuple[list[Made], list[Made]]:
         """Rows of the new orders, and of all changes."""
         changes = self._changes.pop(pair, [])
-        opened = self.rows(self.opened_words, (change for change in changes if change.what == "new"))
+        opened = self.rows(
+            self.opened_words, (change for change in changes if change.what == "new")
+        )
         return opened, [self.row(self.change_words[change.what], change) for change in changes]

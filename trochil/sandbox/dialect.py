@@ -17,18 +17,18 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from trochil.sandbox.accounts import Account
 from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
 from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
 from trochil.sandbox.lookups import Asked, Lookup, alone, headed, keyed, lookup, own, under
-from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.recordings import Gzipped, Record, Recordings
 from trochil.sandbox.refusing import INSTEAD, refusals
 from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made
 from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.telling import Telling, tell
-from trochil.sandbox.venue import Rejected
 from trochil.sandbox.windows import Levels, Window, rows
 
 __all__ = [
@@ -115,7 +115,11 @@ class Wire(Telling):
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""
-        secret = b64encode(secrets.token_bytes(32)).decode() if self.secrets_are_base64 else secrets.token_hex(32)
+        secret = (
+            b64encode(secrets.token_bytes(32)).decode()
+            if self.secrets_are_base64
+            else secrets.token_hex(32)
+        )
         keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secret}
         return keys | {field: secrets.token_hex(6) for field in self.key_fields}
 
@@ -169,7 +173,11 @@ class Wire(Telling):
 
     def book_topics(self, pair: str) -> dict[str, int]:
         """The topics of a pair's books, with their depths; a book may have several."""
-        return {topic: depth for depth in self.depths for topic in self._topics(self.book_topic, pair, depth)}
+        return {
+            topic: depth
+            for depth in self.depths
+            for topic in self._topics(self.book_topic, pair, depth)
+        }
 
     def image_topics(self, pair: str) -> list[str]:
         """The topics of a pair's whole windows."""
@@ -243,11 +251,17 @@ class Wire(Telling):
     def add_routes(self, app: web.Application) -> None:
         for question in self.lookups:
             method, _, path = question.path.partition(" ")
-            kind = {"place": "place", "cancel": "cancel", "cancel_all": "cancel"}.get(question.what, "query")
-            app.router.add_route(method, path, self._answering(self._looking(question), kind, question.signed))
+            kind = {"place": "place", "cancel": "cancel", "cancel_all": "cancel"}.get(
+                question.what, "query"
+            )
+            app.router.add_route(
+                method, path, self._answering(self._looking(question), kind, question.signed)
+            )
         for path, answer in self.fixed.items():
             method, _, path = path.partition(" ")
-            app.router.add_route(method, path, self._answering(lambda ask, answer=answer: answer, "query", False))
+            app.router.add_route(
+                method, path, self._answering(lambda ask, answer=answer: answer, "query", False)
+            )
         for _, handler in inspect.getmembers(self, callable):
             for path, kind, signed in getattr(handler, "routes", ()):
                 method, _, path = path.partition(" ")
@@ -278,9 +292,15 @@ class Wire(Telling):
         answer.kind = kind  # type: ignore[attr-defined]
         return answer
 
-    def error(self, why: str, detail: str = "", retry_after: int = 0, echo: Any = None) -> web.Response:
+    def error(
+        self, why: str, detail: str = "", retry_after: int = 0, echo: Any = None
+    ) -> web.Response:
         status, code, message = self._worded(why)
-        until = str(self.server.now_ns() // 1_000_000 + retry_after * 1000) if self.reset_header else str(retry_after)
+        until = (
+            str(self.server.now_ns() // 1_000_000 + retry_after * 1000)
+            if self.reset_header
+            else str(retry_after)
+        )
         headers = {self.reset_header or "Retry-After": until} if retry_after else {}
         body = self.refused(code, message.format(detail))
         return web.json_response({**echo, **body} if echo else body, status=status, headers=headers)
@@ -296,7 +316,11 @@ class Wire(Telling):
             said = {ours: ask.get(theirs) for ours, theirs in question.asked.items()}
             given = {ours: "" if value is None else value for ours, value in said.items()}
             found = find(account, Asked(given, question.asked))
-            rows = self.rows(question.words, found) if isinstance(found, list) else self.row(question.words, found)
+            rows = (
+                self.rows(question.words, found)
+                if isinstance(found, list)
+                else self.row(question.words, found)
+            )
             return rows if question.wrap is None else question.wrap(rows)
 
         return answer
@@ -322,9 +346,15 @@ class Wire(Telling):
 
         return serve
 
-    def subscribe(self, connection: Connection, topics: list[str], on: bool = True, ack: Any = None) -> None:
+    def subscribe(
+        self, connection: Connection, topics: list[str], on: bool = True, ack: Any = None
+    ) -> None:
         """Follow topics, or end that, once ``ack`` is told. Raises Rejected("no_login"), having done nothing."""
-        if on and connection.account is None and any(topic.startswith(self.needs_login) for topic in topics):
+        if (
+            on
+            and connection.account is None
+            and any(topic.startswith(self.needs_login) for topic in topics)
+        ):
             raise Rejected("no_login")
         if ack is not None:
             self.tell(connection, ack)
@@ -334,13 +364,19 @@ class Wire(Telling):
     def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
         """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""
         replay = self.server.replay
-        if on and replay is not None and topic in (*self.book_topics(replay.pair), *self.image_topics(replay.pair)):
+        if (
+            on
+            and replay is not None
+            and topic in (*self.book_topics(replay.pair), *self.image_topics(replay.pair))
+        ):
             replay.listened()
         for pair in self.venue.symbols if on else ():
             opening = self.book_topics(pair) if self.opens_with_book else {}
             opening |= dict.fromkeys(self.image_topics(pair) if replay is None else (), 0)
             if topic in opening and not self.server.faults.hits("withhold_snapshot"):
-                self.tell(connection, partial(self.topic_frame, topic, self.whole(pair, opening[topic])))
+                self.tell(
+                    connection, partial(self.topic_frame, topic, self.whole(pair, opening[topic]))
+                )
         (connection.topics.add if on else connection.topics.discard)(topic)
 
     def tell(self, connection: Connection, frame: Any) -> None:

@@ -11,10 +11,10 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from trochil.sandbox.accounts import ZERO, Account, Holding
-from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.market.accounts import ZERO, Account, Holding
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.venue import Event, Fill, Symbol, Venue
 from trochil.sandbox.shape import Facts
-from trochil.sandbox.venue import Event, Fill, Symbol, Venue
 
 
 def text(value: Decimal) -> str:
@@ -25,7 +25,9 @@ def text(value: Decimal) -> str:
 
 def iso(ns: int) -> str:
     """2024-01-01T00:00:00.000000Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
+    )
 
 
 def seconds_of(stamp: Any) -> float:
@@ -49,7 +51,13 @@ def times(name: str, ns: int) -> Facts:
     """``name``_ms, _us, _ns, _s (with digits behind the point) and _iso; empty for no time."""
     if not ns:
         return dict.fromkeys((f"{name}_{unit}" for unit in ("ms", "us", "ns", "s", "iso")), "")
-    units = {"ms": str(ms(ns)), "us": str(ns // 1000), "ns": str(ns), "s": f"{ns / 1e9:.4f}", "iso": iso(ns)}
+    units = {
+        "ms": str(ms(ns)),
+        "us": str(ns // 1000),
+        "ns": str(ns),
+        "s": f"{ns / 1e9:.4f}",
+        "iso": iso(ns),
+    }
     return {f"{name}_{unit}": value for unit, value in units.items()}
 
 
@@ -69,7 +77,11 @@ class Held(NamedTuple):
 
 def holdings(account: Account, *assets: str) -> list[Held]:
     """All of them, or those named."""
-    return [Held(asset, held) for asset, held in account.holdings.items() if not assets or asset in assets]
+    return [
+        Held(asset, held)
+        for asset, held in account.holdings.items()
+        if not assets or asset in assets
+    ]
 
 
 @singledispatch
@@ -83,10 +95,23 @@ def facts_of(thing: Any) -> Facts:
 def _symbol(symbol: Symbol) -> Facts:
     """pair, base, quote, tick, step and their decimals, least (base), worth (quote), most, trading."""
     steps = (("tick", symbol.price_tick), ("step", symbol.size_step))
-    places = {f"{name}_places": str(max(0, -int(value.as_tuple().exponent))) for name, value in steps}
+    places = {
+        f"{name}_places": str(max(0, -int(value.as_tuple().exponent))) for name, value in steps
+    }
     sizes = {name: text(value) for name, value in (*steps, ("least", symbol.size_step))}
-    limits = {"worth": text(symbol.min_notional), "most": text(symbol.max_size), "trading": symbol.trading}
-    return {"pair": symbol.pair, "base": symbol.base, "quote": symbol.quote, **places, **sizes, **limits}
+    limits = {
+        "worth": text(symbol.min_notional),
+        "most": text(symbol.max_size),
+        "trading": symbol.trading,
+    }
+    return {
+        "pair": symbol.pair,
+        "base": symbol.base,
+        "quote": symbol.quote,
+        **places,
+        **sizes,
+        **limits,
+    }
 
 
 @facts_of.register
@@ -95,8 +120,15 @@ def _market(market: Market) -> Facts:
     venue, pair = market
     book, (base, quote) = venue.books[pair], venue.volume[pair]
     bid, ask = (book.best(side) or ZERO for side in ("buy", "sell"))
-    sizes = {"bid_size": text(book.size_at("buy", bid)), "ask_size": text(book.size_at("sell", ask))}
-    last = {"last": text(venue.last_price.get(pair) or bid), "volume": text(base), "quote_volume": text(quote)}
+    sizes = {
+        "bid_size": text(book.size_at("buy", bid)),
+        "ask_size": text(book.size_at("sell", ask)),
+    }
+    last = {
+        "last": text(venue.last_price.get(pair) or bid),
+        "volume": text(base),
+        "quote_volume": text(quote),
+    }
     best = {"bid": text(bid), "ask": text(ask), "middle": text((bid + ask) / 2)}
     return {"pair": pair, **best, **sizes, **last}
 
@@ -152,8 +184,16 @@ def cased(name: str, value: str) -> Facts:
 def _match(match: Match) -> Facts:
     """A public trade: pair, trade_id, maker_uuid and taker_uuid (of the orders), price, amount, value, the taker's
     side, Side, SIDE (and maker_side, maker_buys), its time."""
-    ids = {"trade_id": str(match.id), "maker_uuid": uuid(match.maker.id), "taker_uuid": uuid(match.taker.id)}
-    what = {"price": text(match.price), "amount": text(match.amount), "value": text(match.price * match.amount)}
+    ids = {
+        "trade_id": str(match.id),
+        "maker_uuid": uuid(match.maker.id),
+        "taker_uuid": uuid(match.taker.id),
+    }
+    what = {
+        "price": text(match.price),
+        "amount": text(match.amount),
+        "value": text(match.price * match.amount),
+    }
     maker = match.maker.side
     sides = {**cased("side", match.taker.side), "maker_side": maker, "maker_buys": maker == "buy"}
     return {"pair": match.maker.symbol, **ids, **what, **sides, **times("time", match.time)}
@@ -163,7 +203,15 @@ def _match(match: Match) -> Facts:
 def _fill(fill: Fill) -> Facts:
     """The order's facts, and of the trade: trade_id, fill_price, fill_amount, fill_value, fee, fee_asset, minus_fee,
     fee_rate, maker, taker, role, time."""
-    trade = (str(fill.trade_id), fill.price, fill.amount, fill.fee, fill.fee_asset, fill.is_maker, fill.time)
+    trade = (
+        str(fill.trade_id),
+        fill.price,
+        fill.amount,
+        fill.fee,
+        fill.fee_asset,
+        fill.is_maker,
+        fill.time,
+    )
     return facts_of(fill.order) | _trade(*trade)
 
 
@@ -173,14 +221,32 @@ def _event(event: Event) -> Facts:
     match, what = event.match, facts_of(event.order) | {"event": event.kind}
     if match is None:
         return what | _trade("", ZERO, ZERO, ZERO, "", False, event.time)
-    trade = (str(match.id), match.price, match.amount, event.fee, event.fee_asset, match.maker is event.order)
+    trade = (
+        str(match.id),
+        match.price,
+        match.amount,
+        event.fee,
+        event.fee_asset,
+        match.maker is event.order,
+    )
     return what | _trade(*trade, event.time)
 
 
-def _trade(trade_id: str, price: Decimal, amount: Decimal, fee: Decimal, asset: str, maker: bool, ns: int) -> Facts:
-    what = {"fill_price": text(price), "fill_amount": text(amount), "fill_value": text(price * amount)}
+def _trade(
+    trade_id: str, price: Decimal, amount: Decimal, fee: Decimal, asset: str, maker: bool, ns: int
+) -> Facts:
+    what = {
+        "fill_price": text(price),
+        "fill_amount": text(amount),
+        "fill_value": text(price * amount),
+    }
     fees = {"fee": f"{fee:f}", "minus_fee": f"{-fee:f}", "fee_asset": asset}
-    role = {"trade_id": trade_id, "maker": maker, "taker": not maker, **cased("role", "maker" if maker else "taker")}
+    role = {
+        "trade_id": trade_id,
+        "maker": maker,
+        "taker": not maker,
+        **cased("role", "maker" if maker else "taker"),
+    }
     return {**what, **fees, **role, **times("time", ns)}
 
 
@@ -193,4 +259,9 @@ def _account(account: Account) -> Facts:
 def _held(held: Held) -> Facts:
     """asset, total, free, held."""
     what = held.holding
-    return {"asset": held.asset, "total": f"{what.total:f}", "free": f"{what.free:f}", "held": f"{what.held:f}"}
+    return {
+        "asset": held.asset,
+        "total": f"{what.total:f}",
+        "free": f"{what.free:f}",
+        "held": f"{what.held:f}",
+    }

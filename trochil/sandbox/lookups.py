@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from trochil.sandbox.venue import Rejected
+from trochil.sandbox.market.venue import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,9 @@ class Lookup:
     asked: Mapping[str, str]
 
 
-def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str) -> Lookup:
+def lookup(
+    path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str
+) -> Lookup:
     """``lookup("GET /trades", "trades", TRADE, pair="symbol", limit="size")``: rows worded by ``shape``.
 
     ``what``: venue (one row), markets (rules), tickers, ticker (one, if asked), trades (public, newest first; oldest
@@ -36,7 +38,9 @@ def lookup(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | N
     return Lookup(path, what, words, False, wrap, asked)
 
 
-def own(path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str) -> Lookup:
+def own(
+    path: str, what: str, words: str = "", wrap: Callable[[Any], Any] | None = None, **asked: str
+) -> Lookup:
     """The same behind a signature, of the account that asks."""
     return Lookup(path, what, words, True, wrap, asked)
 

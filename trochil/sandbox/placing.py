@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from trochil.sandbox.accounts import ZERO, Account
 from trochil.sandbox.lookups import Asked
-from trochil.sandbox.matching import Order
+from trochil.sandbox.market.accounts import ZERO, Account
+from trochil.sandbox.market.matching import Order
+from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.records import Records
-from trochil.sandbox.venue import Rejected
 
 LASTING = ("GTC", "IOC", "FOK")
 
@@ -38,11 +38,18 @@ class Placing(Records):
         post = given.get("post") is True or "post" in str(given.get("post", ""))
         terms = "post_only" if post and terms != "market" else terms
         price = None if terms == "market" else Decimal(str(given.need("price")))
-        in_quote = bool(given.get("quote")) or (price is None and self._unit(given.get("unit", ""), side) == "quote")
-        size, client = Decimal(str(given.get("quote") or given.need("size"))), given.get("client", "")
+        in_quote = bool(given.get("quote")) or (
+            price is None and self._unit(given.get("unit", ""), side) == "quote"
+        )
+        size, client = (
+            Decimal(str(given.get("quote") or given.need("size"))),
+            given.get("client", ""),
+        )
         client = str(UUID(client)) if client and self.client_ids_are_uuids else client
         pair = self.pair(given.need("pair"))
-        return self.take(account, pair, side, size, price, tif=terms, client_id=client, in_quote=in_quote)
+        return self.take(
+            account, pair, side, size, price, tif=terms, client_id=client, in_quote=in_quote
+        )
 
     def _terms(self, kind: str, given: Asked) -> str:
         """Raises Rejected: missing; illegal; not_required, for a time in force beside a kind that says it all."""
@@ -50,7 +57,9 @@ class Placing(Records):
         words, tif = self.words.get("terms", {}), str(given.get("tif", ""))
         worded = {ours: theirs for ours, theirs in words.items() if ours != "market"}
         times = Counter(worded.values())
-        meant: dict[str, str] = {theirs: ours for ours, theirs in worded.items() if times[theirs] == 1}
+        meant: dict[str, str] = {
+            theirs: ours for ours, theirs in worded.items() if times[theirs] == 1
+        }
         if kind in meant or kind == words.get("market"):
             if tif:
                 raise Rejected("not_required", given.names["tif"])
@@ -75,10 +84,20 @@ class Placing(Records):
         return next(named, "quote" if self.buys_by_value and side == "buy" else "base")
 
     def take(
-        self, account: Account, pair: str, side: str, size: Decimal, price: Decimal | None, *, tif: str, **terms: Any
+        self,
+        account: Account,
+        pair: str,
+        side: str,
+        size: Decimal,
+        price: Decimal | None,
+        *,
+        tif: str,
+        **terms: Any,
     ) -> Order:
         """An order in our words. ``tif`` also market or post_only; ``terms``: client_id, in_quote (the size)."""
         type = tif if tif in ("market", "post_only") else "limit"
         base, quote = (ZERO, size) if terms.pop("in_quote", False) else (size, None)
         terms |= {"tif": "GTC" if type != "limit" else tif, "quote_amount": quote}
-        return self.venue.place(account, pair, side, type, base, price, self.server.now_ns(), **terms)
+        return self.venue.place(
+            account, pair, side, type, base, price, self.server.now_ns(), **terms
+        )

@@ -38,7 +38,9 @@ class SandboxProcess:
             if value is not None:
                 values = list(value) if isinstance(value, list | tuple) else [value]
                 command += [f"--{name}", *map(str, values)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -69,7 +71,10 @@ class SandboxProcess:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -98,7 +103,9 @@ class SandboxProcess:
     def folder(self) -> Path:
         """A private folder of this sandbox; gone when it stops."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="trochil-sandbox-", ignore_cleanup_errors=True)
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="trochil-sandbox-", ignore_cleanup_errors=True
+            )
         return Path(self._folder.name)
 
     @property
@@ -123,7 +130,9 @@ class SandboxProcess:
         """One request at the admin door, answered as JSON. Raises SandboxError with what it said."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
         headers = {"X-Sandbox-Token": self._said["admin_token"], "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self._said['admin']}/{path}", data, headers, method=method)
+        request = urllib.request.Request(
+            f"{self._said['admin']}/{path}", data, headers, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.load(answer)

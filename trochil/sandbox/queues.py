@@ -6,12 +6,12 @@ from decimal import Decimal
 from itertools import product
 from typing import ClassVar, NamedTuple
 
-from trochil.sandbox.accounts import ZERO
 from trochil.sandbox.dialect import Wire
 from trochil.sandbox.facts import iso, text
-from trochil.sandbox.matching import Book, Side
+from trochil.sandbox.market.accounts import ZERO
+from trochil.sandbox.market.matching import Book, Side
+from trochil.sandbox.market.venue import Venue
 from trochil.sandbox.server import Connection, Server
-from trochil.sandbox.venue import Venue
 from trochil.sandbox.windows import Levels
 
 SIDES = ("buy", "sell")
@@ -41,7 +41,10 @@ class Queues:
     def whole(self, pair: str, depth: int) -> list[list[Told]]:
         if (pair, depth) not in self._shown:
             self._shown[pair, depth] = self._now(pair, depth)
-        return [[Told("", name, *shown) for name, shown in side.items()] for side in self._shown[pair, depth]]
+        return [
+            [Told("", name, *shown) for name, shown in side.items()]
+            for side in self._shown[pair, depth]
+        ]
 
     def change(self, pair: str, depth: int) -> list[list[Told]]:
         """What a client must do to the last window; it forgets by itself what was pushed out."""
@@ -53,20 +56,38 @@ class Queues:
         """What stands on the best ``levels`` of a window."""
         sides = self.whole(pair, depth)
         prices = [list(dict.fromkeys(told.price for told in side))[:levels] for side in sides]
-        return [[told for told in side if told.price in best] for side, best in zip(sides, prices, strict=True)]
+        return [
+            [told for told in side if told.price in best]
+            for side, best in zip(sides, prices, strict=True)
+        ]
 
     def written(self, pair: str, depth: int, checked: int, changes: bool) -> tuple[str, str, int]:
         """Bids and asks as JSON, all or what has changed, and the checksum of the best ``checked`` levels."""
         sides = self.change(pair, depth) if changes else self.whole(pair, depth)
-        bids, asks = (",".join(self._row.format(**self._texts(pair, told)) for told in side) for side in sides)
-        best = [self._texts(pair, told) for side in self.best(pair, depth, checked)[::-1] for told in side]
-        return bids, asks, crc32_of_digits(texts[name] for texts in best for name in ("price", "size"))
+        bids, asks = (
+            ",".join(self._row.format(**self._texts(pair, told)) for told in side) for side in sides
+        )
+        best = [
+            self._texts(pair, told)
+            for side in self.best(pair, depth, checked)[::-1]
+            for told in side
+        ]
+        return (
+            bids,
+            asks,
+            crc32_of_digits(texts[name] for texts in best for name in ("price", "size")),
+        )
 
     def _texts(self, pair: str, told: Told) -> dict[str, str]:
         """Levels have as many digits as the pair's steps, orders as many as they need."""
         symbol, event = self._venue.symbols[pair], f'"event":"{told.event}",' if told.event else ""
         if self._by_order:
-            return {"event": event, "id": told.id, "price": text(told.price), "size": text(told.size)}
+            return {
+                "event": event,
+                "id": told.id,
+                "price": text(told.price),
+                "size": text(told.size),
+            }
         price, size = told.price.quantize(symbol.price_tick), told.size.quantize(symbol.size_step)
         return {"price": str(price), "size": str(size)}
 
@@ -77,10 +98,14 @@ class Queues:
     def _now(self, pair: str, depth: int | None) -> list[Shown]:
         return [dict(self._standing(self._venue.books[pair], side, depth)) for side in SIDES]
 
-    def _standing(self, book: Book, side: Side, depth: int | None) -> Iterator[tuple[str, tuple[Decimal, Decimal]]]:
+    def _standing(
+        self, book: Book, side: Side, depth: int | None
+    ) -> Iterator[tuple[str, tuple[Decimal, Decimal]]]:
         for price, total in book.levels(side)[:depth]:
             if self._by_order:
-                yield from ((str(order.id), (price, order.left)) for order in book.sides[side][price].orders)
+                yield from (
+                    (str(order.id), (price, order.left)) for order in book.sides[side][price].orders
+                )
             else:
                 yield str(price), (price, total)
 
@@ -124,10 +149,19 @@ class Checked(Wire):
         if on and channel in self._books:
             self.tell(connection, self._written(channel, self.pair(names[0]), int(names[1])))
 
-    def _written(self, channel: str, pair: str, depth: int, type: str = "snapshot") -> Callable[[int], str]:
-        bids, asks, checksum = self._books[channel].written(pair, depth, self.checked, changes=type == "update")
+    def _written(
+        self, channel: str, pair: str, depth: int, type: str = "snapshot"
+    ) -> Callable[[int], str]:
+        bids, asks, checksum = self._books[channel].written(
+            pair, depth, self.checked, changes=type == "update"
+        )
         checksum ^= type == "update" and self.server.faults.hits("bad_checksum")
-        facts = {"channel": channel, "type": type, "symbol": self.symbol(pair), "checksum": checksum}
+        facts = {
+            "channel": channel,
+            "type": type,
+            "symbol": self.symbol(pair),
+            "checksum": checksum,
+        }
         return lambda now: self.frame.format(**facts, bids=bids, asks=asks, time=iso(now))
 
 

@@ -60,7 +60,9 @@ class Recordings:
                 name, _, value = columns[0].partition(":")
                 if name in data and value in ("", data[name]):
                     symbol = data.get(columns[1]) or self._named_in(url)
-                    yield Record(time, kind, symbol, frame, data, self.topics.get(kind, "").format(symbol))
+                    yield Record(
+                        time, kind, symbol, frame, data, self.topics.get(kind, "").format(symbol)
+                    )
                     break
 
     def _named_in(self, url: str) -> str:
@@ -80,7 +82,10 @@ class Recordings:
         return self._rows(bids), self._rows(asks)
 
     def _rows(self, levels: Any) -> list[list[str]]:
-        return [[level[name] for name in self.row] if isinstance(level, dict) else level[:2] for level in levels]
+        return [
+            [level[name] for name in self.row] if isinstance(level, dict) else level[:2]
+            for level in levels
+        ]
 
     def last_id(self, record: Record) -> int:
         """0 where the venue numbers nothing."""

@@ -5,11 +5,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 
-from trochil.sandbox.accounts import Account
 from trochil.sandbox.facts import Held, Market, holdings, uuid
-from trochil.sandbox.matching import Match, Order
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.venue import Fill, Rejected, Symbol
 from trochil.sandbox.server import Server
-from trochil.sandbox.venue import Fill, Rejected, Symbol
 from trochil.sandbox.windows import Window, Windows
 
 Given = dict[str, Any]
@@ -37,17 +37,24 @@ class Records(Windows):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self.venue.post_only_cancels, self.venue.fee_in_quote = self.post_only_cancels, self.fee_in_quote
+        self.venue.post_only_cancels, self.venue.fee_in_quote = (
+            self.post_only_cancels,
+            self.fee_in_quote,
+        )
         self.venue.client_ids_last = self.client_ids_last
         self.tokens: dict[str, Account] = {}
         """What a dialect gave out to log in with."""
         self.recent: dict[str, list[Match]] = {}
 
-    def orders_of(self, account: Account, pair: str | None = None, *, is_open: bool = False) -> list[Order]:
+    def orders_of(
+        self, account: Account, pair: str | None = None, *, is_open: bool = False
+    ) -> list[Order]:
         return [
             order
             for order in self.venue.orders.values()
-            if order.account is account and pair in (None, order.symbol) and (order.is_open or not is_open)
+            if order.account is account
+            and pair in (None, order.symbol)
+            and (order.is_open or not is_open)
             if order.is_open or order.filled or not self.forgets
         ]
 
@@ -62,11 +69,15 @@ class Records(Windows):
                 return order
         raise Rejected("unknown_order")
 
-    def fills_of(self, account: Account, pair: str | None = None, order: Order | None = None) -> list[Fill]:
+    def fills_of(
+        self, account: Account, pair: str | None = None, order: Order | None = None
+    ) -> list[Fill]:
         return [
             fill
             for fill in self.venue.fills
-            if fill.order.account is account and pair in (None, fill.order.symbol) and order in (None, fill.order)
+            if fill.order.account is account
+            and pair in (None, fill.order.symbol)
+            and order in (None, fill.order)
         ]
 
     def cancel(self, order: Order) -> None:
@@ -104,7 +115,9 @@ class Records(Windows):
 
     def find_book(self, account: Account, given: Given) -> Window:
         usual = self.depths[-1] if self.asked_depth is None else self.asked_depth
-        pair, bids, asks, *ids = self.asked_for(self.pair(given["pair"]), int(given.get("window") or usual))
+        pair, bids, asks, *ids = self.asked_for(
+            self.pair(given["pair"]), int(given.get("window") or usual)
+        )
         limit = int(given.get("limit") or RECENT) if self.server.replay is None else None
         return Window(pair, bids[:limit], asks[:limit], *ids)
 
@@ -144,10 +157,16 @@ class Records(Windows):
         return []
 
     def find_open_orders(self, account: Account, given: Given) -> list[Order]:
-        return [order for order in self.find_orders(account, given) if order.is_open or _is_named(given)]
+        return [
+            order for order in self.find_orders(account, given) if order.is_open or _is_named(given)
+        ]
 
     def find_closed_orders(self, account: Account, given: Given) -> list[Order]:
-        return [order for order in self.find_orders(account, given) if not order.is_open or _is_named(given)]
+        return [
+            order
+            for order in self.find_orders(account, given)
+            if not order.is_open or _is_named(given)
+        ]
 
     def find_only_open(self, account: Account, given: Given) -> list[Order]:
         return [order for order in self.find_orders(account, given) if order.is_open]
@@ -158,13 +177,16 @@ class Records(Windows):
     def find_fills(self, account: Account, given: Given) -> list[Fill]:
         """The first ``limit`` of those after a trade; the last of all others."""
         order = self.find(account, order_id=given["order"]) if given.get("order") else None
-        after, before, since, until = (_number(given.get(name)) for name in ("after", "before", "since", "until"))
+        after, before, since, until = (
+            _number(given.get(name)) for name in ("after", "before", "since", "until")
+        )
         after = max(after, _number(given.get("first")) - 1)
         until = until or (since + self.fills_span if since and self.fills_span else 0)
         found = [
             fill
             for fill in self.fills_of(account, self._pair_of(given), order)
-            if after < fill.trade_id < (before or 10**15) and since <= fill.time // 10**6 <= (until or 10**15)
+            if after < fill.trade_id < (before or 10**15)
+            and since <= fill.time // 10**6 <= (until or 10**15)
         ]
         limit = int(given.get("limit") or self.page)
         return found[:limit] if after else found[-limit:]

@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.recordings import Record, Recordings
-from trochil.sandbox.venue import Symbol
 
 if TYPE_CHECKING:
     from trochil.sandbox.server import Server
@@ -106,7 +106,9 @@ class Replay:
         read = (record for line in read_lines(Path(file)) for record in recordings.records(*line))
         self._records = [record for record in read if record.symbol in ("", symbol)]
         if not any(record.kind in WHOLE for record in self._records):
-            raise ReplayError(f"{file} has no snapshot of {pair or 'any pair'}: nothing to begin a book with")
+            raise ReplayError(
+                f"{file} has no snapshot of {pair or 'any pair'}: nothing to begin a book with"
+            )
         self._diffs = sum(record.kind in CHANGES for record in self._records)
         self._snapshot = next(record for record in self._records if record.kind in WHOLE)
         self._fetched = asyncio.Event()
@@ -150,7 +152,9 @@ class Replay:
         """The recorded snapshot on the first request, the server's own book afterwards."""
         if not self._fetched.is_set():
             self._fetched.set()
-            return Image(self._recordings.last_id(self._snapshot), *self._recordings.levels(self._snapshot))
+            return Image(
+                self._recordings.last_id(self._snapshot), *self._recordings.levels(self._snapshot)
+            )
         return self._own.image()
 
     def listened(self) -> None:
@@ -178,7 +182,9 @@ class Replay:
                 continue
             if self._speed:
                 begun, first = begun or loop.time(), first or record.time
-                await asyncio.sleep(max(0.0, begun + (record.time - first) / self._speed - loop.time()))
+                await asyncio.sleep(
+                    max(0.0, begun + (record.time - first) / self._speed - loop.time())
+                )
             if record.kind in CHANGES:
                 number += 1
                 self._advance(record)

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from trochil.sandbox.accounts import Account
 from trochil.sandbox.admin import Admin
-from trochil.sandbox.faults import Faults
-from trochil.sandbox.flow import Flow
-from trochil.sandbox.matching import Book, Match, Order
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.faults import Faults
+from trochil.sandbox.market.flow import Flow
+from trochil.sandbox.market.matching import Book, Match, Order
+from trochil.sandbox.market.venue import Event, Symbol, Venue
 from trochil.sandbox.replay import Replay
-from trochil.sandbox.venue import Event, Symbol, Venue
 
 DEPTH_EVERY = 0.1
 QUEUED_FRAMES = 20_000
@@ -80,7 +80,13 @@ class Server:
     """One venue, one dialect. ``start`` listens; ``settle`` is what a dialect calls to be told of what happened."""
 
     def __init__(
-        self, dialect: Any, symbols: dict[str, Symbol], *, seed: int = 0, rate: float = 50.0, faults: Faults
+        self,
+        dialect: Any,
+        symbols: dict[str, Symbol],
+        *,
+        seed: int = 0,
+        rate: float = 50.0,
+        faults: Faults,
     ) -> None:
         """``rate``: flow events a second and pair."""
         self.venue = Venue(symbols)
@@ -122,7 +128,9 @@ class Server:
         return self.venue.open_account(account)
 
     def account_of_key(self, key: str) -> Account | None:
-        return next((a for a in self.venue.accounts.values() if key and a.keys.get("api_key") == key), None)
+        return next(
+            (a for a in self.venue.accounts.values() if key and a.keys.get("api_key") == key), None
+        )
 
     # The network.
 
@@ -202,7 +210,9 @@ class Server:
             request.transport.abort()
         return web.Response(status=500)
 
-    async def serve_socket(self, request: web.Request, on_text: Callable[[Connection, str], Any]) -> web.StreamResponse:
+    async def serve_socket(
+        self, request: web.Request, on_text: Callable[[Connection, str], Any]
+    ) -> web.StreamResponse:
         """One websocket: a reader that never stops and a sender beside it."""
         ws = web.WebSocketResponse(heartbeat=PING_EVERY, compress=False, writer_limit=1 << 18)
         await ws.prepare(request)
@@ -226,7 +236,9 @@ class Server:
         return [c for c in self.connections if not c.state.get("private")]
 
     def private(self, account: Account | None = None) -> list[Connection]:
-        return [c for c in self.connections if c.account is not None and account in (None, c.account)]
+        return [
+            c for c in self.connections if c.account is not None and account in (None, c.account)
+        ]
 
     def broadcast(self, topic: str, build: Build) -> None:
         """To every connection that follows ``topic``; nothing while frames are withheld."""

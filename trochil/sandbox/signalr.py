@@ -16,7 +16,11 @@ KEEP_ALIVE_EVERY = 10.0
 TOKEN = "c2FuZGJveA/+sandbox=="
 """With all that a client must encode in an address."""
 HANDSHAKE = {
-    "GET /signalr/negotiate": {"Url": "/signalr", "ConnectionToken": TOKEN, "ProtocolVersion": "1.5"},
+    "GET /signalr/negotiate": {
+        "Url": "/signalr",
+        "ConnectionToken": TOKEN,
+        "ProtocolVersion": "1.5",
+    },
     "GET /signalr/start": {"Response": "started"},
     "GET /signalr/abort": {},
 }
@@ -46,7 +50,11 @@ class Hub(Wire):
         method, number = said["M"], str(said["I"])
         answer = getattr(self, f"on_{method.lower()}", None)
         try:
-            result = answer(connection, *said["A"]) if answer is not None and said["H"] == self.hub else None
+            result = (
+                answer(connection, *said["A"])
+                if answer is not None and said["H"] == self.hub
+                else None
+            )
         except TypeError:  # too few arguments, or too many
             result = None
         failed = {"E": f'There was an error invoking Hub method "{self.hub}.{method}".'}
@@ -54,7 +62,12 @@ class Hub(Wire):
 
     def push(self, name: str, *contents: Any) -> Made:
         """A frame of one message; contents travel as base64 of raw deflate."""
-        return {"C": "d-1", "M": [{"H": self.hub.upper(), "M": name, "A": [deflate(content) for content in contents]}]}
+        return {
+            "C": "d-1",
+            "M": [
+                {"H": self.hub.upper(), "M": name, "A": [deflate(content) for content in contents]}
+            ],
+        }
 
 
 def deflate(content: Any) -> str:

@@ -6,7 +6,9 @@ import hmac
 from typing import Any
 
 
-def signature(secret: str | bytes, payload: str | bytes, algorithm: str = "sha256", encoding: str = "hex") -> str:
+def signature(
+    secret: str | bytes, payload: str | bytes, algorithm: str = "sha256", encoding: str = "hex"
+) -> str:
     """HMAC of the payload as lower-case hex or base64."""
     digest = hmac.new(_bytes(secret), _bytes(payload), algorithm).digest()
     return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
@@ -25,11 +27,15 @@ def address_of(key: str) -> str:
     try:
         from eth_account import Account
     except ImportError:
-        raise ValueError("the keys of this venue need one package more: pip install eth-account") from None
+        raise ValueError(
+            "the keys of this venue need one package more: pip install eth-account"
+        ) from None
     return str(Account.from_key(key).address).lower()
 
 
-def who_signed(domain: Any, types: Any, message: Any, hashed: str, payload: bytes, r: str, s: str, v: int) -> str:
+def who_signed(
+    domain: Any, types: Any, message: Any, hashed: str, payload: bytes, r: str, s: str, v: int
+) -> str:
     """The address that signed typed data of Ethereum (EIP-712) whose field ``hashed`` is the payload's Keccak hash: of
     whatever was signed, the signature tells somebody's."""
     from eth_account import Account

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from trochil.sandbox.accounts import Account
 from trochil.sandbox.facts import facts_of, holdings, text, times
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.venue import Event
 from trochil.sandbox.placing import Placing
 from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made, shape
-from trochil.sandbox.venue import Event
 
 CURRENCIES = {"base", "quote", "asset", "fee_asset"}
 
@@ -53,7 +53,11 @@ class Telling(Placing):
         is somebody's, also its API key, and lists of holdings: purse (all), both (those of the pair)."""
         found = facts_of(thing) | times("now", self.server.now_ns())
         for role, fee in (("maker", self.venue.maker_fee), ("taker", self.venue.taker_fee)):
-            found |= {f"{role}_fee": str(fee), f"minus_{role}_fee": str(-fee), f"{role}_percent": text(fee * 100)}
+            found |= {
+                f"{role}_fee": str(fee),
+                f"minus_{role}_fee": str(-fee),
+                f"{role}_percent": text(fee * 100),
+            }
         if "pair" in found:
             found["symbol"] = self.symbol(found["pair"])
         account = getattr(getattr(thing, "order", thing), "account", thing)
@@ -93,7 +97,9 @@ class Telling(Placing):
             row[self.private_number] = self.count(f"{event.order.account.name} {topic}")
         return told
 
-    def user_frames(self, event: Event, told: list[tuple[str, Made]], connection: Connection) -> list[Build]:
+    def user_frames(
+        self, event: Event, told: list[tuple[str, Made]], connection: Connection
+    ) -> list[Build]:
         """What one of the account's connections hears of it."""
         followed = [topic for topic in (*connection.topics, "") if self.concerns(topic, event)]
         names = [(topic, topic.partition(self.topic_mark)[0]) for topic in followed]
@@ -110,7 +116,9 @@ class Telling(Placing):
 
     def build(self, frame: Any) -> Build:
         """The frame as it leaves; a callable is called with the wall time (ns) at which it does."""
-        return lambda connection, now: self.encode(connection, frame(now) if callable(frame) else frame)
+        return lambda connection, now: self.encode(
+            connection, frame(now) if callable(frame) else frame
+        )
 
     def encode(self, connection: Connection, frame: Any) -> str | bytes:
         raise NotImplementedError

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import msgpack
 
-from trochil.sandbox.accounts import Account
 from trochil.sandbox.dialect import Ask, Wire
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.server import Server
 from trochil.sandbox.signatures import address_of, who_signed
-from trochil.sandbox.venue import Rejected
 
 NONCES, DAY = 100, 86_400_000
 
@@ -36,8 +36,14 @@ class Wallets(Wire):
 
     def verify(self, ask: Ask) -> Account:
         """Of a wrong hash the signature is somebody else's. Raises Rejected: bad_key naming an address, bad_time."""
-        terms = {"hashed": self.hashed, "payload": packed(**OPTIONAL | ask.body), **ask.body["signature"]}
-        signers = [who_signed(self.domain, self.types, message, **terms) for message in self.messages]
+        terms = {
+            "hashed": self.hashed,
+            "payload": packed(**OPTIONAL | ask.body),
+            **ask.body["signature"],
+        }
+        signers = [
+            who_signed(self.domain, self.types, message, **terms) for message in self.messages
+        ]
         account = next(filter(None, map(self.server.account_of_key, signers)), None)
         if account is None:
             raise Rejected("bad_key", signers[0])
@@ -47,7 +53,11 @@ class Wallets(Wire):
     def _use(self, nonce: int, used: list[int]) -> None:
         """A nonce must be new, above the least of the hundred highest, and near the clock."""
         now = self.server.now_ns() // 1_000_000
-        if nonce in used or (used[NONCES - 1 :] and nonce < used[0]) or not now - 2 * DAY < nonce < now + DAY:
+        if (
+            nonce in used
+            or (used[NONCES - 1 :] and nonce < used[0])
+            or not now - 2 * DAY < nonce < now + DAY
+        ):
             raise Rejected("bad_time", str(nonce))
         used[:] = sorted([*used, nonce])[-NONCES:]
 
@@ -55,7 +65,9 @@ class Wallets(Wire):
 OPTIONAL = {"vaultAddress": None, "expiresAfter": None}
 
 
-def packed(action: Any, nonce: int, signature: Any, vaultAddress: str | None, expiresAfter: int | None) -> bytes:
+def packed(
+    action: Any, nonce: int, signature: Any, vaultAddress: str | None, expiresAfter: int | None
+) -> bytes:
     """What is hashed: the action, its nonce, for whose vault it is, and until when (ms)."""
     vault = b"\1" + bytes.fromhex(vaultAddress[2:]) if vaultAddress else b"\0"
     ends = b"\0" + expiresAfter.to_bytes(8, "big") if expiresAfter else b""

@@ -6,12 +6,12 @@ from decimal import Decimal
 from functools import partial
 from typing import ClassVar, NamedTuple
 
-from trochil.sandbox.accounts import ZERO
 from trochil.sandbox.facts import facts_of, text
-from trochil.sandbox.matching import Order
+from trochil.sandbox.market.accounts import ZERO
+from trochil.sandbox.market.matching import Order
+from trochil.sandbox.market.venue import Rejected, Symbol
 from trochil.sandbox.server import Server
 from trochil.sandbox.shape import Facts
-from trochil.sandbox.venue import Rejected, Symbol
 
 Levels = list[tuple[Decimal, Decimal]]
 Image = tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]
@@ -118,7 +118,9 @@ class Windows:
         the recorded snapshot and what followed it."""
         if self.server.replay is not None:
             last, *sides = self.server.replay.snapshot()
-            bids, asks = ([(Decimal(price), Decimal(size)) for price, size in side] for side in sides)
+            bids, asks = (
+                [(Decimal(price), Decimal(size)) for price, size in side] for side in sides
+            )
             return Window(pair, bids, asks, 0, last)
         last = self._last.setdefault((pair, depth), self.server.book(pair).update_id)
         return Window(pair, *self.image(pair, depth), 0, last)
@@ -132,7 +134,9 @@ class Windows:
             self._answers[pair, depth] = fresh
         return self._answers.get((pair, depth)) or fresh._replace(last=1)
 
-    def change(self, pair: str, last: int, depth: int = 0, touched: tuple[Levels, Levels] | None = None) -> Window:
+    def change(
+        self, pair: str, last: int, depth: int = 0, touched: tuple[Levels, Levels] | None = None
+    ) -> Window:
         """What has changed in it since, up to the book's change ``last``. ``touched``: levels that changed, also those
         that are again as they were: the channel of a whole book tells them all, for who saw the moment in between."""
         before = self._last.get((pair, depth), 0)
@@ -140,7 +144,9 @@ class Windows:
             last = 1 if self.server.faults.hits("sequence_reset") else before + 1
         self._last[pair, depth] = last
         changes = self.window_changes(pair, depth)
-        if touched and before and not depth and not self.window:  # what was never told before is told whole
+        if (
+            touched and before and not depth and not self.window
+        ):  # what was never told before is told whole
             changes = touched
         return Window(pair, *changes, before, last)
 
@@ -168,7 +174,11 @@ class Windows:
         found = []
         for side, old, new in zip(("buy", "sell"), before, now, strict=True):
             gone = [price for price in old if price not in new]
-            told = gone if self.tells_leaving else [price for price in gone if not book.size_at(side, price)]
+            told = (
+                gone
+                if self.tells_leaving
+                else [price for price in gone if not book.size_at(side, price)]
+            )
             changes = [(price, size) for price, size in new.items() if old.get(price) != size]
             found.append([*changes, *((price, Decimal(0)) for price in told)])
         return found[0], found[1]
@@ -176,7 +186,11 @@ class Windows:
     def resting(self, pair: str, side: str, depth: int | None = None) -> list[Order]:
         """Every order of a side's best levels, best price first, in the order of their queues."""
         book = self.server.book(pair)
-        return [order for price, _ in book.levels(side)[:depth] for order in book.sides[side][price].orders]
+        return [
+            order
+            for price, _ in book.levels(side)[:depth]
+            for order in book.sides[side][price].orders
+        ]
 
     def best(self, pair: str, side: str) -> Decimal:
         return self.server.book(pair).best(side) or ZERO

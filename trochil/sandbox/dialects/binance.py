@@ -23,10 +23,27 @@ PUSHED = "e:trade s=symbol t=#trade_id p=price q=amount T=#time_ns m=maker_buys 
 DEPTH = "e:depthUpdate s=symbol U=#first u=#last b=bids a=asks"
 REPORT = """e:executionReport s=symbol S=SIDE o=terms f=tif q=amount p=price x=event X=state r:NONE
     i=#id l=fill_amount z=filled L=fill_price n=fee N=fee_asset T=#time_ns t=#trade_id m=maker Z=quote_filled"""
-PLACED = {"kind": "type", "side": "side", "tif": "timeInForce", "quote": "quoteOrderQty", "client": "newClientOrderId"}
-FILLS = {"pair": "symbol", "order": "orderId", "first": "fromId", "since": "startTime", "limit": "limit"}
+PLACED = {
+    "kind": "type",
+    "side": "side",
+    "tif": "timeInForce",
+    "quote": "quoteOrderQty",
+    "client": "newClientOrderId",
+}
+FILLS = {
+    "pair": "symbol",
+    "order": "orderId",
+    "first": "fromId",
+    "since": "startTime",
+    "limit": "limit",
+}
 NAMES = {"id": "orderId", "client": "origClientOrderId"}
-STATES = {"new": "NEW", "partially_filled": "PARTIALLY_FILLED", "filled": "FILLED", "cancelled": "CANCELED"}
+STATES = {
+    "new": "NEW",
+    "partially_filled": "PARTIALLY_FILLED",
+    "filled": "FILLED",
+    "cancelled": "CANCELED",
+}
 RECORDED = """snapshot lastUpdateId - bids asks lastUpdateId
     diff e:depthUpdate s b a u
     trade e:trade s"""
@@ -35,9 +52,25 @@ RECORDED = """snapshot lastUpdateId - bids asks lastUpdateId
 class Dialect(d.Wire):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address asks for."""
 
-    name, symbol_form, kinds, recordings = "binance", "{}{}", "LIMIT MARKET", d.Recordings("{}{}", RECORDED)
-    book_topic, trade_topic, trade_words = "{lower}@depth {lower}@depth@100ms", "{lower}@trade", PUSHED
-    weights = {"depth": 5, "exchangeInfo": 20, "24hr": 80, "account": 20, "myTrades": 20, "openOrders": 6}
+    name, symbol_form, kinds, recordings = (
+        "binance",
+        "{}{}",
+        "LIMIT MARKET",
+        d.Recordings("{}{}", RECORDED),
+    )
+    book_topic, trade_topic, trade_words = (
+        "{lower}@depth {lower}@depth@100ms",
+        "{lower}@trade",
+        PUSHED,
+    )
+    weights = {
+        "depth": 5,
+        "exchangeInfo": 20,
+        "24hr": 80,
+        "account": 20,
+        "myTrades": 20,
+        "openOrders": 6,
+    }
     private_paths, weight_header = ("/ws-api/v3",), "X-MBX-USED-WEIGHT-1M"
     codes_are_numbers = answers_of_now = True
     refusals = d.refusals("""
@@ -51,15 +84,24 @@ class Dialect(d.Wire):
     words = {
         "state": STATES | {"expired": "EXPIRED"},
         "event": STATES | {"expired": "EXPIRED", "trade": "TRADE"},
-        "terms": {"market": "MARKET", "post_only": "LIMIT_MAKER"} | dict.fromkeys(("GTC", "IOC", "FOK"), "LIMIT"),
+        "terms": {"market": "MARKET", "post_only": "LIMIT_MAKER"}
+        | dict.fromkeys(("GTC", "IOC", "FOK"), "LIMIT"),
         "trading": {True: "TRADING", False: "BREAK"},
         "trade_id": {"": "-1"},
     }
     lookups = (
         lookup("GET /api/v3/time", "venue", "serverTime=#now_ms"),
-        lookup("GET /api/v3/exchangeInfo", "markets", INSTRUMENT, d.under("symbols"), pair="symbol"),
+        lookup(
+            "GET /api/v3/exchangeInfo", "markets", INSTRUMENT, d.under("symbols"), pair="symbol"
+        ),
         lookup("GET /api/v3/ticker/{_:24hr|price|bookTicker}", "ticker", TICKER, pair="symbol"),
-        lookup("GET /api/v3/depth", "book", "lastUpdateId=#last bids asks", pair="symbol", limit="limit"),
+        lookup(
+            "GET /api/v3/depth",
+            "book",
+            "lastUpdateId=#last bids asks",
+            pair="symbol",
+            limit="limit",
+        ),
         lookup("GET /api/v3/aggTrades", "trades_up", AGGREGATE, pair="symbol", limit="limit"),
         own("GET /api/v3/order", "order", ORDER, None, **NAMES),
         own("DELETE /api/v3/order", "cancel", CANCELLED, None, **NAMES),
@@ -68,7 +110,16 @@ class Dialect(d.Wire):
         own("GET /api/v3/allOrders", "orders", ORDER, pair="symbol"),
         own("GET /api/v3/myTrades", "fills", FILL, None, **FILLS),
         own("GET /api/v3/account", "account", ACCOUNT),
-        own("POST /api/v3/order", "place", ORDER, None, pair="symbol", price="price", size="quantity", **PLACED),
+        own(
+            "POST /api/v3/order",
+            "place",
+            ORDER,
+            None,
+            pair="symbol",
+            price="price",
+            size="quantity",
+            **PLACED,
+        ),
     )
     tells = (
         tell("", f"{REPORT} c=client C:", "new trade expired"),
@@ -82,7 +133,9 @@ class Dialect(d.Wire):
 
     def _signed(self, key: str, sign: str, payload: str, params: Any) -> d.Account:
         within = float(params.get("recvWindow") or 5000) / 1000
-        return self.signer(key, sign.lower(), payload, d.seconds_of(params["timestamp"]), within, ahead=1.0)
+        return self.signer(
+            key, sign.lower(), payload, d.seconds_of(params["timestamp"]), within, ahead=1.0
+        )
 
     def opened(self, connection: d.Connection) -> None:
         super().opened(connection)
@@ -102,8 +155,12 @@ class Dialect(d.Wire):
         """The account's stream, by a signature; of all else only pings."""
         params = said.get("params", {})
         if said["method"] == "userDataStream.subscribe.signature":
-            payload = "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "signature")
-            connection.account = self._signed(params["apiKey"], params["signature"], payload, params)
+            payload = "&".join(
+                f"{name}={params[name]}" for name in sorted(params) if name != "signature"
+            )
+            connection.account = self._signed(
+                params["apiKey"], params["signature"], payload, params
+            )
         self.tell(connection, {"id": said["id"], "status": 200, "result": {"subscriptionId": 0}})
 
     def denied(self, said: Any, refusal: d.Rejected) -> Any:
@@ -113,9 +170,14 @@ class Dialect(d.Wire):
     def encode(self, connection: d.Connection, frame: Any) -> str:
         """Events with their times in the connection's unit; on a socket of raw streams, without their envelope."""
         for name in {"data", "event"} & frame.keys():
-            times = {key: frame[name][key] // connection.state["unit"] for key in {"E", "T"} & frame[name].keys()}
+            times = {
+                key: frame[name][key] // connection.state["unit"]
+                for key in {"E", "T"} & frame[name].keys()
+            }
             frame = frame | {name: frame[name] | times}
-        return json.dumps(frame if connection.state["combined"] or "data" not in frame else frame["data"])
+        return json.dumps(
+            frame if connection.state["combined"] or "data" not in frame else frame["data"]
+        )
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
         return {"stream": topic, "data": self.row(DEPTH, window) | {"E": now}}

@@ -17,9 +17,20 @@ FILL = """category:spot symbol orderId=id orderLinkId=client side=Side execId=tr
     execQty=fill_amount execValue=fill_value execFee=fee feeCurrency=fee_asset isMaker=maker execType:Trade
     execTime=time_ms leavesQty=left"""
 COIN = "coin=asset walletBalance=total equity=total locked=held availableToWithdraw:"
-STATES = {"new": "New", "filled": "Filled", "partially_filled": "PartiallyFilled", "cut": "PartiallyFilledCanceled"}
+STATES = {
+    "new": "New",
+    "filled": "Filled",
+    "partially_filled": "PartiallyFilled",
+    "cut": "PartiallyFilledCanceled",
+}
 NAMES = {"pair": "symbol", "id": "orderId", "client": "orderLinkId"}
-FILLS = {"pair": "symbol", "order": "orderId", "since": "startTime", "until": "endTime", "before": "cursor"}
+FILLS = {
+    "pair": "symbol",
+    "order": "orderId",
+    "since": "startTime",
+    "until": "endTime",
+    "before": "cursor",
+}
 PLACED = {"kind": "orderType", "tif": "timeInForce", "size": "qty", "unit": "marketUnit"} | {
     n: n for n in ("side", "price")
 }
@@ -57,8 +68,12 @@ class Dialect(d.Wire):
         lookup("GET /v5/market/time", "venue", "timeNano=now_ns"),
         lookup("GET /v5/market/instruments-info", "markets", INSTRUMENT, listed, pair="symbol"),
         lookup("GET /v5/market/tickers", "tickers", TICKER, listed, pair="symbol"),
-        lookup("GET /v5/market/orderbook", "book", f"{BOOK} ts=#now_ms", pair="symbol", limit="limit"),
-        lookup("GET /v5/market/recent-trade", "trades", TRADE, listed, pair="symbol", limit="limit"),
+        lookup(
+            "GET /v5/market/orderbook", "book", f"{BOOK} ts=#now_ms", pair="symbol", limit="limit"
+        ),
+        lookup(
+            "GET /v5/market/recent-trade", "trades", TRADE, listed, pair="symbol", limit="limit"
+        ),
         own("GET /v5/order/realtime", "open_orders", ORDER, listed, **NAMES),
         own("GET /v5/order/history", "closed_orders", ORDER, listed, **NAMES),
         own("POST /v5/order/cancel", "cancel", ACK, None, **NAMES),
@@ -67,18 +82,29 @@ class Dialect(d.Wire):
         own("GET /v5/account/wallet-balance", "account", f"list[{WALLET}]"),
         own("POST /v5/order/create", "place", ACK, None, **NAMES, **PLACED),
     )
-    tells, topic_mark = (d.tell("execution", FILL, "trade"), d.tell("order", ORDER), d.tell("wallet", WALLET)), "."
+    tells, topic_mark = (
+        (d.tell("execution", FILL, "trade"), d.tell("order", ORDER), d.tell("wallet", WALLET)),
+        ".",
+    )
 
     def refused(self, code: str, message: str) -> Any:
         return self.result({}) | {"retCode": int(code), "retMsg": message}
 
     def result(self, body: Any) -> Any:
-        return {"retCode": 0, "retMsg": "OK", "result": body, "retExtInfo": {}, "time": d.ms(self.server.now_ns())}
+        return {
+            "retCode": 0,
+            "retMsg": "OK",
+            "result": body,
+            "retExtInfo": {},
+            "time": d.ms(self.server.now_ns()),
+        }
 
     def verify(self, ask: d.Ask) -> d.Account:
         key, sign, stamp, wait = ask.headers("X-BAPI-{}", "API-KEY SIGN TIMESTAMP RECV-WINDOW")
         payload = stamp + key + wait + ask.query + ask.text
-        return self.signer(key, sign, payload, int(stamp or 1) / 1000, int(wait or 5000) / 1000, ahead=1.0)
+        return self.signer(
+            key, sign, payload, int(stamp or 1) / 1000, int(wait or 5000) / 1000, ahead=1.0
+        )
 
     @d.socket("/v5/public/spot", "/v5/private")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -96,13 +122,31 @@ class Dialect(d.Wire):
 
     def answer(self, said: Any, refusal: str = "") -> Any:
         op, message = said["op"], refusal or {"ping": "pong"}.get(said["op"], "")
-        return {"success": not refusal, "ret_msg": message, "conn_id": "1", "req_id": said.get("req_id", ""), "op": op}
+        return {
+            "success": not refusal,
+            "ret_msg": message,
+            "conn_id": "1",
+            "req_id": said.get("req_id", ""),
+            "op": op,
+        }
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
-        return {"topic": topic, "ts": d.ms(now), "cts": d.ms(now), **self.row(f"type data{{{BOOK}}}", window)}
+        return {
+            "topic": topic,
+            "ts": d.ms(now),
+            "cts": d.ms(now),
+            **self.row(f"type data{{{BOOK}}}", window),
+        }
 
     def trade_frame(self, row: d.Made) -> Any:
-        return {"topic": f"publicTrade.{row['s']}", "type": "snapshot", "ts": row["T"], "data": [row]}
+        return {
+            "topic": f"publicTrade.{row['s']}",
+            "type": "snapshot",
+            "ts": row["T"],
+            "data": [row],
+        }
 
     def user_frame(self, topic: str, row: d.Made, connection: d.Connection) -> d.Build:
-        return self.build({"topic": topic, "creationTime": d.ms(self.server.now_ns()), "data": [row]})
+        return self.build(
+            {"topic": topic, "creationTime": d.ms(self.server.now_ns()), "data": [row]}
+        )

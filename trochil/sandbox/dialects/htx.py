@@ -22,7 +22,9 @@ ORDER = """id=#id symbol account-id:=7 client-order-id=client amount=size price 
 FILL = """id=#trade_id trade-id=#trade_id match-id=#trade_id order-id=#id symbol type source:spot-api role
     price=fill_price filled-amount=fill_amount filled-fees=fee fee-currency=fee_asset filled-points:0
     fee-deduct-currency: fee-deduct-state:done created-at=#time_ms"""
-DEAL = "tradePrice=fill_price tradeVolume=fill_amount tradeId=#trade_id tradeTime=#time_ms aggressor"
+DEAL = (
+    "tradePrice=fill_price tradeVolume=fill_amount tradeId=#trade_id tradeTime=#time_ms aggressor"
+)
 EVENT = """symbol orderId=#id clientOrderId=client type orderStatus=outcome orderSource:spot-api orderPrice=price
     orderSize=?amount orderValue=?quote_amount eventType=event"""
 LEFT = "remainAmt=rest execAmt=done"
@@ -33,7 +35,13 @@ BALANCE = """currency=asset accountId:=7 balance=total available=free accountTyp
     changeTime=#now_ms"""
 PURSE = "f=purse[currency=asset type:trade balance=free] h=purse[currency=asset type:frozen balance=held]"
 FEES = "symbol makerFeeRate=maker_fee takerFeeRate=taker_fee actualMakerRate=maker_fee actualTakerRate=taker_fee"
-TYPES = {"GTC": "limit", "IOC": "ioc", "FOK": "limit-fok", "post_only": "limit-maker", "market": "market"}
+TYPES = {
+    "GTC": "limit",
+    "IOC": "ioc",
+    "FOK": "limit-fok",
+    "post_only": "limit-maker",
+    "market": "market",
+}
 PLACED = {"side": "type", "size": "amount", "price": "price", "client": "client-order-id"}
 CANCELLED = {"cancelled": "canceled", "expired": "canceled", "cut": "partial-canceled"}
 CANCELING, CLOSED = 10, {"filled": 6, "canceled": 7, "partial-canceled": 5}
@@ -71,7 +79,12 @@ class Dialect(d.Wire):
         429: rate_limited rate-too-many-requests""")
     words = {
         "trading": {True: "online", False: "suspend"},
-        "outcome": {"new": "submitted", "partially_filled": "partial-filled", "cancelling": "canceling", **CANCELLED},
+        "outcome": {
+            "new": "submitted",
+            "partially_filled": "partial-filled",
+            "cancelling": "canceling",
+            **CANCELLED,
+        },
         "terms": TYPES,
         "event": {"new": "creation", "cancelled": "cancellation", "expired": "cancellation"},
     }
@@ -81,16 +94,47 @@ class Dialect(d.Wire):
         lookup("GET /market/tickers", "tickers", TICKER),
         lookup("GET /market/detail/merged", "ticker", f"tick{{{TICKER}}}", pair="symbol"),
         lookup("GET /market/depth", "book", IMAGE, pair="symbol", limit="depth"),
-        lookup("GET /market/history/trade", "trades", DEALS.format("trade-id"), pair="symbol", limit="size"),
+        lookup(
+            "GET /market/history/trade",
+            "trades",
+            DEALS.format("trade-id"),
+            pair="symbol",
+            limit="size",
+        ),
         own("GET /v1/account/accounts", "venue", "id:=7 type:spot subtype: state:working", d.alone),
         own("GET /v1/account/accounts/{id}/balance", "account", PURSE, purse),
-        own("POST /v1/order/orders/place", "place", "id", lambda row: row["id"], pair="symbol", **PLACED),
+        own(
+            "POST /v1/order/orders/place",
+            "place",
+            "id",
+            lambda row: row["id"],
+            pair="symbol",
+            **PLACED,
+        ),
         own("GET /v1/order/openOrders", "open_orders", ORDER.format("filled"), pair="symbol"),
-        own("GET /v1/order/orders/getClientOrder", "order", ORDER.format("field"), client="clientOrderId"),
+        own(
+            "GET /v1/order/orders/getClientOrder",
+            "order",
+            ORDER.format("field"),
+            client="clientOrderId",
+        ),
         own("GET /v1/order/orders/{id}", "order", ORDER.format("field"), id="id"),
         own("GET /v1/order/orders/{id}/matchresults", "fills_down", FILL, order="id"),
-        own("GET /v1/order/matchresults", "fills_down", FILL, pair="symbol", before="from", limit="size"),
-        own("POST /v1/order/orders/{id}/submitcancel", "cancel", "id", lambda row: row["id"], id="id"),
+        own(
+            "GET /v1/order/matchresults",
+            "fills_down",
+            FILL,
+            pair="symbol",
+            before="from",
+            limit="size",
+        ),
+        own(
+            "POST /v1/order/orders/{id}/submitcancel",
+            "cancel",
+            "id",
+            lambda row: row["id"],
+            id="id",
+        ),
         own("GET /v2/reference/transact-fee-rate", "markets", FEES, pair="symbols"),
     )
     tells = (
@@ -107,8 +151,15 @@ class Dialect(d.Wire):
         if "trade_id" in facts:
             made |= {"aggressor": not facts.get("maker"), "long_id": f"1{facts['trade_id']:0>26}"}
         if "terms" in facts:
-            ended, done = facts["done_ms"] or "0", facts["quote_filled" if facts["unit"] == "quote" else "filled"]
-            made |= {"done_ms": ended, "cut_ms": ended if facts["outcome"] in CANCELLED else "0", "done": done}
+            ended, done = (
+                facts["done_ms"] or "0",
+                facts["quote_filled" if facts["unit"] == "quote" else "filled"],
+            )
+            made |= {
+                "done_ms": ended,
+                "cut_ms": ended if facts["outcome"] in CANCELLED else "0",
+                "done": done,
+            }
             made |= {"rest": d.text(d.Decimal(facts["size"]) - d.Decimal(done))}
             made["type"] = f"{facts['side']}-{TYPES[facts['terms']]}"
         return made
@@ -117,18 +168,26 @@ class Dialect(d.Wire):
         return {"status": "error", "err-code": code, "err-msg": message, "data": None}
 
     def result(self, body: Any) -> Any:
-        return {"status": "ok", "code": 200} | (body if isinstance(body, dict) and "tick" in body else {"data": body})
+        return {"status": "ok", "code": 200} | (
+            body if isinstance(body, dict) and "tick" in body else {"data": body}
+        )
 
     def verify(self, ask: d.Ask) -> d.Account:
-        query = "&".join(sorted(pair for pair in ask.query.split("&") if not pair.startswith("Signature=")))
+        query = "&".join(
+            sorted(pair for pair in ask.query.split("&") if not pair.startswith("Signature="))
+        )
         payload = f"{ask.request.method}\n{ask.request.host}\n{ask.request.path}\n{query}"
         key, given, stamp = (ask.get(name) for name in ("AccessKeyId", "Signature", "Timestamp"))
         seconds = d.seconds_of(stamp and f"{stamp}Z") or 1.0
-        return self.signer(key, given, payload, seconds, within=300.0, ahead=300.0, encoding="base64")
+        return self.signer(
+            key, given, payload, seconds, within=300.0, ahead=300.0, encoding="base64"
+        )
 
     @d.route("POST /v1/order/orders/submitCancelClientOrder", kind="cancel")
     def cancel_by_client(self, ask: d.Ask, account: d.Account) -> Any:
-        orders = [order for order in self.orders_of(account) if order.client_id == ask["client-order-id"]][-1:]
+        orders = [
+            order for order in self.orders_of(account) if order.client_id == ask["client-order-id"]
+        ][-1:]
         for order in orders:
             if not order.is_open:
                 return CLOSED[self.row("outcome", order)["outcome"]]
@@ -140,7 +199,11 @@ class Dialect(d.Wire):
         return words if connection.state["private"] else gzip.compress(words.encode(), 1)
 
     def ping(self, connection: d.Connection, now: int) -> Any:
-        return {"action": "ping", "data": {"ts": now}} if connection.state["private"] else {"ping": now}
+        return (
+            {"action": "ping", "data": {"ts": now}}
+            if connection.state["private"]
+            else {"ping": now}
+        )
 
     @d.socket("/ws", "/feed")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -155,21 +218,35 @@ class Dialect(d.Wire):
             self.tell(connection, answer | {"rep": topic, "data": tick})
             return
         self.subscribe(connection, [topic], word == "sub", answer | {f"{word}bed": topic})
-        for match in self.recent.get(pair, [])[-1:] if word == "sub" and kind == "trade.detail" else ():
+        for match in (
+            self.recent.get(pair, [])[-1:] if word == "sub" and kind == "trade.detail" else ()
+        ):
             self.tell(connection, self.trade_frame(self.row(self.trade_words, match)))
 
     def answer(self, said: Any, refusal: str = "") -> Any:
-        return {"status": "error", "err-code": "bad-request", "err-msg": refusal, "id": said.get("id")}
+        return {
+            "status": "error",
+            "err-code": "bad-request",
+            "err-msg": refusal,
+            "id": said.get("id"),
+        }
 
     def topic_frame(self, topic: str, window: d.Window, now: int) -> Any:
-        return {"ch": topic, "ts": d.ms(now), **self.row(CHANGES if "mbp" in topic else IMAGE, window)}
+        return {
+            "ch": topic,
+            "ts": d.ms(now),
+            **self.row(CHANGES if "mbp" in topic else IMAGE, window),
+        }
 
     def trade_frame(self, row: d.Made) -> Any:
         return {"ch": self.trade_topic.format(row.pop("symbol")), **row}
 
     @d.socket("/ws/v2")
     def heard_privately(self, connection: d.Connection, said: Any) -> None:
-        answer, topic = {"action": said["action"], "ch": said["ch"], "code": 200, "data": {}}, said["ch"]
+        answer, topic = (
+            {"action": said["action"], "ch": said["ch"], "code": 200, "data": {}},
+            said["ch"],
+        )
         if topic == "auth":
             self._login(connection, **said["params"])
         if connection.account is None:
@@ -178,12 +255,23 @@ class Dialect(d.Wire):
             return
         self.tell(connection, answer)
         self.follow(connection, topic, said["action"] == "sub")
-        for row in self.rows(BALANCE, d.holdings(connection.account)) if topic.startswith("accounts") else []:
+        for row in (
+            self.rows(BALANCE, d.holdings(connection.account))
+            if topic.startswith("accounts")
+            else []
+        ):
             self.tell(
-                connection, {"action": "push", "ch": topic, "data": row | {"changeType": None, "changeTime": None}}
+                connection,
+                {
+                    "action": "push",
+                    "ch": topic,
+                    "data": row | {"changeType": None, "changeTime": None},
+                },
             )
 
-    def _login(self, connection: d.Connection, accessKey: str, signature: str, authType: str, **more: str) -> None:
+    def _login(
+        self, connection: d.Connection, accessKey: str, signature: str, authType: str, **more: str
+    ) -> None:
         given = urlencode(sorted({"accessKey": accessKey, **more}.items()))
         # One client signs the whole address where the path is meant.
         for path in (connection.path, f"ws://{connection.host}{connection.path}"):

@@ -5,8 +5,8 @@ from secrets import token_hex
 from trochil.sandbox import dialect as d
 from trochil.sandbox.dialect import Any, lookup, own, tell
 from trochil.sandbox.facts import Market
+from trochil.sandbox.market.venue import Fill
 from trochil.sandbox.queues import Checked
-from trochil.sandbox.venue import Fill
 
 CODES = {"BTC": "XXBT", "ETH": "XETH", "DOGE": "XXDG", "USD": "ZUSD", "EUR": "ZEUR"}
 PAIR = """key altname wsname base=base_code quote=quote_code pair_decimals=#tick_places lot_decimals=#step_places
@@ -22,12 +22,21 @@ REPORT = """order_id=id cl_ord_id=client symbol side order_type=kind order_qty=#
 EXECUTION = """order_id=id exec_id=exec exec_type:trade trade_id=#trade_id symbol side order_type=kind
     order_status=status last_qty=#fill_amount last_price=#fill_price cost=#fill_value liquidity_ind=role
     fees[asset=fee_asset qty=#fee] cum_qty=#filled cum_cost=#quote_filled timestamp=time_iso"""
-ENDED, HOLDING = "order_id=id exec_type=status order_status=status timestamp=time_iso", "asset balance=#total"
+ENDED, HOLDING = (
+    "order_id=id exec_type=status order_status=status timestamp=time_iso",
+    "asset balance=#total",
+)
 BOOK = """{{"channel":"{channel}","type":"{type}","data":[{{"symbol":"{symbol}","bids":[{bids}],"asks":[{asks}],
     "checksum":{checksum},"timestamp":"{time}"}}]}}"""
 LEVEL = '{{"price":{price},"qty":{size}}}'
 RESTING = '{{{event}"order_id":"{id}","limit_price":{price},"order_qty":{size}}}'
-PLACED = {"side": "type", "kind": "ordertype", "size": "volume", "price": "price", "tif": "timeinforce"}
+PLACED = {
+    "side": "type",
+    "kind": "ordertype",
+    "size": "volume",
+    "price": "price",
+    "tif": "timeinforce",
+}
 PLACED |= {"pair": "pair", "client": "cl_ord_id", "post": "oflags", "unit": "oflags"}
 PRIVATE = ("executions", "balances", "level3")
 
@@ -41,7 +50,9 @@ def added(row: d.Made) -> d.Made:
 
 
 def volume(rows: list[d.Made]) -> d.Made:
-    return {name: {row["key"]: {"fee": row[name]} for row in rows} for name in ("fees", "fees_maker")}
+    return {
+        name: {row["key"]: {"fee": row[name]} for row in rows} for name in ("fees", "fees_maker")
+    }
 
 
 class Dialect(Checked):
@@ -61,7 +72,12 @@ class Dialect(Checked):
         stale_token ESession ESession:Invalid session | timeout EService Timeout | rate_limited EAPI Rate limit exceeded
         503: unavailable EService Unavailable""")
     words = {
-        "state": {"new": "open", "partially_filled": "open", "filled": "closed", "cancelled": "canceled"},
+        "state": {
+            "new": "open",
+            "partially_filled": "open",
+            "filled": "closed",
+            "cancelled": "canceled",
+        },
         "status": {"cancelled": "canceled"},
         "role": {"maker": "m", "taker": "t"},
         "trading": {True: "online", False: "cancel_only"},
@@ -69,15 +85,53 @@ class Dialect(Checked):
     }
     lookups = (
         lookup("GET /0/public/Ticker", "tickers", TICKER, d.keyed("key"), pair="pair"),
-        lookup("GET /0/public/Depth", "book", "key bids asks", d.keyed("key"), pair="pair", limit="count"),
+        lookup(
+            "GET /0/public/Depth",
+            "book",
+            "key bids asks",
+            d.keyed("key"),
+            pair="pair",
+            limit="count",
+        ),
         own("POST /0/private/AddOrder", "place", "id line", added, **PLACED),
         own("POST /0/private/QueryOrders", "order", ORDER, d.keyed("id"), id="txid"),
-        own("POST /0/private/OpenOrders", "only_open", ORDER, d.keyed("id", "open"), client="cl_ord_id"),
-        own("POST /0/private/ClosedOrders", "only_closed", ORDER, d.keyed("id", "closed"), client="cl_ord_id"),
-        own("POST /0/private/CancelOrder", "cancel", "count:=1", None, id="txid", client="cl_ord_id"),
-        own("POST /0/private/TradesHistory", "history", FILL, d.keyed("exec", "trades"), start="start", seen="ofs"),
-        own("POST /0/private/BalanceEx", "holdings", "code balance=total hold_trade=held", d.keyed("code")),
-        own("POST /0/private/TradeVolume", "markets", "key fees=taker_percent fees_maker=maker_percent", volume),
+        own(
+            "POST /0/private/OpenOrders",
+            "only_open",
+            ORDER,
+            d.keyed("id", "open"),
+            client="cl_ord_id",
+        ),
+        own(
+            "POST /0/private/ClosedOrders",
+            "only_closed",
+            ORDER,
+            d.keyed("id", "closed"),
+            client="cl_ord_id",
+        ),
+        own(
+            "POST /0/private/CancelOrder", "cancel", "count:=1", None, id="txid", client="cl_ord_id"
+        ),
+        own(
+            "POST /0/private/TradesHistory",
+            "history",
+            FILL,
+            d.keyed("exec", "trades"),
+            start="start",
+            seen="ofs",
+        ),
+        own(
+            "POST /0/private/BalanceEx",
+            "holdings",
+            "code balance=total hold_trade=held",
+            d.keyed("code"),
+        ),
+        own(
+            "POST /0/private/TradeVolume",
+            "markets",
+            "key fees=taker_percent fees_maker=maker_percent",
+            volume,
+        ),
     )
 
     tells = (
@@ -89,17 +143,25 @@ class Dialect(Checked):
 
     def aliases(self, pair: str) -> tuple[str, ...]:
         wsname = old(pair).replace("-", "/")
-        return "".join(CODES.get(asset, asset) for asset in pair.split("-")), wsname.replace("/", ""), wsname
+        return (
+            "".join(CODES.get(asset, asset) for asset in pair.split("-")),
+            wsname.replace("/", ""),
+            wsname,
+        )
 
     def more(self, facts: d.Facts, thing: Any) -> d.Facts:
-        found: d.Facts = {f"{role}_fees": [[0, float(facts[f"{role}_percent"])]] for role in ("maker", "taker")}
+        found: d.Facts = {
+            f"{role}_fees": [[0, float(facts[f"{role}_percent"])]] for role in ("maker", "taker")
+        }
         if "pair" in facts:
             found |= zip(("key", "altname", "wsname"), self.aliases(facts["pair"]), strict=True)
         for name in {"base", "quote", "asset"} & facts.keys():
             found[f"{name}_code".removeprefix("asset_")] = CODES.get(facts[name], facts[name])
         if isinstance(thing, Market):
             found |= {"lasts": [facts["last"]] * 2, "volumes": [facts["volume"]] * 2}
-            found |= {f"{side}s": [facts[side], "1", facts[f"{side}_size"]] for side in ("bid", "ask")}
+            found |= {
+                f"{side}s": [facts[side], "1", facts[f"{side}_size"]] for side in ("bid", "ask")
+            }
         if "state" in facts:
             line = "{side} {amount} {altname} @ {kind} {price}".format_map(facts | found)
             flags = "post,fciq" if facts["post_only"] else "fciq"
@@ -109,7 +171,9 @@ class Dialect(Checked):
 
     def find_history(self, account: d.Account, given: d.Facts) -> list[Fill]:
         since, seen = float(given["start"] or 0) * 1e9, int(given["seen"] or 0)
-        return [fill for fill in self.fills_of(account)[::-1] if fill.time > since][seen : seen + 50]
+        return [fill for fill in self.fills_of(account)[::-1] if fill.time > since][
+            seen : seen + 50
+        ]
 
     def refused(self, code: str, message: str) -> Any:
         return {"error": [f"{code}:{message}"]}
@@ -119,7 +183,10 @@ class Dialect(Checked):
 
     def verify(self, ask: d.Ask) -> d.Account:
         key, sign = ask.headers("API-{}", "Key Sign")
-        payload, nonce = ask.target.encode() + d.digest(f"{ask['nonce']}{ask.text}"), int(ask["nonce"])
+        payload, nonce = (
+            ask.target.encode() + d.digest(f"{ask['nonce']}{ask.text}"),
+            int(ask["nonce"]),
+        )
         account = self.signer(key, sign, payload, algorithm="sha512", encoding="base64")
         if nonce <= self.numbers[key]:
             raise d.Rejected("bad_time")
@@ -136,13 +203,22 @@ class Dialect(Checked):
     @d.route("GET /0/public/Assets", signed=False)
     def assets(self, ask: d.Ask) -> Any:
         names = {name for symbol in self.listed() for name in (symbol.base, symbol.quote)}
-        return {CODES.get(name, name): {"altname": old(name), "decimals": 10, "status": "enabled"} for name in names}
+        return {
+            CODES.get(name, name): {"altname": old(name), "decimals": 10, "status": "enabled"}
+            for name in names
+        }
 
     @d.route("GET /0/public/Trades", signed=False)
     def trades(self, ask: d.Ask) -> Any:
-        pair, words = self.pair(ask["pair"]), "price amount time=#time_s side kind:l misc: trade_id=#trade_id"
+        pair, words = (
+            self.pair(ask["pair"]),
+            "price amount time=#time_s side kind:l misc: trade_id=#trade_id",
+        )
         rows = [list(row.values()) for row in self.rows(words, self.recent.get(pair, []))]
-        return {self.aliases(pair)[0]: [[*row[:3], row[3][0], *row[4:]] for row in rows], "last": "0"}
+        return {
+            self.aliases(pair)[0]: [[*row[:3], row[3][0], *row[4:]] for row in rows],
+            "last": "0",
+        }
 
     @d.route("POST /0/private/GetWebSocketsToken")
     def token(self, ask: d.Ask, account: d.Account) -> Any:
@@ -152,8 +228,15 @@ class Dialect(Checked):
 
     @d.socket("/v2")
     def heard(self, connection: d.Connection, said: Any) -> None:
-        params, on = {"channel": "", "depth": 10, "token": "", **said.get("params", {})}, said["method"] == "subscribe"
-        channel, depth, is_book = params["channel"], params["depth"], params["channel"] in self.channels
+        params, on = (
+            {"channel": "", "depth": 10, "token": "", **said.get("params", {})},
+            said["method"] == "subscribe",
+        )
+        channel, depth, is_book = (
+            params["channel"],
+            params["depth"],
+            params["channel"] in self.channels,
+        )
         if channel in PRIVATE and params["token"] not in self.tokens:
             raise d.Rejected("stale_token")
         for symbol in params.get("symbol", [""]):

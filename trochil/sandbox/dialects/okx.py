@@ -14,8 +14,17 @@ ORDER = """instId=pair instType:SPOT ordId=id clOrdId=client side px=price sz=si
 TRADED = "tradeId=trade_id fillPx=fill_price fillSz=fill_amount fillTime=time_ms execType=role"
 FILL = f"instId=pair ordId=id clOrdId=client side {TRADED} ts=time_ms fee=minus_fee feeCcy=fee_asset billId=trade_id"
 EVENT = f"{ORDER} {TRADED} fillFee=minus_fee fillFeeCcy=fee_asset"
-DETAIL = "details=purse[ccy=asset cashBal=total eq=total availBal=free frozenBal=held ordFrozen=held]"
-PLACED = {"kind": "ordType", "size": "sz", "price": "px", "unit": "tgtCcy", "pair": "instId", "side": "side"}
+DETAIL = (
+    "details=purse[ccy=asset cashBal=total eq=total availBal=free frozenBal=held ordFrozen=held]"
+)
+PLACED = {
+    "kind": "ordType",
+    "size": "sz",
+    "price": "px",
+    "unit": "tgtCcy",
+    "pair": "instId",
+    "side": "side",
+}
 ACCOUNT = f"arg{{channel:account}} data[{DETAIL}]"
 NAMES = {"id": "ordId", "client": "clOrdId"}
 FILLS = {"pair": "instId", "order": "ordId", "since": "begin", "before": "after", "limit": "limit"}
@@ -55,14 +64,26 @@ class Dialect(d.Wire):
         own("GET /api/v5/trade/orders-pending", "open_orders", ORDER, pair="instId"),
         own("GET /api/v5/trade/orders-history", "closed_orders", ORDER, pair="instId"),
         own("GET /api/v5/trade/{_:fills(-history)?}", "fills_down", FILL, None, **FILLS),
-        own("GET /api/v5/account/trade-fee", "venue", "maker=minus_maker_fee taker=minus_taker_fee", d.alone),
+        own(
+            "GET /api/v5/account/trade-fee",
+            "venue",
+            "maker=minus_maker_fee taker=minus_taker_fee",
+            d.alone,
+        ),
         own("GET /api/v5/account/balance", "account", DETAIL, d.alone),
         own("POST /api/v5/trade/{_:order|batch-orders}", "place", ACK, d.alone, **NAMES, **PLACED),
     )
-    tells = d.tell("orders", f"arg{{channel:orders instType:SPOT}} data[{EVENT}]"), d.tell("account", ACCOUNT)
+    tells = (
+        d.tell("orders", f"arg{{channel:orders instType:SPOT}} data[{EVENT}]"),
+        d.tell("account", ACCOUNT),
+    )
 
     def more(self, facts: d.Facts, thing: Any) -> d.Facts:
-        return {side: [[*row, "0", "1"] for row in facts[side]] for side in ("bids", "asks") if side in facts}
+        return {
+            side: [[*row, "0", "1"] for row in facts[side]]
+            for side in ("bids", "asks")
+            if side in facts
+        }
 
     def refused(self, code: str, message: str) -> Any:
         of_order = {"ordId": "", "clOrdId": "", "sCode": code, "sMsg": message}
@@ -75,7 +96,9 @@ class Dialect(d.Wire):
     def verify(self, ask: d.Ask) -> d.Account:
         key, sign, phrase, stamp = ask.headers("OK-ACCESS-{}", "KEY SIGN PASSPHRASE TIMESTAMP")
         payload = stamp + ask.request.method + ask.target + ask.text
-        return self.signer(key, sign, payload, d.seconds_of(stamp), phrase=phrase, encoding="base64")
+        return self.signer(
+            key, sign, payload, d.seconds_of(stamp), phrase=phrase, encoding="base64"
+        )
 
     @d.socket("/ws/v5/public", "/ws/v5/private", "/ws/v5/business")
     def heard(self, connection: d.Connection, said: Any) -> None:
@@ -86,7 +109,9 @@ class Dialect(d.Wire):
             if said["op"] == "login":
                 stamp, payload = float(arg["timestamp"]), f"{arg['timestamp']}GET/users/self/verify"
                 terms = {"phrase": arg["passphrase"], "encoding": "base64"}
-                connection.account = self.signer(arg["apiKey"], arg["sign"], payload, stamp, **terms)
+                connection.account = self.signer(
+                    arg["apiKey"], arg["sign"], payload, stamp, **terms
+                )
                 self.tell(connection, {"event": "login", "code": "0", "msg": ""})
             elif "instId" not in arg and connection.account is None:
                 self.tell(connection, {"event": "error", "code": "60011", "msg": "Please log in"})
@@ -94,7 +119,11 @@ class Dialect(d.Wire):
                 self._follow(connection, arg, said["op"])
 
     def answer(self, said: Any, refusal: str = "") -> Any:
-        return {"event": "error", "code": "60009" if said["op"] == "login" else "60018", "msg": refusal}
+        return {
+            "event": "error",
+            "code": "60009" if said["op"] == "login" else "60018",
+            "msg": refusal,
+        }
 
     def _follow(self, connection: d.Connection, arg: dict[str, str], op: str) -> None:
         symbol = arg.get("instId", "") and self.pair(arg["instId"])
@@ -105,7 +134,9 @@ class Dialect(d.Wire):
 
     def book_frame(self, window: d.Window, now: int) -> Any:
         frame = {"arg": {"channel": "books", "instId": window.pair}, **self.row(PUSHED, window)}
-        frame["data"][0]["checksum"] = int(window.before > 0 and self.server.faults.hits("bad_checksum"))
+        frame["data"][0]["checksum"] = int(
+            window.before > 0 and self.server.faults.hits("bad_checksum")
+        )
         return frame
 
     def trade_frame(self, row: d.Made) -> Any:

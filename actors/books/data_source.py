@@ -1,0 +1,352 @@
+"""OrderBookTrackerDataSource: what a venue says of its markets and books, served to trackers over a channel."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from actors.books.ccxt_connection import CcxtConnection
+from actors.books.feed_connection import FeedConnection
+from actors.books.listeners import Listeners
+from actors.books.market_table import market_table
+from actors.books.snapshot_server import SnapshotServer
+from actors.channel import ChannelAddress, Publisher
+from actors.clock import SYSTEM, Clock
+from actors.component import Tasks
+from actors.node_paths import socket_path
+from actors.transport.rest import Rest
+from actors.transport.websocket import Backoff
+from exchanges.contract import Auth, BookFeed, Call, Endpoints, Exchange, Fault
+from exchanges.orders import TradingRule
+from exchanges.rules import unknown_pair
+from orderbook.active_orders import ActiveOrderTracker
+from orderbook.book import OrderBook
+from orderbook.errors import Disconnected, NotReady, VenueError
+from orderbook.messages import (
+    BookDiff,
+    BookSnapshot,
+    FeedInterrupted,
+    OrderBookMessage,
+    OrderEvent,
+    OrdersSnapshot,
+    Pairs,
+    Trade,
+)
+
+log = logging.getLogger(__name__)
+SNAPSHOT_TIMEOUT = 15.0
+"""Seconds that ``get_snapshot`` waits for a stream to send one."""
+FAULTS_KEPT = 100
+
+
+class OrderBookTrackerEntry(NamedTuple):
+    """The tutorial's entry: a pair, the time of its snapshot (unix seconds) and a book made of it."""
+
+    trading_pair: str
+    timestamp: float
+    order_book: OrderBook
+
+
+class OrderBookTrackerDataSource:
+    """One shard's pairs of one venue: connections, snapshots on request, listings and delistings."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        hosts: Endpoints,
+        pairs: list[str],
+        run_dir: str,
+        name: str,
+        rest: Rest,
+        auth: Auth | None = None,
+        clock: Clock = SYSTEM,
+        rules_refresh: float = 300.0,
+        connection: type[FeedConnection | CcxtConnection] = FeedConnection,
+    ) -> None:
+        """``rules_refresh``: seconds between two looks at what the venue lists. ``connection``: whose sockets."""
+        self._exchange, self._rest, self._clock, self._rules_refresh = (
+            exchange,
+            rest,
+            clock,
+            rules_refresh,
+        )
+        self._wanted = list(dict.fromkeys(pairs))
+        self._rules: dict[str, TradingRule] = {}  # by trading pair
+        self._by_symbol: dict[str, TradingRule] = {}  # never replaced: feeds hold it
+        self._pair_of: dict[str, str] = {}
+        self._serving: list[str] = []
+        self.symbols: list[str] = []
+        self.tasks = Tasks()
+        self.failed = self.tasks.failed
+        self._snapshot_server = SnapshotServer(
+            self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
+        )
+        self._publisher = Publisher(socket_path(run_dir, name), self._snapshot_server.ask)
+        self._publisher.greet_with(
+            lambda: [("", Pairs(self._serving))] if self._ready.is_set() else []
+        )
+        self._listeners = Listeners()
+        self.faults: list[Fault] = []
+        self.snapshot_timeout = SNAPSHOT_TIMEOUT
+        self._ready = asyncio.Event()
+        self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
+        self._connections = [
+            connection(
+                exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock
+            )
+            for stream in exchange.book.streams
+        ]
+        self._of_books = [
+            connection for connection in self._connections if connection.carries_books
+        ]
+
+    def _maker(self, stream: str) -> Callable[[], BookFeed]:
+        return lambda: self._exchange.book(self._by_symbol, stream)
+
+    async def start(self) -> None:
+        if not self._publisher.is_listening:
+            await self._publisher.start()
+            self.tasks.spawn("feed", self._run())
+
+    async def stop(self) -> None:
+        await self.tasks.stop()
+        await self._publisher.close()
+
+    def endpoint(self) -> ChannelAddress:
+        """Where messages are served: a topic is a trading pair, a topic sent back asks for its snapshot."""
+        return self._publisher.endpoint()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "wanted_pairs": self._wanted,
+            "pairs": self._serving,
+            "connections": [connection.status() for connection in self._connections],
+            "last_recv_time": max(connection.last_recv_time for connection in self._connections),
+            "published": self._publisher.published,
+            "asking": sorted(self._snapshot_server.asking),
+            "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
+            "rest": self._rest.status(),
+        }
+
+    def bad_frames(self) -> list[bytes]:
+        """The last frames that could not be read, cut at 4096 bytes."""
+        return [frame for connection in self._connections for frame in connection.bad_frames]
+
+    async def _run(self) -> None:
+        await self._load_rules()
+        async with asyncio.TaskGroup() as group:
+            for connection in self._connections:
+                group.create_task(connection.run(), name="connection")
+            group.create_task(self._refresh_rules_forever(), name="rules")
+
+    # What the venue lists, and what of it is served.
+
+    async def _load_rules(self) -> None:
+        backoff = Backoff()
+        while not self._ready.is_set():
+            try:
+                await self.refresh_rules()
+            except (Disconnected, VenueError) as error:
+                log.warning("%s: its markets can't be read yet: %s", self._exchange.name, error)
+                await backoff.wait()
+
+    async def _refresh_rules_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._rules_refresh)
+            try:
+                await self.refresh_rules()
+            except (Disconnected, VenueError) as error:
+                log.warning("%s: its markets can't be read: %s", self._exchange.name, error)
+
+    async def refresh_rules(self) -> None:
+        """Read the venue's trading rules; pairs that it lists or delists come and go.
+
+        Raises Disconnected and VenueError; then what was known stays in force.
+        """
+        rules = await self._rest.run(self._feed.trading_rules())
+        if not rules:
+            raise Disconnected(f"{self._exchange.name} lists no markets at all: not believed")
+        self._rules = {rule.trading_pair: rule for rule in rules}
+        self._by_symbol.clear()
+        self._by_symbol.update({rule.symbol: rule for rule in rules})
+        self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
+        await self._follow()
+
+    async def set_pairs(self, pairs: list[str]) -> None:
+        """Serve these pairs from now on.
+
+        Raises BadPair for one that the venue never heard of; the others are served nevertheless.
+        """
+        await self._ready.wait()
+        self._wanted = list(dict.fromkeys(pairs))
+        await self._follow()
+        self._refuse_unknown(pairs, self._rules)
+
+    async def require_pairs(self, pairs: list[str]) -> None:
+        """Raise BadPair for a pair that the venue never heard of, or that doesn't trade now."""
+        await self._ready.wait()
+        self._refuse_unknown(pairs, [pair for pair, rule in self._rules.items() if rule.active])
+
+    def _refuse_unknown(self, pairs: Iterable[str], known: Iterable[str]) -> None:
+        known = set(known)
+        for pair in pairs:
+            if pair not in known:
+                raise unknown_pair(pair, self._exchange.name, known)
+
+    async def _follow(self) -> None:
+        """Make subscriptions and readers follow what is wanted and trades."""
+        serving = self.get_trading_pairs()
+        now = [self._rules[pair].symbol for pair in serving]
+        added, removed = (
+            [s for s in now if s not in self.symbols],
+            [s for s in self.symbols if s not in now],
+        )
+        self._serving, self.symbols = serving, now
+        if not (added or removed) and self._ready.is_set():
+            return
+        self._ready.set()
+        log.info(
+            "%s: %d pairs, %d new, %d gone", self._exchange.name, len(now), len(added), len(removed)
+        )
+        self._publisher.publish("", Pairs(serving))
+        for connection in self._connections:
+            try:
+                await connection.unsubscribe(removed)
+                await connection.subscribe(added)
+            except Disconnected as error:
+                log.info("%s: %s; connecting again subscribes", self._exchange.name, error)
+
+    def trading_rules(self) -> list[TradingRule]:
+        """What the venue accepts, for every pair that it lists."""
+        return list(self._rules.values())
+
+    # What a connection says.
+
+    def on_message(self, message: OrderBookMessage, received: int) -> None:
+        pair = self._pair_of.get(message.symbol)
+        if pair is None:
+            return
+        self._publisher.publish(pair, message, time=received)
+        if self._listeners:
+            self._listeners.tell(message)
+
+    def on_disconnect(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
+        feed = self._feed
+        for symbol in symbols:
+            snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
+            self._publisher.publish(
+                self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected)
+            )
+
+    def on_error(self, fault: Fault) -> None:
+        log.warning("%s refuses: %s %s", self._exchange.name, fault.code, fault.message)
+        self.faults = [*self.faults[1 - FAULTS_KEPT :], fault]
+
+    async def drain(self) -> None:
+        await self._publisher.drain()
+
+    # Snapshots on request.
+
+    def _serves(self, pair: str) -> bool:
+        return pair in self._serving
+
+    async def _ready_for_snapshot(self, pair: str) -> bool:
+        """Whether the stream has begun only now, and with a snapshot."""
+        symbol = self._rules[pair].symbol
+        begun = [await connection.hears(symbol) for connection in self._of_books]
+        return all(begun) and self._feed.opens_with_snapshot(symbol)
+
+    async def _serve_snapshot(self, pair: str) -> None:
+        symbol = self._rules[pair].symbol
+        call = self._feed.snapshot(symbol)
+        if call is None:
+            for connection in self._of_books:
+                await connection.refresh(symbol)
+            return
+        if not all(connection.is_open for connection in self._of_books):
+            raise Disconnected("no stream: a snapshot would grow old")
+        epochs = [connection.epoch for connection in self._of_books]
+        snapshot = await self._rest.run(call)
+        if epochs != [connection.epoch for connection in self._of_books]:
+            raise Disconnected(
+                "the connection is another one now: a snapshot asked for before it proves nothing"
+            )
+        self.on_message(snapshot, self._clock.time_ns())
+
+    # The tutorial's functions.
+
+    @property
+    def order_book_class(self) -> type[OrderBook]:
+        return OrderBook
+
+    async def get_active_exchange_markets(self) -> pd.DataFrame:
+        """One row an active pair: baseAsset, quoteAsset, volume (base, 24 h), USDVolume."""
+        await self._ready.wait()
+        return market_table(self._by_symbol, await self._rest.run(self._feed.markets()))
+
+    def get_trading_pairs(self) -> list[str]:
+        """The pairs that are wanted and trade now."""
+        return [pair for pair in self._wanted if pair in self._rules and self._rules[pair].active]
+
+    async def get_snapshot(self, trading_pair: str) -> BookSnapshot | OrdersSnapshot:
+        """A fresh snapshot, as a message: by REST, or from the stream of a served pair. Raises BadPair, NotReady."""
+        await self._ready.wait()
+        self._refuse_unknown([trading_pair], self._rules)
+        call: Call[BookSnapshot | OrdersSnapshot] | None = self._feed.snapshot(
+            self._rules[trading_pair].symbol
+        )
+        return await (
+            self._rest.run(call) if call is not None else self._snapshot_by_stream(trading_pair)
+        )
+
+    async def _snapshot_by_stream(self, pair: str) -> BookSnapshot | OrdersSnapshot:
+        symbol, queue = self._rules[pair].symbol, asyncio.Queue[Any](1000)
+        try:
+            async with asyncio.timeout(self.snapshot_timeout):
+                with self._listeners.listening((BookSnapshot, OrdersSnapshot), queue):
+                    self._snapshot_server.ask(pair)
+                    while True:
+                        snapshot: BookSnapshot | OrdersSnapshot = await queue.get()
+                        if snapshot.symbol == symbol:
+                            return snapshot
+        except TimeoutError:
+            raise NotReady(f"{self._exchange.name} sent no snapshot of {pair} in time") from None
+
+    async def get_tracking_pairs(self) -> dict[str, OrderBookTrackerEntry]:
+        """Each served pair with a book made of a fresh snapshot."""
+        entries = {}
+        for pair in self.get_trading_pairs():
+            snapshot, book = await self.get_snapshot(pair), OrderBook(8192)
+            book.apply_snapshot(
+                snapshot
+                if isinstance(snapshot, BookSnapshot)
+                else ActiveOrderTracker().snapshot(snapshot)
+            )
+            entries[pair] = OrderBookTrackerEntry(pair, self._clock.time(), book)
+        return entries
+
+    async def listen_for_trades(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
+        """Put every Trade into ``output`` until cancelled; a full queue loses its oldest."""
+        with self._listeners.listening((Trade,), output):
+            await asyncio.Event().wait()
+
+    async def listen_for_order_book_diffs(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
+        """Put every BookDiff (or OrderEvent) into ``output`` until cancelled; a full queue loses its oldest."""
+        with self._listeners.listening((BookDiff, OrderEvent), output):
+            await asyncio.Event().wait()
+
+    async def listen_for_order_book_snapshots(
+        self, ev_loop: Any, output: "asyncio.Queue[Any]"
+    ) -> None:
+        """Put every snapshot into ``output`` until cancelled, beginning with a fresh one of each pair.
+
+        A full queue loses its oldest.
+        """
+        await self._ready.wait()
+        with self._listeners.listening((BookSnapshot, OrdersSnapshot), output):
+            for pair in self._serving:
+                self._snapshot_server.ask(pair)
+            await asyncio.Event().wait()

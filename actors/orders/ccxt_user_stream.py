@@ -1,0 +1,100 @@
+"""One account's stream by ccxt: what UserStreamTrackerDataSource reads from our own socket, from those of ccxt."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.orders.user_stream import UserStreamTrackerDataSource
+from actors.transport.ccxt_rest import CcxtRest
+from actors.transport.ccxt_sockets import CcxtSockets
+from exchanges.ccxt_reading import read_balances, read_fills, read_order
+from exchanges.contract import MALFORMED
+from exchanges.orders import Balance, Fill, OrderUpdate, TradingRule
+from orderbook.errors import AuthenticationError, Disconnected, VenueError
+
+log = logging.getLogger(__name__)
+CONNECTS_WITHIN = 30.0
+SETTLES_WITHIN = 1.0
+"""Seconds after connecting after which the subscriptions are taken for granted: ccxt doesn't tell."""
+SETTLED_SURELY = 10.0
+"""Seconds after which the venue is asked once more for what those first moments may have missed."""
+
+
+class CcxtUserStream(UserStreamTrackerDataSource):
+    """Orders and, where the venue streams them, fills and balances; the market asks for what isn't streamed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        assert isinstance(self._rest, CcxtRest)
+        self._sockets = CcxtSockets(self._exchange, self._rest)
+
+    async def _once(self, rules: dict[str, TradingRule], output: Any) -> None:
+        can, known = self._exchange.bridged, _Balances()
+        readers: list[tuple[str, str, Callable[[Any], list[Any]]]] = [
+            ("watchOrders", "watch_orders", lambda rows: _orders(rows, rules)),
+            ("watchMyTrades", "watch_my_trades", lambda rows: _fills(rows, rules)),
+            ("watchBalance", "watch_balance", known.changed),
+        ]
+        async with self._sockets.opened() as group:
+            for word, method, read in readers:
+                if word in can:
+                    group.create_task(self._follow(method, read, output), name=method)
+            try:
+                async with asyncio.timeout(CONNECTS_WITHIN):
+                    await self._sockets.connected.wait()
+            except TimeoutError:
+                raise Disconnected(f"ccxt didn't connect within {CONNECTS_WITHIN:g} s") from None
+            for seconds in (SETTLES_WITHIN, SETTLED_SURELY):
+                await asyncio.sleep(seconds)
+                self._say(True, "open")
+
+    async def _follow(self, method: str, read: Callable[[Any], list[Any]], output: Any) -> None:
+        while True:
+            try:
+                said = await self._sockets.watch(method)
+            except VenueError as error:
+                if method != "watch_my_trades" or isinstance(error, AuthenticationError):
+                    raise
+                log.warning(
+                    "%s: fills are asked for, they can't be watched: %s", self._exchange.name, error
+                )
+                return
+            self.last_recv_time = self._clock.time()
+            try:
+                messages = read(said)
+            except MALFORMED as error:
+                # It may have been a fill: only asking the venue tells. A new epoch makes the market ask.
+                self.rejected += 1
+                raise Disconnected(
+                    f"{method}: can't be read: {type(error).__name__} {error}"
+                ) from None
+            for message in messages:
+                output(message)
+
+
+class _Balances:
+    """ccxt tells all balances whenever one changed."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Balance] = {}
+
+    def changed(self, said: Any) -> list[Balance]:
+        now = {balance.asset: balance for balance in read_balances(said)}
+        fresh = [
+            balance for asset, balance in now.items() if not _same(self._last.get(asset), balance)
+        ]
+        self._last |= now
+        return fresh
+
+
+def _same(before: Balance | None, now: Balance) -> bool:
+    return before is not None and (before.total, before.available) == (now.total, now.available)
+
+
+def _orders(rows: list[Any], rules: Mapping[str, TradingRule]) -> list[OrderUpdate]:
+    return [read_order(row) for row in rows if row.get("symbol") in rules]
+
+
+def _fills(rows: list[Any], rules: Mapping[str, TradingRule]) -> list[Fill]:
+    return read_fills(row for row in rows if row.get("symbol") in rules)

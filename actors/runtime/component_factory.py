@@ -1,0 +1,174 @@
+"""From an ActorSpec to the plain object that does its work. The only place that knows every constructor."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from actors.books.ccxt_connection import CcxtConnection
+from actors.books.data_source import OrderBookTrackerDataSource
+from actors.books.feed_connection import FeedConnection
+from actors.books.order_book_tracker import OrderBookTracker
+from actors.clock import SYSTEM
+from actors.component import ActorCalls, Component
+from actors.orders.ccxt_user_stream import CcxtUserStream
+from actors.orders.journal import Journal
+from actors.orders.market import Market
+from actors.orders.user_stream import UserStreamTrackerDataSource
+from actors.orders.user_stream_polling import PollingUserStreamTrackerDataSource
+from actors.orders.user_stream_tracker import UserStreamTracker
+from actors.settings import ActorSpec, Settings, VenueSettings
+from actors.transport.ccxt_client import CcxtClient
+from actors.transport.ccxt_rest import CcxtRest
+from actors.transport.credentials import load_keys
+from actors.transport.rest import Rest
+from exchanges.contract import Auth, Endpoints, Exchange
+from exchanges.registry import get
+from orderbook.errors import ConfigError
+from orderbook.reader import BookReader
+from orderbook.shared import book_path
+
+Checkpoint = Callable[[str], None]
+UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
+
+
+def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
+    """The venue's addresses: its own, its testnet's, or what the settings put in their place.
+
+    Raises ConfigError where there is no testnet, or the venue has ended and an address of its own would be used.
+    """
+    base = exchange.testnet if venue.testnet else exchange.hosts
+    if base is None:
+        raise ConfigError(
+            f"{exchange.name} has no testnet; leave testnet out, or name its hosts in the settings"
+        )
+    given = venue.hosts
+    if exchange.closed and len(given) < len(dataclasses.fields(Endpoints)):
+        raise ConfigError(
+            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox (`trochil sandbox "
+            f"{exchange.name}`) and recordings (`trochil replay`); name the sandbox's hosts in the settings"
+        )
+    return Endpoints(
+        rest=given.get("rest", base.rest),
+        public=given.get("public", base.public),
+        private=given.get("private", base.private),
+    )
+
+
+def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) -> Rest:
+    """What runs a venue's calls; close it. Raises ConfigError."""
+    if exchange.bridged:
+        return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM)
+    if venue.ccxt:
+        raise ConfigError(f"{exchange.name}: the setting ccxt goes with venues named ccxt:<id>")
+    return Rest(exchange, aiohttp.ClientSession(), hosts_of(exchange, venue), auth, SYSTEM)
+
+
+def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:
+    """Which way an account's events come: our socket, ccxt's, or polling."""
+    if venue.user_stream == "polling" or (
+        exchange.bridged and "watchOrders" not in exchange.bridged
+    ):
+        return PollingUserStreamTrackerDataSource
+    return CcxtUserStream if exchange.bridged else UserStreamTrackerDataSource
+
+
+class ComponentFactory:
+    """Builds the components of one process."""
+
+    def __init__(
+        self, settings: Settings, run_dir: str, peers: ActorCalls, checkpoint: Checkpoint
+    ) -> None:
+        self.settings, self.run_dir, self.peers, self.checkpoint = (
+            settings,
+            run_dir,
+            peers,
+            checkpoint,
+        )
+        self._rests: list[Rest] = []
+
+    async def close(self) -> None:
+        for rest in self._rests:
+            await rest.close()
+
+    def build(self, spec: ActorSpec) -> Component:
+        """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
+        venue = self.settings.venues[spec.venue]
+        exchange = get(spec.venue).with_feed(venue.feed)
+        makers: dict[str, Callable[[ActorSpec, Exchange, VenueSettings], Component]] = {
+            "data_source": self._data_source,
+            "order_book_tracker": self._order_book_tracker,
+            "user_stream_data_source": self._user_stream_data_source,
+            "user_stream_tracker": self._user_stream_tracker,
+            "market": self._market,
+        }
+        return makers[spec.kind](spec, exchange, venue)
+
+    def _place(self, spec: ActorSpec) -> dict[str, Any]:
+        return {"run_dir": self.run_dir, "name": spec.name}
+
+    def _rest(self, exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> Rest:
+        self._rests.append(rest_of(exchange, venue, auth))
+        return self._rests[-1]
+
+    def _auth(self, spec: ActorSpec, exchange: Exchange) -> Auth | None:
+        return exchange.auth(load_keys(spec.key_reference)) if spec.key_reference else None
+
+    def _data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        rest = self._rest(exchange, venue, auth)
+        return OrderBookTrackerDataSource(
+            exchange,
+            hosts=hosts,
+            pairs=spec.pairs,
+            rest=rest,
+            auth=auth,
+            rules_refresh=self.settings.rules_refresh,
+            connection=CcxtConnection if exchange.bridged else FeedConnection,
+            **self._place(spec),
+        )
+
+    def _order_book_tracker(
+        self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings
+    ) -> Component:
+        source = spec.sibling("data_source")
+        return OrderBookTracker(
+            exchange,
+            peers=self.peers,
+            data_source=source,
+            capacity=venue.capacity,
+            checkpoint=self.checkpoint,
+            **self._place(spec),
+        )
+
+    def _user_stream_data_source(
+        self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings
+    ) -> Component:
+        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        rest = self._rest(exchange, venue, auth)
+        kind = user_stream_of(exchange, venue)
+        return kind(exchange, hosts=hosts, rest=rest, auth=auth, clock=SYSTEM, **self._place(spec))
+
+    def _user_stream_tracker(
+        self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings
+    ) -> Component:
+        source = spec.sibling("user_stream_data_source")
+        return UserStreamTracker(
+            exchange, peers=self.peers, data_source=source, **self._place(spec)
+        )
+
+    def _market(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
+        auth = self._auth(spec, exchange)
+        return Market(
+            exchange,
+            account=spec.key,
+            rest=self._rest(exchange, venue, auth),
+            peers=self.peers,
+            user_stream_tracker=spec.sibling("user_stream_tracker"),
+            journal=Journal(self.settings.journal_address, venue=spec.venue, account=spec.key),
+            books=lambda pair: BookReader(book_path(self.run_dir, spec.venue, pair)),
+            clock=SYSTEM,
+            checkpoint=self.checkpoint,
+            **self._place(spec),
+        )

@@ -1,0 +1,116 @@
+"""Every component in this process, on this loop, without Ray: the same classes, the same sockets and books."""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+import msgspec
+
+from actors.component import Component
+from actors.node_paths import run_dir
+from actors.runtime.component_factory import ComponentFactory
+from actors.runtime.component_host import ComponentHost
+from actors.runtime.supervisor import Supervisor
+from actors.settings import ActorSpec, Settings, to_dict
+from orderbook import kernels
+from orderbook.errors import NotReady
+
+log = logging.getLogger(__name__)
+RESTART_AFTER = 1.0
+"""Seconds between a component's death and its next life, as a process would take."""
+
+
+class InlinePeers:
+    """Calls between the components of one process."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, ComponentHost] = {}
+
+    async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        if actor not in self.hosts:
+            raise NotReady(f"{actor} doesn't run here")
+        return await self.hosts[actor].call(method, *args, **kwargs)
+
+
+class InlineRunner:
+    """Spawns hosts as objects; one whose component died is put up again, as Ray would."""
+
+    at_once = 1000
+
+    def __init__(self, folder: str, peers: InlinePeers) -> None:
+        self._folder, self._peers = folder, peers
+        self._workshops: dict[str, ComponentFactory] = {}
+
+    async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
+        if spec.name not in self._peers.hosts:
+            self._put_up(spec, settings)
+
+    def _put_up(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
+        factory = ComponentFactory(
+            msgspec.convert(settings, Settings), self._folder, self._peers, lambda point: None
+        )
+        self._workshops[spec.name] = factory
+
+        def again(error: BaseException) -> None:
+            log.error("%s failed and starts again: %r", spec.name, error)
+            self._restart = asyncio.ensure_future(self._again(spec, settings))
+
+        self._peers.hosts[spec.name] = ComponentHost(spec.name, lambda: factory.build(spec), again)
+
+    async def _again(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
+        await self.stop(spec.name)
+        await asyncio.sleep(RESTART_AFTER)
+        self._put_up(spec, settings)
+
+    async def stop(self, name: str) -> None:
+        host = self._peers.hosts.pop(name, None)
+        if host is not None:
+            await host.stop()
+            await self._workshops.pop(name).close()
+
+    async def probe(self, name: str) -> dict[str, Any] | None:
+        host = self._peers.hosts.get(name)
+        return await host.call("host_status") if host else None
+
+
+class InlineRuntime:
+    """A deployment in this process; it ends with ``close``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.run_dir = run_dir(
+            settings.shared_memory, settings.deployment, f"inline-{os.getpid()}-{id(self)}"
+        )
+        self.peers = InlinePeers()
+
+    async def start(self) -> None:
+        kernels.warm()
+        runner = InlineRunner(self.run_dir, self.peers)
+        bare = msgspec.structs.replace(self.settings, venues={})
+
+        def build() -> Component:
+            return Supervisor(bare, runner, self.peers, remember=False)
+
+        self.peers.hosts["supervisor"] = ComponentHost(
+            "supervisor", build, lambda error: log.error("supervisor: %r", error)
+        )
+        await self.peers.call("supervisor", "ensure", to_dict(self.settings))
+
+    async def close(self) -> None:
+        supervisor = self.peers.hosts.pop("supervisor", None)
+        if supervisor is not None:
+            await supervisor.call("close_deployment")
+            await supervisor.stop()
+        _remove_if_empty(self.run_dir)
+
+    async def shutdown(self) -> None:
+        await self.close()
+
+
+def _remove_if_empty(folder: str) -> None:
+    for path, _, _ in os.walk(folder, topdown=False):
+        try:
+            os.rmdir(path)
+        except OSError:
+            return

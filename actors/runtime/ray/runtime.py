@@ -1,0 +1,112 @@
+"""A deployment on Ray, as a driver sees it: joined when it runs, started when it doesn't."""
+
+import asyncio
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import ray
+
+from actors.node_paths import run_dir, sweep
+from actors.runtime.ray.actor import shell_class
+from actors.runtime.ray.peers import RayPeers, actor_options
+from actors.settings import Settings, to_dict
+from orderbook import kernels
+from orderbook.errors import ConfigError, Disconnected, NotReady
+
+LOCAL_CPUS = 4
+OBJECT_STORE = 128 * 1024 * 1024
+SUPERVISOR_TIMEOUT = 60.0
+CONNECT_TIMEOUT = 2.0
+
+
+def _cluster_listens() -> bool:
+    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it minutes to give up."""
+    recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+    address = os.environ.get("RAY_ADDRESS", "")
+    if not address and recorded.is_file():
+        address = recorded.read_text().strip()
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in host:
+        return bool(address)
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT):
+            return True
+    except OSError:
+        return False
+
+
+class RayRuntime:
+    """Named actors on a Ray cluster. ``close`` leaves them running, ``shutdown`` stops them."""
+
+    def __init__(self, settings: Settings, address: str | None = None) -> None:
+        self.settings, self._address = settings, address
+        self.peers = RayPeers(settings.deployment)
+        self.run_dir = ""
+        self._started_ray = False
+
+    async def start(self) -> None:
+        """Raises ConfigError when the address can't be reached, NotReady when the supervisor doesn't answer."""
+        await asyncio.to_thread(self._join_or_start)
+        node = ray.get_runtime_context().get_node_id()
+        self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
+        sweep(self.settings.shared_memory, self.run_dir)
+        await asyncio.to_thread(kernels.warm)
+        bare = msgspec.structs.replace(self.settings, venues={})
+        options = actor_options("supervisor", self.settings)
+        shell_class().options(**options).remote("supervisor", None, to_dict(bare))
+        await self._ensure()
+
+    async def _ensure(self) -> None:
+        try:
+            async with asyncio.timeout(SUPERVISOR_TIMEOUT):
+                await self._call_when_up("ensure", to_dict(self.settings))
+        except TimeoutError:
+            raise NotReady(
+                f"the supervisor of {self.settings.deployment!r} didn't answer in {SUPERVISOR_TIMEOUT:.0f} s; "
+                "look at `ray status` for free CPUs and at the actor's log in the dashboard"
+            ) from None
+
+    async def _call_when_up(self, method: str, *args: Any) -> Any:
+        while True:
+            try:
+                return await self.peers.call("supervisor", method, *args)
+            except Disconnected:
+                await asyncio.sleep(0.2)
+
+    def _join_or_start(self) -> None:
+        if ray.is_initialized():
+            return
+        quiet: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        if self._address or _cluster_listens():
+            try:
+                ray.init(address=self._address or "auto", **quiet)
+                return
+            except ConnectionError as error:
+                if self._address:
+                    raise ConfigError(
+                        f"no Ray cluster answers at {self._address!r}: {error}"
+                    ) from None
+        ray.init(
+            num_cpus=LOCAL_CPUS,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+            address="local",
+            **quiet,
+        )
+        self._started_ray = True
+
+    async def close(self) -> None:
+        """Leave the actors running. A Ray that this process started ends with the process."""
+        if self._started_ray:
+            await self.shutdown()
+
+    async def shutdown(self) -> None:
+        await self.peers.call("supervisor", "close_deployment")
+        ray.kill(self.peers.handle("supervisor"), no_restart=True)
+        if self._started_ray:
+            await asyncio.to_thread(ray.shutdown)

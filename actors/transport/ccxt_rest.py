@@ -1,0 +1,86 @@
+"""Runs the bridge's Calls by ccxt: the budget, the errors and the rules of an unknown outcome are those of Rest."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from actors.clock import SYSTEM, Clock
+from actors.transport.ccxt_client import CcxtClient, names_of
+from actors.transport.rest import REQUEST_TIMEOUT, Rest
+from exchanges.ccxt_venue import KINDS, NOWHERE, UNCHECKED
+from exchanges.contract import Answer, Call, Exchange, Request
+from orderbook.errors import Disconnected, TrochilError, UnknownOutcome
+
+T = TypeVar("T")
+PATIENCE = 6
+"""ccxt waits for its own limits, reads markets first and asks more than once: it gets this many times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken(Answer):
+    """ccxt's answer, decoded already."""
+
+    value: Any = None
+
+    def json(self, type: Any = Any) -> Any:
+        return self.value
+
+
+def answer_of(error: Exception) -> Answer | None:
+    """What the venue said by an error of ccxt; None: nothing, the network or ccxt's reading failed."""
+    names = names_of(error)
+    if "BaseError" not in names or ("OperationFailed" in names and not KINDS.keys() & set(names)):
+        return None
+    said = {"error": names, "message": str(error)[:500]}
+    return Answer(400, {}, msgspec.json.encode(said))
+
+
+class CcxtRest(Rest):
+    """``client``: what carries out the calls; its sockets serve the streams too."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        client: CcxtClient,
+        clock: Clock = SYSTEM,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(exchange, None, NOWHERE, None, clock, on_sent)
+        self.client = client
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def status(self) -> dict[str, Any]:
+        return super().status() | {"note": UNCHECKED}
+
+    async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT * PATIENCE) -> T:
+        return await super().run(call, timeout)
+
+    async def _send(self, request: Request, timeout: float) -> Answer:
+        self.requests += 1
+        if request.is_mutating:
+            self._on_sent_soon()
+        try:
+            async with asyncio.timeout(timeout):
+                method = getattr(self.client, request.path)
+                return Spoken(200, {}, b"", await method(**cast(dict[str, Any], request.body)))
+        except TrochilError:
+            raise
+        except Exception as error:  # ccxt raises what its readers raise, too
+            answer = answer_of(error)
+            if answer is not None:
+                return answer
+            what = f"ccxt {request.path}: {type(error).__name__} {str(error)[:300]}"
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
+
+    async def _read_clock(self) -> None:
+        try:
+            await self.client.set_clock()
+        except Exception as error:
+            raise Disconnected(
+                f"the venue's clock can't be read: {type(error).__name__} {error}"
+            ) from None

@@ -1,0 +1,241 @@
+"""Runs Calls over aiohttp: budget, signing, the venue's clock, and one border where foreign errors become ours."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from actors.clock import SYSTEM, Clock
+from actors.transport.rate_limits import Budget
+from exchanges.contract import (
+    MALFORMED,
+    Answer,
+    Auth,
+    AuthDict,
+    Call,
+    Endpoints,
+    ErrorKind,
+    Exchange,
+    Fault,
+    Request,
+)
+from orderbook.errors import (
+    AuthenticationError,
+    ClockSkew,
+    Disconnected,
+    DuplicateOrder,
+    InsufficientFunds,
+    InvalidOrder,
+    NotFound,
+    RateLimited,
+    UnknownOutcome,
+    VenueError,
+)
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+REQUEST_TIMEOUT = 10.0
+CLOCK_REFRESH = 300.0
+"""Seconds after which the venue's clock is read again."""
+DEFAULT_BAN = 10.0
+"""Seconds without requests after a 429 that names no deadline."""
+LEAST_BAN = 1.0
+"""Seconds without requests where the deadline that an answer names is over already."""
+LONGEST_WAIT = 30.0
+"""Seconds that a request waits for its budget before it is refused here."""
+ERRORS: dict[ErrorKind, type[VenueError]] = {
+    ErrorKind.REFUSED: InvalidOrder,
+    ErrorKind.FUNDS: InsufficientFunds,
+    ErrorKind.UNKNOWN: UnknownOutcome,
+    ErrorKind.NOT_FOUND: NotFound,
+    ErrorKind.DUPLICATE: DuplicateOrder,
+    ErrorKind.RATE: RateLimited,
+    ErrorKind.CLOCK: ClockSkew,
+    ErrorKind.AUTH: AuthenticationError,
+}
+
+
+class Rest:
+    """One venue's REST side. ``run`` raises the errors of orderbook.errors and no other."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        session: aiohttp.ClientSession | None,
+        hosts: Endpoints,
+        auth: Auth | None = None,
+        clock: Clock = SYSTEM,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_sent`` is called once the bytes of a changing request are on their way.
+
+        ``session`` None: a subclass sends by means of its own.
+        """
+        self._exchange, self._session, self._auth, self._clock = exchange, session, auth, clock
+        self._hosts = hosts
+        self._budget = Budget(exchange.limits)
+        self._offset = 0.0
+        self._clock_read: float | None = None
+        self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
+        self.on_sent = on_sent
+        self.requests = 0
+
+    def now(self) -> float:
+        """Unix seconds on the venue's clock, as far as it is known."""
+        return self._clock.time() + self._offset
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "clock_offset": round(self._offset, 4),
+        } | self._budget.status(self.now())
+
+    async def close(self) -> None:
+        """End what requests are sent over."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT) -> T:
+        """The call's answer, read. A changing request whose fate isn't known raises UnknownOutcome."""
+        request = call.request
+        if request.signed:
+            await self._keep_clock()
+        try:
+            return await self._once(call, timeout)
+        except ClockSkew:
+            # Proof that nothing was done: the same request may be sent once more with the right time.
+            await self._read_clock()
+            return await self._once(call, timeout)
+        except NotFound:
+            if call.otherwise is None:
+                raise
+            return await self.run(call.otherwise, timeout)
+
+    async def _once(self, call: Call[T], timeout: float) -> T:
+        request = call.request
+        await self._wait_for_budget(request)
+        async with self._turn if request.signed else nullcontext():
+            answer = await self._send(request, timeout)
+        self._budget.note_headers(answer.headers, self.now())
+        fault = self._exchange.error(answer)
+        if fault is not None:
+            raise self._error_of(fault, answer)
+        try:
+            return call.read(answer)
+        except MALFORMED as error:
+            what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
+
+    async def _wait_for_budget(self, request: Request) -> None:
+        while wait := self._budget.wait(request.cost, self.now(), request.urgent):
+            banned = self._budget.banned_until > self.now()
+            if banned or wait > LONGEST_WAIT:
+                why = "the venue's ban" if banned else "our budget"
+                raise RateLimited(
+                    f"{request.path}: {why} ends in {wait:.1f} s", retry_at=self.now() + wait
+                )
+            await asyncio.sleep(wait)
+        self._budget.take(request.cost, self.now())
+
+    async def _send(self, request: Request, timeout: float) -> Answer:
+        assert self._session is not None
+        ready = self._prepare(request)
+        self.requests += 1
+        changing = request.is_mutating
+        if changing:
+            self._on_sent_soon()
+        try:
+            async with self._session.request(
+                request.method,
+                URL(ready["url"], encoded=True),
+                headers=ready["headers"],
+                data=ready["body"] or None,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, headers, body)
+        except aiohttp.ClientConnectorError as error:
+            raise Disconnected(
+                f"{request.path}: no connection, nothing was sent: {error.strerror or error}"
+            ) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            what = f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()
+            raise (UnknownOutcome if changing else Disconnected)(what) from None
+
+    def _on_sent_soon(self) -> None:
+        asyncio.get_running_loop().call_later(0.001, self.on_sent)
+
+    def _prepare(self, request: Request) -> AuthDict:
+        url = http(getattr(self._hosts, request.over)) + request.path
+        if request.signed:
+            if self._auth is None:
+                raise AuthenticationError(f"{request.path} needs a key: name one in accounts")
+            return self._auth.generate_auth_dict(
+                request.method, url, request.params, request.body, now=self.now()
+            )
+        query = f"?{urlencode(request.params)}" if request.params else ""
+        body = msgspec.json.encode(request.body) if request.body is not None else b""
+        headers = {"Content-Type": "application/json"} if body else {}
+        return {"url": url + query, "headers": headers, "body": body}
+
+    def _error_of(self, fault: Fault, answer: Answer) -> VenueError:
+        message = f"{self._exchange.name}: {fault.message}"
+        if fault.kind is not ErrorKind.RATE:
+            return ERRORS[fault.kind](message, fault.code)
+        until = self.now() + (fault.retry_after or self._ban_of(answer))
+        self._budget.ban(until)
+        log.warning(
+            "%s: rate limited, no request for %.1f s", self._exchange.name, until - self.now()
+        )
+        return RateLimited(message, fault.code, until)
+
+    def _ban_of(self, answer: Answer) -> float:
+        """Seconds, where the headers say so."""
+        after, until = (
+            answer.headers.get(name, "") for name in ("retry-after", self._exchange.reset_header)
+        )
+        if after.isdigit():
+            return float(after)
+        return max(int(until) / 1000 - self.now(), LEAST_BAN) if until.isdigit() else DEFAULT_BAN
+
+    async def _keep_clock(self) -> None:
+        read = self._clock_read
+        if read is None or self._clock.monotonic() - read > CLOCK_REFRESH:
+            try:
+                await self._read_clock()
+            except (Disconnected, VenueError) as error:
+                log.warning("%s: its clock can't be read: %s", self._exchange.name, error)
+
+    async def _read_clock(self) -> None:
+        call = self._exchange.server_time
+        if call is None:
+            return
+        before = self._clock.time()
+        theirs = await self._once(call, REQUEST_TIMEOUT)
+        after = self._clock.time()
+        # The answer was made somewhere between: half the round trip bounds the error.
+        self._offset = theirs - (before + after) / 2
+        self._clock_read = self._clock.monotonic()
+
+
+async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
+    """Run a sequence of Calls, each answer sent back in; returns what the sequence returns."""
+    try:
+        call = next(steps)
+        while True:
+            call = steps.send(await rest.run(call))
+    except StopIteration as end:
+        return end.value
+
+
+def http(host: str) -> str:
+    """The address at which a host answers requests; that of a socket too."""
+    return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")

@@ -1,0 +1,144 @@
+"""Lists whose rows stand on their own: one that can't be read never voids the others.
+
+A venue's answer is decoded in one pass into typed rows (``msgspec.Struct``), which become our records. A row that can't
+be read, or that makes no record, is kept beside the others with its path and the reason.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from exchanges.contract import MALFORMED, ErrorKind, Fault, Page
+
+Row = TypeVar("Row")
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that could not be read: where it stood (``$.data[3].state``), why, and its bytes."""
+
+    path: str
+    reason: str
+    row: bytes
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Rows(list[Record]):
+    """The records of the rows that could be read, and the rows that could not.
+
+    An incomplete list proves presence, never absence: nothing may be closed, denied or zeroed because it isn't in it.
+    """
+
+    __slots__ = ("bad",)
+
+    def __init__(self, records: Iterable[Record] = (), bad: Iterable[BadRow] = ()) -> None:
+        super().__init__(records)
+        self.bad = tuple(bad)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.bad
+
+
+def unreadable(bad: BadRow) -> Fault:
+    """The fault that tells of a row that could not be read."""
+    return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
+
+
+def with_faults(rows: Rows[Record]) -> Iterator[Record | Fault]:
+    """The records of a frame, then a fault for each of its rows that could not be read."""
+    yield from rows
+    for bad in rows.bad:
+        yield unreadable(bad)
+
+
+class RowsDecoder(Generic[Row]):
+    """Decodes a JSON list of rows, or an object of rows by their keys."""
+
+    def __init__(self, row_type: type[Row], path: str = "$") -> None:
+        """``path``: where the list stands in the answer, for messages, like ``$.data``."""
+        self._list = msgspec.json.Decoder(list[row_type])  # type: ignore[valid-type]
+        self._object = msgspec.json.Decoder(dict[str, row_type])  # type: ignore[valid-type]
+        self._row = msgspec.json.Decoder(row_type)
+        self._path = path
+
+    def decode(self, body: bytes | Raw, convert: Callable[[Row], Record | None]) -> Rows[Record]:
+        """A record of each row, in order; ``convert`` gives None for a row that is not wanted.
+
+        Raises msgspec.DecodeError where ``body`` is no JSON list.
+        """
+        try:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
+            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
+        try:
+            return Rows(record for row in rows if (record := convert(row)) is not None)
+        except MALFORMED:
+            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
+
+    def decode_keyed(
+        self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
+    ) -> Rows[Record]:
+        """The same of a JSON object; ``convert`` takes each row's key too."""
+        try:
+            rows: Mapping[str, Row] = self._object.decode(body)
+        except msgspec.ValidationError:
+            return self._one_by_one(_keyed(body), convert)
+        try:
+            records = (convert(key, row) for key, row in rows.items())
+            return Rows(record for record in records if record is not None)
+        except MALFORMED:
+            return self._one_by_one(_keyed(body), convert)
+
+    def _one_by_one(
+        self,
+        raws: Iterable[tuple[str, str, Raw]],
+        convert: Callable[[str, Row], Record | None],
+    ) -> Rows[Record]:
+        records: list[Record] = []
+        bad: list[BadRow] = []
+        for key, step, raw in raws:
+            path = f"{self._path}{step}"
+            try:
+                record = convert(key, self._row.decode(raw))
+            except MALFORMED as error:
+                bad.append(bad_row(path, error, raw))
+            else:
+                if record is not None:
+                    records.append(record)
+        return Rows(records, bad)
+
+
+def bad_row(path: str, error: Exception, row: bytes | Raw) -> BadRow:
+    """A row at ``path`` that could not be read because of ``error``, whose own path is appended."""
+    reason = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        what, _, inner = reason.partition(" - at `$")
+        return BadRow(path + inner.rstrip("`"), what, bytes(row))
+    return BadRow(path, f"{type(error).__name__}: {reason}", bytes(row))
+
+
+_raw_list: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
+_raw_object: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
+
+
+def _numbered(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:
+    for number, raw in enumerate(_raw_list.decode(body)):
+        yield "", f"[{number}]", raw
+
+
+def _keyed(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:
+    for key, raw in _raw_object.decode(body).items():
+        yield key, f".{key}", raw
+
+
+def bad_rows(answer: Any) -> tuple[BadRow, ...]:
+    """The rows of a read answer that could not be read; of a page, those of its items."""
+    rows = answer.items if isinstance(answer, Page) else answer
+    return rows.bad if isinstance(rows, Rows) else ()

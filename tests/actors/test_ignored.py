@@ -1,0 +1,63 @@
+"""A book that goes on ignoring what its stream says: the venue's numbers began again, and nothing else would tell."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.books.book_pipeline import IGNORED_FOR, IGNORED_IN_A_ROW, BookPipeline
+from exchanges.binance import BINANCE
+from orderbook.messages import BookDiff, BookSnapshot, BookState
+from orderbook.shared import SharedBook
+
+
+class Tracked:
+    """A LIVE book as of 1000, and how often a snapshot was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.book = SharedBook.create(
+            str(folder / "A-B.arrow"), venue="binance", trading_pair="A-B", capacity=64
+        )
+        self.asked = 0
+        self.track = BookPipeline(
+            self.book, BINANCE.book({}, ""), self._ask, lambda *what: None, lambda point: None
+        )
+        self.track.take(BookSnapshot("AB", b'[["10","1"]]', b'[["11","1"]]', 1000), 1)
+
+    def _ask(self, snapshot_expected: bool) -> None:
+        self.asked += 1
+
+    def diffs(self, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            self.track.take(
+                BookDiff("AB", json.dumps([["9", "1"]]).encode(), b"[]", number, number), 2
+            )
+
+
+@pytest.fixture
+def tracked(tmp_path: Path) -> Iterator[Tracked]:
+    found = Tracked(tmp_path)
+    yield found
+    found.book.close(unlink=True)
+
+
+def test_a_stream_whose_numbers_began_again_makes_a_resync(tracked: Tracked) -> None:
+    tracked.track.look(0.0)
+    tracked.diffs(1, IGNORED_IN_A_ROW)
+    tracked.track.look(IGNORED_FOR / 2)
+    assert (tracked.book.state, tracked.asked) == (BookState.LIVE, 0)
+    tracked.track.look(IGNORED_FOR + 0.1)
+    assert (tracked.book.state, tracked.asked) == (BookState.INVALID, 1)
+    assert "older" in tracked.track.why
+
+
+def test_repetitions_among_what_applies_are_none(tracked: Tracked) -> None:
+    tracked.track.look(0.0)
+    tracked.diffs(990, 11)
+    tracked.diffs(1001, 1)
+    tracked.track.look(IGNORED_FOR + 0.1)
+    tracked.diffs(1001, 3)
+    tracked.track.look(2 * IGNORED_FOR + 0.2)
+    tracked.track.look(9 * IGNORED_FOR)
+    assert (tracked.book.state, tracked.asked) == (BookState.LIVE, 0)

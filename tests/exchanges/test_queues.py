@@ -1,0 +1,51 @@
+"""Rows of order-by-order books, and the digits that checksums are made of."""
+
+from decimal import Decimal as D
+
+import numpy as np
+from msgspec import Raw
+
+from exchanges.checksums import crc32_of_levels, crc32_of_orders, digits, fixed_digits, places
+from exchanges.orders import TradingRule
+from exchanges.queues import read_orders
+from orderbook.messages import OrderAction, OrderEvent, OrdersSnapshot, RestingOrder
+
+RULE = TradingRule(
+    trading_pair="A-B", symbol="AB", base="A", quote="B", price_tick=D("0.10"), size_step=D("0.001")
+)
+NAMES = "id px sz what"
+ROW = b'[{"id":"7","px":0.50,"sz":1.250,"what":"add"}]'
+
+
+def test_digits_without_points_and_leading_zeros() -> None:
+    assert digits("0.05005", "0.00100000") == "5005100000"
+    assert (places(D("0.10")), places(D("1e-8")), places(D(5))) == (2, 8, 0)
+
+
+def test_numbers_are_written_with_the_digits_of_the_steps() -> None:
+    assert (
+        fixed_digits(RULE, np.array([[0.5, 1.25]]), np.array([[10.0, 0.001]])) == "501250" + "10001"
+    )
+    assert fixed_digits(RULE, np.array([[0.5, 1e13]])) == ""
+    assert crc32_of_levels(RULE, np.array([[0.5, 1e13]])) == crc32_of_levels(None) == -1
+
+
+def test_checksums_of_orders_go_level_by_level() -> None:
+    assert crc32_of_orders([["12", "3"], ["4"]], [["56"]]) == crc32_of_orders([["123456"]])
+
+
+def test_resting_orders_keep_what_was_written() -> None:
+    [snapshot] = read_orders("AB", Raw(ROW), Raw(b"[]"), 5, 9, NAMES, None)
+    assert snapshot == OrdersSnapshot(
+        "AB", [RestingOrder("7", 0.5, 1.25, "501250")], [], time=5, checksum=9
+    )
+
+
+def test_events_of_a_message_end_with_its_checksum() -> None:
+    bid, ask = read_orders("AB", Raw(ROW), Raw(ROW), 5, 9, NAMES, {"add": OrderAction.OPEN})
+    assert bid == OrderEvent(
+        "AB", OrderAction.OPEN, "7", "buy", 0.5, 1.25, time=5, text="501250", more=True
+    )
+    assert isinstance(ask, OrderEvent)
+    assert (ask.side, ask.more, ask.checksum) == ("sell", False, 9)
+    assert read_orders("AB", Raw(b"[]"), Raw(b"[]"), 5, 9, NAMES, {}) == []

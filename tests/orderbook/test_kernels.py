@@ -1,0 +1,436 @@
+"""The kernels: numbers bit for bit as Python reads them, bad input refused whole, and a book equal to a plain model."""
+
+import hashlib
+import json
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from orderbook import kernels, scanner
+from orderbook.book import ROWS_A_MESSAGE, OrderBook
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
+
+Model = dict[float, float]
+quick = settings(max_examples=150, deadline=None)
+
+
+def snapshot(
+    bids: object = (), asks: object = (), layout: Layout = Layout.JSON, update_id: int = 1
+) -> BookSnapshot:
+    return BookSnapshot("A-B", text(bids), text(asks), update_id, 0, layout)
+
+
+def text(levels: object) -> bytes:
+    return levels if isinstance(levels, bytes) else json.dumps(levels).encode()
+
+
+def packed(levels: object) -> bytes:
+    return np.array(levels, np.float64).tobytes()
+
+
+def bits(number: float) -> bytes:
+    return struct.pack("<d", number)
+
+
+def filled() -> OrderBook:
+    book = OrderBook(64)
+    book.apply_snapshot(
+        snapshot([["10", "1"], ["9", "2"]], [["11", "3"], ["12", "4"]], update_id=7), 5
+    )
+    return book
+
+
+# Numbers.
+
+digits = st.text("0123456789", min_size=1, max_size=30)
+whole = st.one_of(st.just("0"), digits.filter(lambda found: found[0] != "0"))
+fractions = st.one_of(st.just(""), digits.map(lambda found: "." + found))
+trailing = st.integers(0, 12).map(lambda n: "0" * n)
+exponents = st.one_of(
+    st.just(""),
+    st.builds(
+        "{}{}{}".format, st.sampled_from("eE"), st.sampled_from(["", "+", "-"]), st.integers(0, 340)
+    ),
+    st.builds("e{}0{}".format, st.sampled_from(["", "-"]), st.integers(0, 30)),
+)
+json_numbers = st.builds(
+    lambda w, f, z, e: w + (f + z if f else "") + e, whole, fractions, trailing, exponents
+)
+
+
+def assert_reads_as_python(number: str, form: str) -> None:
+    book, expected = filled(), float(number)
+    message = snapshot(form.format(1, number).encode())
+    if expected == float("inf"):
+        with pytest.raises(ValueError, match="finite"):
+            book.apply_snapshot(message)
+        assert book.digest() == filled().digest()
+        return
+    book.apply_snapshot(message)
+    sizes = book.bids[:, 1].tolist()
+    assert [bits(size) for size in sizes] == ([bits(expected)] if expected else []), number
+    if expected:
+        book.apply_snapshot(snapshot(form.format(number, 1).encode()))
+        assert bits(book.bids[0, 0]) == bits(expected), number
+
+
+@quick
+@given(json_numbers, st.sampled_from(['[["{}","{}"]]', "[[{},{}]]"]))
+@example("9007199254740993", "[[{},{}]]")
+@example("9007199254740992.5", "[[{},{}]]")
+@example("90071992547409921e-1", "[[{},{}]]")
+@example("5e-324", "[[{},{}]]")
+@example("2.4703282292062327e-324", "[[{},{}]]")
+@example("1.7976931348623157e308", "[[{},{}]]")
+@example("1e999", '[["{}","{}"]]')
+@example("1e-999", '[["{}","{}"]]')
+@example("0e999", '[["{}","{}"]]')
+@example("0." + "0" * 40 + "1", '[["{}","{}"]]')
+@example("1" + "0" * 40, '[["{}","{}"]]')
+@example("123456789012345678901234567890", '[["{}","{}"]]')
+@example("0.1000000000000000055511151231257827021181583404541015625", '[["{}","{}"]]')
+@example("1e22", "[[{},{}]]")
+@example("1e23", "[[{},{}]]")
+def test_every_json_number_is_read_bit_for_bit_as_python_reads_it(number: str, form: str) -> None:
+    assert_reads_as_python(number, form)
+
+
+@quick
+@given(st.floats(0, 1e12, exclude_min=True, allow_subnormal=True))
+def test_a_float_written_by_python_comes_back_the_same(number: float) -> None:
+    assert_reads_as_python(repr(number), "[[{},{}]]")
+    assert_reads_as_python(
+        format(number, ".8f") if number >= 1e-8 else repr(number), '[["{}","{}"]]'
+    )
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        b'[{"price":"1.00000000000000000000000000001","size":2}]',
+        b' [ {"price":1.00000000000000000000000000001,"size":"2","count":3} ] ',
+        b'[["1.00000000000000000000000000001","2",null,-3,"word"]]',
+    ],
+)
+def test_numbers_that_need_pythons_float_are_read_in_every_form_of_row(levels: bytes) -> None:
+    book = OrderBook(64)
+    book.apply_snapshot(snapshot(levels, levels))
+    assert book.bids.tolist() == book.asks.tolist() == [[1.0, 2.0]]
+
+
+def test_numbers_that_need_pythons_float_keep_their_side() -> None:
+    book = OrderBook(64)
+    long = "1.00000000000000000000000000001"
+    book.apply_snapshot(
+        snapshot([["buy", long, "2"], ["sell", "3", long], ["offer", 4, 5]], b"", Layout.SIDED)
+    )
+    assert book.bids.tolist() == [[1.0, 2.0]]
+    assert book.asks.tolist() == [[3.0, 1.0], [4.0, 5.0]]
+
+
+def test_the_cached_kernels_hold_this_scanner() -> None:
+    found = hashlib.sha256(Path(scanner.__file__).read_bytes()).hexdigest()[:12]
+    assert found == kernels.SCANNER, f'scanner.py changed: write SCANNER = "{found}" in kernels.py'
+
+
+# What is malformed.
+
+BAD = """
+[["nan","1"]]  [[NaN,1]]  [["1","nan"]]  [["-1","1"]]  [[-1,1]]  [["1","-1"]]  [[1,-1]]  [["0","1"]]
+[[0.000,1]]  [["1e999","1"]]  [["1","1e999"]]  [["1e-999","1"]]  [["inf","1"]]  [[Infinity,1]]  [["+1","1"]]
+[["1.","1"]]  [[".5","1"]]  [["01","1"]]  [["1e","1"]]  [["1e+","1"]]  [["1 ","1"]]  [["0x10","1"]]
+[["1,5","1"]]  [[1.5.5,1]]  [[1,2.5.5]]  [[1,2-3]]  [[1,2nan]]  [["","1"]]  [["1"]]  [[1]]  [[]]  [1]  ["1"]
+["word"]  word  "word"  1  null  {}  {"price":1,"size":2}  [["price","size"]]  [[true,1]]  [[null,1]]
+[[[1],2]]  [["1","2"]  [["1","2"  [["1","2  ["1","2"]]  [["1","2"]]]  [["1","2"]][["1","2"]]  [["1","2"]] x
+[["1","2"}]  [{"price":"1","size":"2"]]  [["1","2"]}  [["1","2"],"word"]  [["1","2"],null]  [{"price":"1"}]
+[{"side":"buy","price":"1","size":"2"}]  [  ]
+"""
+
+
+@pytest.mark.parametrize("levels", [" ", *re.split(r"  |\n", BAD.strip())])
+@pytest.mark.parametrize("on", ["bids", "asks"])
+def test_malformed_levels_are_refused_and_nothing_changes(levels: str, on: str) -> None:
+    book = filled()
+    before, digest = book.meta(), book.digest()
+    good = b'[["10","5"]]'
+    bids, asks = (levels.encode(), good) if on == "bids" else (good, levels.encode())
+    with pytest.raises(ValueError):  # noqa: PT011 - the words differ with where it was found out
+        book.apply_snapshot(snapshot(bids, asks, update_id=8))
+    with pytest.raises(ValueError):  # noqa: PT011
+        book.apply_diff(BookDiff("A-B", bids, asks, 8, 8))
+    assert (book.meta(), book.digest()) == (before, digest)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        '[["x","1","2"]]',
+        '[["1","2","3"]]',
+        '[["buy","1"]]',
+        '[["buy","sell","1"]]',
+        '[["buy","1","2"],["","3","4"]]',
+        '[["buy",-1,2]]',
+        '[["sell","1e999","2"]]',
+    ],
+)
+def test_malformed_sided_rows_are_refused(levels: str) -> None:
+    book = filled()
+    with pytest.raises(ValueError):  # noqa: PT011
+        book.apply_snapshot(snapshot(levels.encode(), b"", Layout.SIDED))
+    assert book.digest() == filled().digest()
+
+
+BAD_PAIRS = [(np.nan, 1), (0, 1), (-1, 1), (np.inf, 1), (1, np.inf), (1, np.nan), (1, -1)]
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        packed([1, 2])[:-1],
+        packed([1]),
+        *(packed([pair]) for pair in BAD_PAIRS),
+        packed([[1, 1], [np.inf, 1]]),
+    ],
+)
+def test_malformed_packed_levels_are_refused(levels: bytes) -> None:
+    book = filled()
+    for bids, asks in ((levels, b""), (b"", levels)):
+        with pytest.raises(ValueError):  # noqa: PT011
+            book.apply_snapshot(snapshot(bids, asks, Layout.PACKED))
+    assert book.digest() == filled().digest()
+
+
+def test_more_rows_than_a_message_may_have_are_refused() -> None:
+    book = filled()
+    with pytest.raises(ValueError, match="malformed"):
+        book.apply_snapshot(snapshot([[n + 1, 1] for n in range(ROWS_A_MESSAGE + 1)]))
+    assert book.digest() == filled().digest()
+    book.apply_snapshot(snapshot([[n + 1, 1] for n in range(ROWS_A_MESSAGE)]))
+    assert book.top().bid == ROWS_A_MESSAGE
+
+
+GOOD = '[["100.5","0.25",{"deep":[1]}],["99","3e-1"],[1.5e3,20]]'
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, len(GOOD) - 1), st.sampled_from('[]{}",:.-+0159eEnx \\'), st.booleans())
+def test_one_wrong_character_is_refused_or_read_as_json_reads_it(
+    at: int, character: str, insert: bool
+) -> None:
+    """The scanner is lenient in separators and in columns that it doesn't read, never in a number that it does."""
+    broken = GOOD[:at] + character + GOOD[at + (0 if insert else 1) :]
+    book = filled()
+    try:
+        book.apply_snapshot(snapshot(broken.encode()))
+    except ValueError:
+        assert book.digest() == filled().digest()
+        return
+    try:
+        rows = json.loads(broken)
+    except json.JSONDecodeError:
+        words = re.findall(r"(?<![\d.+-])\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.+-])", broken)
+        assert {number for row in book.bids.tolist() for number in row} <= set(map(float, words))
+        return
+    assert book.bids.tolist() == sorted(
+        ([float(p), float(s)] for p, s, *_ in rows if float(s)), reverse=True
+    )
+
+
+# Layouts.
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "layout"),
+    [
+        (b'[["10","1"],["9","2"]]', b'[["11","3"]]', Layout.JSON),
+        (b"[[10,1],[9,2.0]]", b"[[11.0,3]]", Layout.JSON),
+        (b'[\n ["10" , "1"] ,\t["9","2"] ]\r\n', b' [ [ "11" , "3" ] ] ', Layout.JSON),
+        (
+            b'[["10","1","0","4"],["9","2",null,-5.5]]',
+            b'[["11","3",{"a":[1,"]"]},true]]',
+            Layout.JSON,
+        ),
+        (b'[["10","1","x\\""],["9","2","\\"y"]]', b'[["11","3","]]"]]', Layout.JSON),
+        (
+            b'[{"price":10.0,"qty":1},{"price":9,"qty":"2"}]',
+            b'[{"price":"11","qty":3}]',
+            Layout.JSON,
+        ),
+        (
+            b'[{"px":"10","sz":"1","n":4},{"px":"9","sz":"2","n":1}]',
+            b'[{"px":"11","sz":"3","n":0}]',
+            Layout.JSON,
+        ),
+        (b'[["buy","10","1"],["sell","11","3"],["bid","9","2"]]', b"", Layout.SIDED),
+        (b'[["b",10,1,"x"],["ask",11,3,null],["buy",9,2,5]]', b"", Layout.SIDED),
+        (packed([[10, 1], [9, 2]]), packed([[11, 3]]), Layout.PACKED),
+        (
+            b'[{"quantity":"1","rate":"10"},{"quantity":2,"rate":9.0}]',
+            b'[["3","11","x"]]',
+            Layout.SIZE_FIRST,
+        ),
+        (
+            b'[["1.0000000000000000000000000000","10"],["2","9"]]',
+            b'[["3","11"]]',
+            Layout.SIZE_FIRST,
+        ),
+    ],
+)
+def test_every_layout_makes_the_same_book(bids: bytes, asks: bytes, layout: Layout) -> None:
+    book = OrderBook(64)
+    book.apply_snapshot(snapshot(bids, asks, layout))
+    assert book.bids.tolist() == [[10, 1], [9, 2]]
+    assert book.asks.tolist() == [[11, 3]]
+    assert book.state is BookState.LIVE
+
+
+@pytest.mark.parametrize("nothing", [b"", b"[]", b" [ ] "])
+@pytest.mark.parametrize("layout", [Layout.JSON, Layout.SIDED])
+def test_no_levels_are_no_levels(nothing: bytes, layout: Layout) -> None:
+    book = filled()
+    book.apply_snapshot(snapshot(nothing, nothing if layout is Layout.JSON else b"", layout))
+    assert len(book.bids) == len(book.asks) == 0
+
+
+# Against a model.
+
+sizes = st.one_of(st.just(0.0), st.floats(0.001, 1000))
+levels = st.lists(st.tuples(st.integers(1, 200).map(lambda n: n / 4), sizes), max_size=25)
+kinds = st.sampled_from(["diff", "diff", "diff", "snapshot"])
+
+
+def model_after(
+    model: Model, kind: str, rows: list[tuple[float, float]], best: int, room: int, depth: int = 0
+) -> Model:
+    """What a side holds after a message: with ``room`` levels full, one gives up its worst; then ``depth`` are kept."""
+    model = {} if kind == "snapshot" else dict(model)
+    for price, size in rows:
+        if size == 0:
+            model.pop(price, None)
+        elif price in model or len(model) < room:
+            model[price] = size
+        else:
+            worst = max(model, key=lambda found: found * best)
+            if price * best < worst * best:
+                del model[worst]
+                model[price] = size
+    return dict(sorted(model.items(), key=lambda level: level[0] * best)[: depth or None])
+
+
+def ordered(model: Model, best: int) -> list[list[float]]:
+    return [[price, model[price]] for price in sorted(model, key=lambda found: found * best)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(kinds, levels, levels, st.sampled_from(list(Layout))), max_size=15),
+    st.sampled_from([(24, 0), (64, 0), (24, 5), (64, 30), (256, 0)]),
+)
+def test_a_book_equals_a_plain_dictionary(
+    messages: list[tuple[str, list[tuple[float, float]], list[tuple[float, float]], Layout]],
+    shape: tuple[int, int],
+) -> None:
+    capacity, max_depth = shape
+    room = capacity - 1
+    book = OrderBook(capacity, max_depth)
+    bids: Model = {}
+    asks: Model = {}
+    for number, (kind, some, more, layout) in enumerate(messages, 1):
+        match layout:
+            case Layout.JSON:
+                data = text(some), text([{"p": str(p), "q": s} for p, s in more])
+            case Layout.PACKED:
+                data = packed(some), packed(more)
+            case Layout.SIDED:
+                data = text([["buy", *row] for row in some] + [["sell", *row] for row in more]), b""
+            case Layout.SIZE_FIRST:
+                data = (
+                    text([[s, p] for p, s in some]),
+                    text([{"q": str(s), "r": p} for p, s in more]),
+                )
+        if kind == "snapshot":
+            book.apply_snapshot(BookSnapshot("A-B", *data, number, 0, layout))
+        else:
+            book.apply_diff(BookDiff("A-B", *data, number, number, 0, layout))
+        bids = model_after(bids, kind, some, -1, room, max_depth)
+        asks = model_after(asks, kind, more, 1, room, max_depth)
+        assert book.bids.tolist() == ordered(bids, -1)
+        assert book.asks.tolist() == ordered(asks, 1)
+        assert book.update_id == number
+        assert book.is_crossed == bool(bids and asks and max(bids) >= min(asks))
+        assert book.meta()["version"] % 2 == 0
+
+
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("width", [1, 20, 60])
+def test_a_trend_of_ten_times_the_capacity_stays_exact(step: int, width: int) -> None:
+    """The window wanders off both ends of its columns and is moved back."""
+    book = OrderBook(64)
+    centre, bids, asks = 10_000, {}, {}
+    for number in range(1, 641):
+        centre += step
+        new_bids = [
+            (float(centre - 1), float(number)),
+            (float(centre), 0.0),
+            (float(centre - 1 - width), 0.0),
+        ]
+        new_asks = [
+            (float(centre + 1), float(number)),
+            (float(centre), 0.0),
+            (float(centre + 1 + width), 0.0),
+        ]
+        if step < 0:
+            new_bids.append((float(centre - width), float(number)))
+        else:
+            new_asks.append((float(centre + width), float(number)))
+        book.apply_diff(BookDiff("A-B", text(new_bids), text(new_asks), number, number))
+        bids, asks = (
+            model_after(bids, "diff", new_bids, -1, 63),
+            model_after(asks, "diff", new_asks, 1, 63),
+        )
+        assert book.bids.tolist() == ordered(bids, -1)
+        assert book.asks.tolist() == ordered(asks, 1)
+    assert len(bids) >= 1
+    assert len(asks) >= 1
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_full_side_keeps_its_best_levels_and_says_how_many_are_guaranteed(reverse: bool) -> None:
+    book = OrderBook(64)
+    assert book.meta()["guaranteed_depth"] == 64
+    for price in sorted(range(1, 200), reverse=reverse):
+        book.apply_diff(BookDiff("A-B", text([[price, 1]]), text([[price + 1000, 1]])))
+    assert book.bids[:, 0].tolist() == list(range(199, 136, -1))
+    assert book.asks[:, 0].tolist() == list(range(1001, 1064))
+    assert book.meta()["guaranteed_depth"] == 63
+    book.apply_snapshot(snapshot([[1, 1]], [[2, 1]]))
+    assert book.meta()["guaranteed_depth"] == 64
+
+
+def test_a_capped_depth_is_the_guaranteed_one_once_a_level_was_dropped() -> None:
+    book = OrderBook(64, max_depth=10)
+    book.apply_snapshot(snapshot([[n, 1] for n in range(1, 11)]))
+    assert book.meta()["guaranteed_depth"] == 64
+    book.apply_diff(BookDiff("A-B", b"[[11,1]]", b""))
+    assert book.bids[:, 0].tolist() == list(range(11, 1, -1))
+    assert book.meta()["guaranteed_depth"] == 10
+
+
+def test_a_level_carries_the_update_that_set_it() -> None:
+    book = OrderBook(64)
+    book.apply_snapshot(snapshot([[10, 1], [9, 1], [8, 1]], [[11, 1]], update_id=5))
+    book.apply_diff(BookDiff("A-B", b"[[9,2],[7,1],[8,0]]", b"[[10.5,1]]", 6, 6))
+    found = book._m[:, book.meta()["bid_start"] :]
+    assert found[kernels.BIDS + 2, :3].tolist() == [5, 6, 6]
+    assert book._m[kernels.ASKS + 2, book.meta()["ask_start"] :][:2].tolist() == [6, 5]
+
+
+def test_warming_compiles_every_kernel_without_a_book_of_ones_own() -> None:
+    kernels.warm()
+    assert kernels.ingest.signatures
+    assert kernels.wall_ns() > 1_700_000_000 * 10**9
+    assert kernels.monotonic_ns() <= kernels.monotonic_ns()

@@ -1,0 +1,67 @@
+"""What a book channel tells between two frames of it."""
+
+from decimal import Decimal as D
+from typing import Any
+
+from trochil.sandbox import dialects
+from trochil.sandbox.market.faults import Faults
+from trochil.sandbox.market.flow import LEVELS
+from trochil.sandbox.market.matching import Order
+from trochil.sandbox.market.venue import Symbol
+from trochil.sandbox.server import Server
+
+PAIR = "BTC-USDT"
+
+
+def rest(server: Server, price: str) -> Order:
+    """A bid of the house, of 1."""
+    return server.venue.place(server.house, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
+
+
+def test_what_was_never_told_is_told_whole() -> None:
+    server = Server(
+        dialects.load("coinbase"),
+        {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))},
+        faults=Faults(),
+    )
+    rest(server, "100")
+    window = server.dialect.change(PAIR, server.book(PAIR).update_id, 0, ([(D(100), D(1))], []))
+    assert (window.before, len(window.bids), len(window.asks)) == (0, LEVELS + 1, LEVELS)
+
+
+def test_a_level_that_came_and_went_between_two_frames_is_told_to_who_saw_it() -> None:
+    told: list[Any] = []
+
+    class Heard(dialects.load("binance")):  # type: ignore[misc]
+        def publish(self, topic: str, frame: Any) -> None:
+            if topic.endswith("@depth"):
+                told.append(frame(0) if callable(frame) else frame)
+
+    server = Server(
+        Heard, {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))}, rate=0, faults=Faults()
+    )
+    rest(server, "100")
+    server.send_depth(PAIR)
+    order = rest(server, "100.5")
+    seen = server.dialect.asked_for(PAIR)
+    assert (D("100.5"), D(1)) in seen.bids
+    server.venue.cancel(order, server.now_ns())
+    told.clear()
+    server.send_depth(PAIR)
+    (frame,) = told
+    levels = {D(price): D(size) for price, size in frame["data"]["b"]}
+    assert levels == {D("100.5"): 0}, (
+        "whoever took the book in between would keep the level for ever"
+    )
+    assert frame["data"]["U"] <= seen.last + 1 <= frame["data"]["u"] + 1
+
+
+def test_a_book_asked_for_twice_is_the_one_of_then() -> None:
+    """Also where its channels have checksums and nobody follows them."""
+    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
+    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
+    before = server.dialect.find_book(server.house, {"pair": "BTC/USDT"})
+    best = before.bids[0][0] + D("0.01")
+    rest(server, str(best))
+    server.send_depth(PAIR)
+    assert server.dialect.find_book(server.house, {"pair": "BTC/USDT"}).bids[0] == (best, D(1))

@@ -1,0 +1,98 @@
+"""What usually breaks, looked for before it does."""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.settings import Settings
+from actors.transport.credentials import load_keys
+from orderbook.errors import AuthenticationError, ConfigError, HiddenPackage
+from orderbook.shared import SharedBook
+from trochil.guard import refuse_hidden_packages
+
+ENOUGH_SHARED_MEMORY = 256 * 1024 * 1024
+LARGEST_SKEW = 1.0
+
+
+class Finding(NamedTuple):
+    ok: bool
+    what: str
+    detail: str
+
+
+def examine(
+    settings: Settings, ray_version: str, cluster_versions: list[str], skews: dict[str, float]
+) -> list[Finding]:
+    """Findings, in the order they matter."""
+    return [
+        _packages(),
+        _shared_memory(settings.shared_memory),
+        _state_dir(settings),
+        *(
+            _keys(venue, name, ref)
+            for venue, s in settings.venues.items()
+            for name, ref in s.accounts.items()
+        ),
+        _versions(ray_version, cluster_versions),
+        *(
+            Finding(abs(skew) < LARGEST_SKEW, f"clock against {venue}", f"{skew:+.3f} s")
+            for venue, skew in skews.items()
+        ),
+    ]
+
+
+def _packages() -> Finding:
+    try:
+        refuse_hidden_packages()
+    except HiddenPackage as error:
+        return Finding(False, "packages", str(error))
+    except ImportError as error:
+        return Finding(False, "packages", str(error))
+    return Finding(True, "packages", "none hidden")
+
+
+def _shared_memory(folder: str) -> Finding:
+    try:
+        free = shutil.disk_usage(folder).free
+        with tempfile.TemporaryDirectory(dir=folder, prefix="trochil-doctor-") as place:
+            SharedBook.create(
+                str(Path(place, "x", "A-B.arrow")), venue="x", trading_pair="A-B"
+            ).close(unlink=True)
+    except (OSError, ConfigError) as error:
+        return Finding(False, "shared memory", str(error))
+    return Finding(
+        free >= ENOUGH_SHARED_MEMORY, "shared memory", f"{folder}: {free // 2**20} MB free"
+    )
+
+
+def _state_dir(settings: Settings) -> Finding:
+    try:
+        folder = settings.folder
+        probe = folder / f".doctor-{os.getpid()}-{time.time_ns()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, ConfigError) as error:
+        return Finding(False, "state", str(error))
+    return Finding(True, "state", str(folder))
+
+
+def _keys(venue: str, account: str, reference: str) -> Finding:
+    try:
+        load_keys(reference)
+    except (AuthenticationError, ConfigError) as error:
+        return Finding(False, f"key of {venue}/{account}", str(error))
+    return Finding(True, f"key of {venue}/{account}", f"found by {reference.partition(':')[0]}")
+
+
+def _versions(here: str, there: list[str]) -> Finding:
+    others = sorted({version for version in there if version != here})
+    if others:
+        return Finding(
+            False,
+            "Ray",
+            f"{here} here, {', '.join(others)} in the cluster: install the same version",
+        )
+    return Finding(True, "Ray", f"{here}{'' if there else ', no cluster runs'}")

@@ -1,0 +1,101 @@
+"""The verbs for whoever adds a venue, or wants to know whether one is read rightly."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def add_to(group: click.Group) -> None:
+    for command in (new_exchange, parse, check):
+        group.add_command(command)
+
+
+@click.command("new-exchange")
+@click.argument("name")
+@click.option("--package", type=click.Path(), help="Write a package of your own into this folder.")
+def new_exchange(name: str, package: str | None) -> None:
+    """Write the four places of a new venue: a small made-up one that works, to be turned into the real one."""
+    from trochil.commands.new_exchange import new_exchange as write
+
+    for path in write(name, Path(package or "."), package is not None):
+        click.echo(path)
+    click.echo(f"now: pytest --pyargs trochil.conformance -k {name}")
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option("--exchange", required=True)
+@click.option("--feed", default="", help="Another book of the venue.")
+@click.option("--user", is_flag=True, help="Frames of the private stream.")
+@click.option("--rules", type=click.Path(), help="The venue's answer with its markets.")
+@click.option("--json", "as_json", is_flag=True, help="Only the counts.")
+def parse(
+    file: str, exchange: str, feed: str, user: bool, rules: str | None, as_json: bool
+) -> None:
+    """What an adapter makes of recorded frames, frame by frame."""
+    from exchanges.registry import get
+    from trochil.commands.parsing import count, parse_file, shown
+
+    venue, counted = get(exchange).with_feed(feed), Counter[str]()
+    for entry in parse_file(Path(file), venue, user=user, rules=Path(rules) if rules else None):
+        counted += count(entry)
+        if as_json:
+            continue
+        for line in (
+            [f"rejected: {entry.rejected}"] if entry.rejected else map(shown, entry.messages)
+        ):
+            click.echo(f"{entry.number} {line}")
+    click.echo(json.dumps({"frames": 0, "rejected": 0} | counted))
+
+
+@click.command()
+@click.argument("exchange")
+@click.option("--live", is_flag=True, help="At the real venue, read only.")
+@click.option("--testnet", is_flag=True, help="At the venue's test hosts, read only.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="rest|public|private=URL",
+    help="Instead of the venue's own.",
+)
+@click.option("--pair", default="", help="By default the one with the largest volume.")
+@click.option("--feed", default="", help="Another book of the venue.")
+@click.option(
+    "--account", default="", metavar="REFERENCE", help="A key: env:NAME or file:PATH#section."
+)
+@click.option(
+    "--trade",
+    metavar="AMOUNT",
+    help="Place and cancel orders worth this much quote currency at the most.",
+)
+def check(
+    exchange: str,
+    live: bool,
+    testnet: bool,
+    hosts: tuple[str, ...],
+    trade: str | None,
+    **given: str,
+) -> None:
+    """Whether our reading of a venue's wire holds, case by case; without --live or --testnet, of its sandbox."""
+    from exchanges.rules import parse_pair, to_decimal
+    from trochil.commands.check import check_exchange
+
+    given["pair"] = parse_pair(given["pair"]) if given["pair"] else ""
+    options: dict[str, Any] = {
+        "hosts": dict(host.split("=", 1) for host in hosts if "=" in host),
+        **given,
+    }
+    worth, failed = None if trade is None else to_decimal(trade, "--trade"), 0
+    for found in check_exchange(
+        exchange, real=live or testnet, testnet=testnet, trade=worth, **options
+    ):
+        failed += found.verdict == "failed"
+        click.echo(
+            f"{found.case:32} {found.verdict:8} {found.seconds:6.1f} s  {found.detail}".rstrip()
+        )
+    sys.exit(1 if failed else 0)

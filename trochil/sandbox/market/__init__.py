@@ -1,0 +1,1 @@
+"""trochil/sandbox/market"""

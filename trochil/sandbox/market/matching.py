@@ -1,0 +1,172 @@
+"""One symbol's book of the sandbox venue: price-time priority, exact numbers, one update id a changed level."""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from trochil.sandbox.market.accounts import ZERO, Account
+
+Side = str  # "buy" or "sell"
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    id: int
+    client_id: str
+    account: Account
+    symbol: str
+    side: Side
+    type: str  # limit, market, post_only
+    tif: str  # GTC, IOC, FOK
+    amount: Decimal
+    price: Decimal | None
+    time: int  # ns
+    quote_amount: Decimal | None = None
+    state: str = "new"  # new, partially_filled, filled, cancelled, expired
+    filled: Decimal = ZERO
+    quote_filled: Decimal = ZERO
+    updated: int = 0
+    is_cancelling: bool = False
+    fees: Decimal = ZERO
+
+    @property
+    def left(self) -> Decimal:
+        return self.amount - self.filled
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("new", "partially_filled")
+
+
+@dataclass(slots=True, frozen=True)
+class Match:
+    """One trade: the maker's price, the taker's side."""
+
+    id: int
+    maker: Order
+    taker: Order
+    price: Decimal
+    amount: Decimal
+    time: int
+
+
+@dataclass(slots=True)
+class Queue:
+    """One price level: orders in time priority and their sum."""
+
+    orders: deque[Order] = field(default_factory=deque)
+    total: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class Book:
+    """Sides as price -> Queue, with heaps over the prices (stale prices are skipped when they surface)."""
+
+    symbol: str
+    update_id: int = 1
+    trade_id: int = 0
+    sides: dict[Side, dict[Decimal, Queue]] = field(default_factory=lambda: {"buy": {}, "sell": {}})
+    changed: dict[tuple[Side, Decimal], None] = field(default_factory=dict)
+    _heaps: dict[Side, list[Decimal]] = field(default_factory=lambda: {"buy": [], "sell": []})
+
+    def best(self, side: Side) -> Decimal | None:
+        heap, levels, sign = self._heaps[side], self.sides[side], -1 if side == "buy" else 1
+        while heap:
+            price = heap[0] * sign
+            if price in levels:
+                return price
+            heapq.heappop(heap)
+        return None
+
+    def levels(self, side: Side) -> list[tuple[Decimal, Decimal]]:
+        """(price, size), best first."""
+        return [
+            (p, self.sides[side][p].total) for p in sorted(self.sides[side], reverse=side == "buy")
+        ]
+
+    def size_at(self, side: Side, price: Decimal) -> Decimal:
+        queue = self.sides[side].get(price)
+        return queue.total if queue else ZERO
+
+    def rest(self, order: Order) -> None:
+        assert order.price is not None
+        queue = self.sides[order.side].get(order.price)
+        if queue is None:
+            queue = self.sides[order.side][order.price] = Queue()
+            heapq.heappush(
+                self._heaps[order.side], -order.price if order.side == "buy" else order.price
+            )
+        queue.orders.append(order)
+        queue.total += order.left
+        self._note(order.side, order.price)
+
+    def remove(self, order: Order) -> None:
+        assert order.price is not None
+        queue = self.sides[order.side][order.price]
+        queue.orders.remove(order)
+        self._shrink(order, order.left)
+
+    def _shrink(self, order: Order, by: Decimal) -> None:
+        assert order.price is not None
+        queue = self.sides[order.side][order.price]
+        queue.total -= by
+        if not queue.orders:
+            del self.sides[order.side][order.price]
+        self._note(order.side, order.price)
+
+    def _note(self, side: Side, price: Decimal) -> None:
+        self.update_id += 1
+        self.changed[side, price] = None
+
+    def take(self, order: Order, time: int) -> Iterator[Match]:
+        """Match an incoming order against the other side, one match at a time, as far as its price allows."""
+        other = "sell" if order.side == "buy" else "buy"
+        while (wanted := self._wanted(order)) > 0 and (price := self.best(other)) is not None:
+            if order.price is not None and order.type != "market" and self._worse(order, price):
+                break
+            if order.quote_amount is not None and (wanted := self._affordable(order, price)) <= 0:
+                break
+            maker = self.sides[other][price].orders[0]
+            yield self._match(maker, order, price, min(wanted, maker.left), time)
+
+    def _wanted(self, order: Order) -> Decimal:
+        if order.quote_amount is not None:
+            return order.quote_amount - order.quote_filled
+        return order.left
+
+    def _affordable(self, order: Order, price: Decimal) -> Decimal:
+        assert order.quote_amount is not None
+        return ((order.quote_amount - order.quote_filled) / price).quantize(
+            Decimal("0.00001"), "ROUND_DOWN"
+        )
+
+    def _worse(self, order: Order, price: Decimal) -> bool:
+        assert order.price is not None
+        return price > order.price if order.side == "buy" else price < order.price
+
+    def _match(
+        self, maker: Order, taker: Order, price: Decimal, amount: Decimal, time: int
+    ) -> Match:
+        self.trade_id += 1
+        for order in (maker, taker):
+            order.filled += amount
+            order.quote_filled += amount * price
+            order.updated = time
+            order.state = (
+                "filled" if order.quote_amount is None and order.left == 0 else "partially_filled"
+            )
+        if maker.left == 0:
+            self.sides[maker.side][price].orders.popleft()
+        self._shrink(maker, amount)
+        return Match(self.trade_id, maker, taker, price, amount, time)
+
+    def fillable(self, order: Order) -> Decimal:
+        """How much of a limit order the other side could fill now."""
+        other, total = "sell" if order.side == "buy" else "buy", ZERO
+        for price, size in self.levels(other):
+            if self._worse(order, price):
+                break
+            total += size
+        return total

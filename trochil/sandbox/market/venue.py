@@ -1,0 +1,306 @@
+"""The sandbox venue: symbols, accounts, orders, fills. Pure: the time is an argument, events go to listeners."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from trochil.sandbox.market.accounts import ZERO, Account
+from trochil.sandbox.market.matching import Book, Match, Order
+
+
+class Rejected(Exception):
+    """The venue refuses; ``why`` is one of its reasons, which a dialect words."""
+
+    def __init__(self, why: str, detail: str = "") -> None:
+        super().__init__(f"{why} {detail}".rstrip())
+        self.why, self.detail = why, detail
+
+
+@dataclass(slots=True)
+class Symbol:
+    """One market and its rules."""
+
+    base: str
+    quote: str
+    price_tick: Decimal
+    size_step: Decimal
+    min_notional: Decimal = Decimal(5)
+    max_size: Decimal = Decimal(9000)
+    trading: bool = True
+    digits: int = 0
+    """The most significant digits of a price that is no integer; 0 does not bind."""
+
+    @property
+    def pair(self) -> str:
+        return f"{self.base}-{self.quote}"
+
+    def takes(self, price: Decimal) -> bool:
+        """Whether an order may have this price."""
+        is_short = (
+            not self.digits
+            or price == int(price)
+            or len(price.normalize().as_tuple().digits) <= self.digits
+        )
+        return price > 0 and not price % self.price_tick and is_short
+
+
+@dataclass(slots=True, frozen=True)
+class Event:
+    """Something happened to an order: new, trade, cancelled, expired. ``match`` for a trade."""
+
+    kind: str
+    order: Order
+    time: int
+    match: Match | None = None
+    fee: Decimal = ZERO
+    fee_asset: str = ""
+    request_id: str = ""
+
+
+@dataclass(slots=True)
+class Fill:
+    trade_id: int
+    order: Order
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    time: int
+
+
+@dataclass(slots=True)
+class Venue:
+    """Every market of the venue. Symbols by pair ("BTC-USDT")."""
+
+    symbols: dict[str, Symbol]
+    maker_fee: Decimal = Decimal("0.001")
+    taker_fee: Decimal = Decimal("0.001")
+    accounts: dict[str, Account] = field(default_factory=dict)
+    books: dict[str, Book] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    on_event: list[Callable[[Event], None]] = field(default_factory=list)
+    on_trade: list[Callable[[Match], None]] = field(default_factory=list)
+    on_book: list[Callable[[str, Order, Match | None], None]] = field(default_factory=list)
+    """Told of every order, whoever's: received, match (the maker, before it shrinks is told), open, done."""
+    fee_in_quote: bool = False
+    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it receives."""
+    post_only_cancels: bool = False
+    """A post-only order that would take is accepted and cancelled at once; else it is refused."""
+    client_ids_last: bool = False
+    """A client id may never come again; else not while its order is open, in one market."""
+    last_price: dict[str, Decimal] = field(default_factory=dict)
+    volume: dict[str, list[Decimal]] = field(default_factory=dict)
+    _next_order: int = 1000
+
+    def __post_init__(self) -> None:
+        for pair in self.symbols:
+            self.books.setdefault(pair, Book(pair))
+            self.volume.setdefault(pair, [ZERO, ZERO])
+
+    def open_account(self, account: Account) -> Account:
+        self.accounts[account.name] = account
+        return account
+
+    def list_pair(self, pair: str, symbol: Symbol) -> None:
+        self.symbols[pair] = symbol
+        self.books.setdefault(pair, Book(pair))
+        self.volume.setdefault(pair, [ZERO, ZERO])
+
+    def place(
+        self,
+        account: Account,
+        pair: str,
+        side: str,
+        type: str,
+        amount: Decimal,
+        price: Decimal | None,
+        time: int,
+        *,
+        tif: str = "GTC",
+        client_id: str = "",
+        quote_amount: Decimal | None = None,
+    ) -> Order:
+        """Take an order: check, hold, match, rest. Raises Rejected, having done nothing."""
+        symbol = self._trading(pair)
+        order = Order(
+            self._next_order,
+            client_id,
+            account,
+            pair,
+            side,
+            type,
+            tif,
+            amount,
+            price,
+            time,
+            quote_amount,
+        )
+        if not account.unlimited:
+            self._check(order, symbol)
+        would_take = type == "post_only" and self._crosses(order)
+        if would_take and not self.post_only_cancels:
+            raise Rejected("would_take")
+        self._hold(order, symbol)
+        self._next_order += 1
+        order.client_id = client_id or f"sandbox{order.id}"
+        order.updated = time
+        if not account.unlimited:
+            self.orders[order.id] = order
+        self._tell(Event("new", order, time))
+        self._tell_book("received", order)
+        if would_take:
+            self._end(order, "cancelled", time)
+        else:
+            self._run(order, time)
+        return order
+
+    def _run(self, order: Order, time: int) -> None:
+        book = self.books[order.symbol]
+        if order.tif == "FOK" and order.type == "limit" and book.fillable(order) < order.amount:
+            self._end(order, "expired", time)
+            return
+        for match in book.take(order, time):
+            self._tell_book("match", match.maker, match)
+            self._settle(match)
+            if not match.maker.is_open:
+                self._tell_book("done", match.maker)
+        if not order.is_open:
+            self._tell_book("done", order)
+            return
+        if order.type == "market" or order.tif in ("IOC", "FOK"):
+            done = order.quote_amount is not None and order.filled > 0
+            self._end(order, "filled" if done else "expired", time)
+        else:
+            book.rest(order)
+            self._tell_book("open", order)
+
+    def cancel(self, order: Order, time: int, request_id: str = "") -> None:
+        """Raises Rejected("unknown_order") when it is closed already."""
+        if not order.is_open:
+            raise Rejected("unknown_order")
+        self.books[order.symbol].remove(order)
+        self._end(order, "cancelled", time, request_id)
+
+    def _end(self, order: Order, state: str, time: int, request_id: str = "") -> None:
+        order.state, order.updated = state, time
+        asset, held = self._held_by(order)
+        order.account.release(asset, held)
+        self._tell_book("done", order)
+        if state != "filled":
+            self._tell(Event(state, order, time, request_id=request_id))
+
+    def _trading(self, pair: str) -> Symbol:
+        symbol = self.symbols.get(pair)
+        if symbol is None:
+            raise Rejected("unknown_symbol", pair)
+        if not symbol.trading:
+            raise Rejected("market_closed", pair)
+        return symbol
+
+    def _check(self, order: Order, symbol: Symbol) -> None:
+        if order.price is not None and not symbol.takes(order.price):
+            raise Rejected("price_filter")
+        if order.quote_amount is None and (order.amount <= 0 or order.amount % symbol.size_step):
+            raise Rejected("lot_size")
+        if order.amount > symbol.max_size:
+            raise Rejected("lot_size")
+        reference = order.price or self.last_price.get(order.symbol, ZERO)
+        if (
+            reference
+            and order.quote_amount is None
+            and reference * order.amount < symbol.min_notional
+        ):
+            raise Rejected("notional")
+        for other in self.orders.values() if order.client_id else ():
+            named = other.client_id == order.client_id and other.account is order.account
+            if named and (self.client_ids_last or (other.is_open and other.symbol == order.symbol)):
+                raise Rejected("duplicate_client_id", str(other.id))
+
+    def _crosses(self, order: Order) -> bool:
+        best = self.books[order.symbol].best("sell" if order.side == "buy" else "buy")
+        if best is None or order.price is None:
+            return False
+        return order.price >= best if order.side == "buy" else order.price <= best
+
+    def _hold(self, order: Order, symbol: Symbol) -> None:
+        asset, amount = self._held_by(order)
+        if not order.account.can_hold(asset, amount) or not self._can_pay_market(order, symbol):
+            raise Rejected("insufficient_balance")
+        order.account.hold(asset, amount)
+
+    def _held_by(self, order: Order) -> tuple[str, Decimal]:
+        """What stands held for the rest of an order; market buys pay as they go."""
+        symbol = self.symbols[order.symbol]
+        if order.side == "sell":
+            return symbol.base, order.left if order.quote_amount is None else ZERO
+        if order.type == "market":
+            return symbol.quote, ZERO
+        return symbol.quote, order.left * (order.price or ZERO) * self._with_fee
+
+    @property
+    def _with_fee(self) -> Decimal:
+        return 1 + self.taker_fee if self.fee_in_quote else Decimal(1)
+
+    def _can_pay_market(self, order: Order, symbol: Symbol) -> bool:
+        if order.type != "market" or order.side == "sell" or order.account.unlimited:
+            return True
+        need, left = order.quote_amount or ZERO, order.amount
+        if order.quote_amount is None:
+            for price, size in self.books[order.symbol].levels("sell"):
+                need += min(left, size) * price
+                left -= min(left, size)
+                if left <= 0:
+                    break
+        return order.account.of(symbol.quote).free >= need * self._with_fee
+
+    def _settle(self, match: Match) -> None:
+        symbol = self.symbols[match.maker.symbol]
+        quote = match.price * match.amount
+        self.last_price[match.maker.symbol] = match.price
+        self.volume[match.maker.symbol][0] += match.amount
+        self.volume[match.maker.symbol][1] += quote
+        for order, rate in ((match.maker, self.maker_fee), (match.taker, self.taker_fee)):
+            self._pay(order, symbol, match, quote, rate)
+        for listener in self.on_trade:
+            listener(match)
+
+    def _pay(
+        self, order: Order, symbol: Symbol, match: Match, quote: Decimal, rate: Decimal
+    ) -> None:
+        account, maker = order.account, order is match.maker
+        if order.side == "buy":
+            in_quote = self.fee_in_quote
+            fee, asset = (
+                (quote * rate, symbol.quote) if in_quote else (match.amount * rate, symbol.base)
+            )
+            cost = quote + fee if in_quote else quote
+            if order.type == "market":
+                account.pay(symbol.quote, cost, held=False)
+            else:
+                # The hold was at the order's own price: what a better price saves comes back.
+                assert order.price is not None
+                held = order.price * match.amount * self._with_fee
+                account.pay(symbol.quote, held, held=True)
+                account.receive(symbol.quote, held - cost)
+            account.receive(symbol.base, match.amount if in_quote else match.amount - fee)
+        else:
+            fee, asset = quote * rate, symbol.quote
+            account.pay(symbol.base, match.amount, held=order.quote_amount is None)
+            account.receive(symbol.quote, quote - fee)
+        if not account.unlimited:
+            self.fills.append(
+                Fill(match.id, order, match.price, match.amount, fee, asset, maker, match.time)
+            )
+        order.fees += fee
+        self._tell(Event("trade", order, match.time, match, fee, asset))
+
+    def _tell_book(self, kind: str, order: Order, match: Match | None = None) -> None:
+        for listener in self.on_book:
+            listener(kind, order, match)
+
+    def _tell(self, event: Event) -> None:
+        if not event.order.account.unlimited:
+            for listener in self.on_event:
+                listener(event)
