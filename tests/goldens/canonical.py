@@ -15,13 +15,14 @@ T = TypeVar("T")
 RENAMED: dict[str, str] = {}
 """Old name -> new name, the one place where stored names are translated.
 
-Of a type ("OrderUpdate"), of a member ("OrderState.NOT_PLACED" -> "OrderState.DENIED"), of a method of the roles or a
-field of one type ("TradingRule.min_size" -> "least"), or of a field wherever it occurs ("min_size" -> "least").
-Fields of OrderState and the like are members.
+Of a type ("OrderUpdate" -> "Word"), of a member of an enumeration ("OrderState.NOT_PLACED" ->
+"OrderState.DENIED"), of a field of one type ("TradingRule.min_size" -> "least"), of a field
+wherever it occurs ("min_size" -> "least"), or of a method of the roles ("call.status" ->
+"call.state_of").
 """
 EXACT_DIGITS = {"TradingRule.price_tick", "TradingRule.size_step"}
-"""Decimals whose zeros at the end count: checksums of books are made of numbers with these digits. All other
-Decimals are compared by value."""
+"""Decimals whose zeros at the end count: checksums of books are made of numbers with these digits.
+All other Decimals are compared by value."""
 FIELDS_FILE = Path(__file__).parent / "fields.json"
 OLD_NAMES = {new: old for old, new in RENAMED.items()}
 FIELDS: dict[str, list[str]] = {}
@@ -48,8 +49,8 @@ def field_names(value: Any) -> list[str]:
 
 
 def canonical(value: Any, exact: bool = False) -> Any:
-    """JSON-able, equal for equal records: {"type": ..., "fields": {...}} with Decimals by value, floats as they are,
-    members of enumerations by name, bytes as text."""
+    """JSON-able, equal for equal records: {"type": ..., "fields": {...}} with Decimals by value,
+    floats as they are, members of enumerations by name, bytes as text."""
     if isinstance(value, Enum):
         kind = type(value).__name__
         owner = OLD_NAMES.get(kind, kind)
@@ -100,7 +101,8 @@ def stored(value: Any) -> Any:
     """A record that goes in, such as an order, with what differs from its defaults alone."""
     fields = {name: getattr(value, name) for name in field_names(value)}
     if isinstance(value, msgspec.Struct):
-        defaults = dict(zip(value.__struct_fields__[::-1], value.__struct_defaults__[::-1], strict=False))
+        names, values = value.__struct_fields__[::-1], value.__struct_defaults__[::-1]
+        defaults = dict(zip(names, values, strict=False))
         fields = {n: v for n, v in fields.items() if n not in defaults or v != defaults[n]}
         fields = {n: v for n, v in fields.items() if v or n not in ("fills", "told")}
     return {"type": type(value).__name__, "fields": msgspec.to_builtins(fields)}

@@ -1,7 +1,9 @@
 """Hears everything that passes the border of the adapters in this process: for making goldens."""
 
+import dataclasses
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +25,14 @@ ORDER_CALLS = (
     "fees",
     "order_fills",
 )
-IDLE_HEADERS = {"date", "server", "content-length", "content-type", "connection", "transfer-encoding"}
+IDLE_HEADERS = {
+    "date",
+    "server",
+    "content-length",
+    "content-type",
+    "connection",
+    "transfer-encoding",
+}
 MOST_LINES = 4000
 """Lines that are kept of one session while recording."""
 
@@ -50,7 +59,7 @@ class Session:
 
 
 class Capture:
-    """``install`` once; what is heard collects in ``sessions``, in the order in which they began."""
+    """``install`` once; what is heard collects in ``sessions``, in the order they began."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
@@ -104,10 +113,8 @@ class Capture:
     def _parsing(self, session: Session, parse: Any) -> Callable[[bytes], Iterable[Any]]:
         def parsed(frame: bytes) -> Iterable[Any]:
             said = bytes(frame)
-            try:
+            with suppress(UnicodeDecodeError):  # no text: what it raises is tested where it stands
                 session.take({"frame": said.decode()})
-            except UnicodeDecodeError:
-                pass  # no text: what it raises is tested where it stands
             found: Iterable[Any] = parse(frame)
             return found
 
@@ -127,7 +134,9 @@ class Capture:
         return opened
 
     def _passed_on(
-        self, steps: Generator[Any, Any, Any], answers: list[dict[str, Any]]
+        self,
+        steps: Generator[Any, Any, Any],
+        answers: list[dict[str, Any]],
     ) -> Generator[Any, Any, Any]:
         try:
             call = next(steps)
@@ -158,7 +167,12 @@ class Capture:
         return make
 
     def _followed(
-        self, call: Call[Any], session: Session, name: str, arguments: list[Any], part: int
+        self,
+        call: Call[Any],
+        session: Session,
+        name: str,
+        arguments: list[Any],
+        part: int,
     ) -> Call[Any]:
         line = {"call": name, "arguments": arguments} | ({"part": part} if part else {})
         then = call.otherwise
@@ -179,12 +193,14 @@ class Capture:
         async def send(this: Any, request: Request, timeout: float) -> Answer:
             answer = await original(this, request, timeout)
             asked = self._asked.get(id(request))
-            if asked is not None and asked[2] is request and this._exchange.error(answer) is not None:
-                session, line, _ = asked
+            session, line, known = asked or (None, {}, None)
+            is_ours = session is not None and known is request
+            if is_ours and this._exchange.error(answer) is not None:
                 session.take(line | {"answer": of_answer(answer)})
             return answer
 
-        Rest._send = send  # type: ignore[method-assign]
+        driver: Any = Rest
+        driver._send = send
 
     # Exchanges.
 
@@ -214,7 +230,8 @@ class Capture:
 
 
 def argument_of(said: Any) -> Any:
-    return stored(said) if isinstance(said, msgspec.Struct) or hasattr(said, "__slots__") else canonical(said)
+    is_record = isinstance(said, msgspec.Struct) or dataclasses.is_dataclass(said)
+    return stored(said) if is_record else canonical(said)
 
 
 def of_answer(answer: Answer) -> dict[str, Any]:
@@ -222,5 +239,3 @@ def of_answer(answer: Answer) -> dict[str, Any]:
     body = answer.body.decode(errors="replace")
     said: dict[str, Any] = {"status": answer.status, "body": body}
     return said | ({"headers": headers} if headers else {})
-
-

@@ -1,8 +1,9 @@
-"""Makes tests/goldens/state: ``python -m tests.goldens.make_state``, from the root of the repository.
+"""Makes tests/goldens/state: ``python -m tests.goldens.make_state``, in the repository's root.
 
-journal.sql is the dump of a journal, and desired.json the memory of a supervisor, both as the real classes wrote them;
-expected.json is what the same code reads back. Whether trading is halted, whether a gate is open and what balances
-there are is kept in memory alone, so none of it stands in these files.
+journal.sql is the dump of a journal, and desired.json the memory of a supervisor, both as the real
+classes wrote them; expected.json is what the same code reads back. Whether trading is halted,
+whether a gate is open and what balances there are is kept in memory alone: none of it stands in
+these files.
 """
 
 import asyncio
@@ -86,13 +87,14 @@ class Scene:
         return self.now / 1e9
 
     async def order(self, name: str, **terms: Any) -> InFlightOrder:
-        given = {"side": Side.BUY, "amount": Decimal("1.50"), "price": Decimal("25000.10")} | terms
+        given: dict[str, Any] = {"side": Side.BUY, "amount": Decimal("1.50")}
+        given["price"] = Decimal("25000.10")
         order = InFlightOrder(
             client_order_id=name,
             trading_pair="BTC-USDT",
             symbol="BTCUSDT",
             created=self.now,
-            **given,
+            **(given | terms),
         )
         return await self.ledger.intend(order, f"intent-{name}")
 
@@ -111,7 +113,8 @@ class Scene:
     async def fill(self, order: InFlightOrder, amount: str, **said: Any) -> None:
         self.now += 1_000_000
         self.trades += 1
-        terms = {"side": order.side, "fee": Decimal("0.0010"), "fee_asset": "USDT"} | said
+        terms: dict[str, Any] = {"side": order.side, "fee": Decimal("0.0010"), "fee_asset": "USDT"}
+        terms |= said
         fill = Fill(
             symbol=order.symbol,
             trade_id=f"trade-{self.trades}",
@@ -179,7 +182,7 @@ class Scene:
         await self.update(revived, OrderState.OPEN)
 
     async def _others(self) -> None:
-        terms = {"side": Side.SELL, "amount": Decimal(2), "price": Decimal(30000)}
+        terms: dict[str, Any] = {"side": Side.SELL, "amount": Decimal(2), "price": Decimal(30000)}
         for number, state in enumerate((OrderState.OPEN, OrderState.CANCELLED), 1):
             update = OrderUpdate(
                 symbol="BTCUSDT",
@@ -212,7 +215,8 @@ async def read_journal(address: str) -> dict[str, Any]:
         try:
             orders = await journal.all_orders()
             names = [order.client_order_id for order in orders]
-            intents = {f"intent-{name}": await journal.find_intent(f"intent-{name}") for name in names}
+            asked = [f"intent-{name}" for name in names]
+            intents = {intent: await journal.find_intent(intent) for intent in asked}
             found[journal.scope] = {
                 "epoch": journal.epoch,
                 "journal_id": journal.journal_id,

@@ -1,9 +1,14 @@
-"""Makes the goldens: ``python -m tests.goldens.record [VENUE...]``, from the root of the repository.
+"""Makes the goldens: ``python -m tests.goldens.record [VENUE...]``, in the repository's root.
 
-For each venue the local sandbox is played through: the cases of the conformance suite, every feed, every question, and
-what goes wrong; then the tests of the adapters are run for the frames that stand in them and under tests/frames. What
-passes the border of the adapters is heard (capture.py), thinned out, and replayed on new objects (replaying.py): what
-they give is what is stored. Goldens are a measure only if they are made by code that is known to be right.
+For each venue the local sandbox is played through: the cases of the conformance suite, every feed,
+every question, and what goes wrong; then the tests of the adapters are run for the frames that
+stand in them and under tests/frames. What passes the border of the adapters is heard (capture.py),
+thinned out, and replayed on new objects (replaying.py): what they give is what is stored, packed, a
+JSON object a line: ``zcat tests/goldens/okx/sandbox.jsonl.gz`` shows it. With ``--recorded FOLDER``
+the digests of real frames are made instead (recorded.py).
+
+Goldens are a measure only if they are made by code that is known to be right. fields.json lists the
+fields that are compared: remove it first to take up those that have come since.
 """
 
 import argparse
@@ -50,10 +55,9 @@ OF_FEEDS = (
     "reconnect",
 )
 """Cases that are played with every other feed of a venue; with its own, all are."""
-ALIKE, OF_A_KIND, CALLS_ALIKE = 6, 40, 4
-"""Most frames of the same shape, and of the same kind; most answers of the same shape."""
-LONGEST_BOOK = 60
-"""Frames of one book session that are looked at for kinds that are known already."""
+ALIKE, OF_A_KIND, CALLS_ALIKE = 6, 40, 2
+"""Most frames of the same shape, and of the same kind; most answers of the same shape to a question
+of the same terms."""
 ENDINGS = ("user_stream_terminated", "server_shutdown", "disconnect_private", "sequence_reset")
 OTHER_PAIRS = {("hyperliquid", "perps"): "BTC-USD", ("hyperliquid", "l4Book"): "BTC-USD"}
 """Feeds of other pairs than those that an account trades."""
@@ -78,15 +82,16 @@ TEST_FILES = {
 
 
 def play_cases(exchange: Exchange, feed: str) -> None:
-    """The cases of the conformance suite on one feed; one that fails has been heard nevertheless."""
+    """The conformance suite's cases on one feed; one that fails has been heard nevertheless."""
     with sandbox_desk(exchange, feed) as desk:
         for name, case in CASES.items():
-            if feed and name not in OF_FEEDS or name in exchange.about.not_applicable:
+            if (feed and name not in OF_FEEDS) or name in exchange.about.not_applicable:
                 continue
             try:
                 case.run(desk)
             except (AssertionError, TrochilError) as error:
-                print(f"  {exchange.name} {feed} {name}: {type(error).__name__} {error}", file=sys.stderr)
+                why = f"{type(error).__name__} {error}"
+                print(f"  {exchange.name} {feed} {name}: {why}", file=sys.stderr)
         for fault in ENDINGS:
             try_ending(desk, fault)
 
@@ -200,7 +205,7 @@ class Asker:
         ]
 
     async def one(self, terms: dict[str, Any]) -> None:
-        """An order with everything that can be asked about it while it lives, and when it is over."""
+        """An order with all that can be asked about it while it lives, and when it is over."""
         entry, rule = self.entry, self.rule
         external = terms.pop("external", False)
         order = InFlightOrder(
@@ -291,7 +296,8 @@ def crafted_refusals(exchange: Exchange) -> list[dict[str, Any]]:
     table = sys.modules[exchange.book.__module__].ERRORS
     codes = [code for pattern in table._codes for code in spelled(pattern)]
     words = [(code, part) for code, part, _ in table._words]
-    pairs = [(code, "a message") for code in codes] + [(code, f"some {w} more") for code, w in words]
+    pairs = [(code, "a message") for code in codes]
+    pairs += [(code, f"some {word} more") for code, word in words]
     pairs += [("NOBODY-KNOWS", "a message"), ("", "")]
     answers = [form for code, text in pairs for form in forms(exchange.name, code, text)]
     plain_ones = ["", "<html>Bad gateway</html>", "{}", "[]", "null", '{"code":0}', '"text"', "{"]
@@ -312,6 +318,7 @@ def spelled(pattern: str) -> list[str]:
 
 
 def forms(venue: str, code: str, text: str) -> list[dict[str, Any]]:
+    bodies: list[tuple[int, Any]]
     number = int(code) if re.fullmatch(r"-?\d+", code) else code
     match venue:
         case "binance":
@@ -371,7 +378,8 @@ def outline(outcome: Any) -> str:
     if not isinstance(outcome, dict):
         return outcome[:30] if isinstance(outcome, str) else type(outcome).__name__
     if "fields" not in outcome:
-        return json.dumps({key: outline(value) for key, value in outcome.items() if key != "request"})
+        said = {key: value for key, value in outcome.items() if key != "request"}
+        return json.dumps({key: outline(value) for key, value in said.items()})
     named = {}
     for name, value in outcome["fields"].items():
         if name in ("state", "kind", "action", "is_maker", "type", "code", "layout"):
@@ -379,6 +387,16 @@ def outline(outcome: Any) -> str:
         elif name in ("left", "reason", "checksum", "items"):
             named[name] = str(bool(value))
     return f"{outcome['type']}{named}"
+
+
+def outline_of_argument(said: Any) -> str:
+    """What decides the form of a request: the terms of an order, and what is known of it."""
+    if not isinstance(said, dict):
+        return str(said is None)
+    fields = {"tif": "", "type": "", "post_only": False, "external": False} | said["fields"]
+    chosen = [fields.get(name) for name in ("side", "tif", "type", "post_only", "external")]
+    known = [bool(fields.get(name)) for name in ("price", "exchange_order_id", "time", "page")]
+    return json.dumps([*chosen, *known, bool(fields.get("trade_id"))])
 
 
 class Thinner:
@@ -435,7 +453,9 @@ class Thinner:
         elif "call" in line:
             shape = shape_of_text(line["answer"]["body"])
             name = f"{line['call']} {line.get('part', 0)} {outline(outcome)}"
-            labels = {f"{name} {shape}": CALLS_ALIKE, name: OF_A_KIND, line["call"]: 2 * OF_A_KIND}
+            terms = " ".join(map(outline_of_argument, line["arguments"]))
+            labels = {f"{name} {terms} {shape}": CALLS_ALIKE, f"{name} {terms}": 2 * CALLS_ALIKE}
+            labels |= {name: OF_A_KIND, line["call"]: 3 * OF_A_KIND}
         elif "refusal" in line:
             labels = {json.dumps(line): 1}
         else:
@@ -447,7 +467,8 @@ class Thinner:
 
 
 def write(path: Path, exchange: Exchange, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Replay the lines, store them with their outcomes; how many lines of each group and records of each kind."""
+    """Replay the lines, store them with their outcomes: how many lines of each group and records of
+    each kind there were."""
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     replaying = Replaying(exchange)
@@ -461,7 +482,8 @@ def write(path: Path, exchange: Exchange, lines: list[dict[str, Any]]) -> dict[s
     path.parent.mkdir(exist_ok=True)
     data = ("\n".join(texts) + "\n").encode()
     path.write_bytes(gzip.compress(data, 9, mtime=0))
-    print(f"{path.relative_to(FOLDER)}: {len(texts)} lines, {len(data)} B, {path.stat().st_size} B packed")
+    packed = path.stat().st_size
+    print(f"{path.relative_to(FOLDER)}: {len(texts)} lines, {len(data)} B, {packed} B packed")
     return {"groups": dict(sorted(sizes.items())), "records": dict(sorted(counts.items()))}
 
 
@@ -504,7 +526,7 @@ def save_fields() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the goldens of venues anew.")
     parser.add_argument("venues", nargs="*", default=list(registry.BUILT_IN))
-    parser.add_argument("--recorded", type=Path, help="the folder of recorded real frames, for their digests")
+    parser.add_argument("--recorded", type=Path, metavar="FOLDER", help="real frames to digest")
     given = parser.parse_args()
     if given.recorded is not None:
         record_digests(given.recorded)

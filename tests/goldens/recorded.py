@@ -1,4 +1,4 @@
-"""Real frames as they were recorded, outside of this repository: what today's adapters make of them, as digests."""
+"""Digests of what today's adapters make of real frames, which stay outside of the repository."""
 
 import ast
 import gzip

@@ -1,9 +1,10 @@
-"""Feeds stored frames and answers to the adapters of today, line by line as a file of goldens has them.
+"""Feeds stored frames and answers to today's adapters, line by line as a file of goldens has them.
 
-A line is a JSON object. ``{"session": "book" | "user" | "orders" | "venue", ...}`` begins with new objects, as a new
-connection does; the lines below belong to it: ``{"frame": text}`` is parsed, ``{"call": method, "arguments": [...],
-"answer": {...}}`` is read by the Call that the method makes, ``{"refusal": answer}`` is judged, ``{"raw": base64}`` is
-decoded. ``{"rules": number, "records": [...]}`` are trading rules that sessions name.
+A line is a JSON object. ``{"session": "book" | "user" | "orders" | "venue", ...}`` begins with new
+objects, as a new connection does; the lines below belong to it: ``{"frame": text}`` is parsed,
+``{"call": method, "arguments": [...], "answer": {...}}`` is read by the Call that the method makes,
+``{"refusal": answer}`` is judged, ``{"raw": base64}`` is decoded. ``{"rules": number, "records":
+[...]}`` are trading rules that sessions name. ``gives``, in each line, is what came of it.
 """
 
 from base64 import b64decode
@@ -39,7 +40,7 @@ class Replaying:
         self.rules: dict[int, list[TradingRule]] = {}
 
     def lines(self, lines: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Each line with what today's adapter makes of it; None for one that only says something."""
+        """Each line with what today's adapter makes of it."""
         for line in lines:
             yield line, self.outcome(line)
 
@@ -113,9 +114,10 @@ class Replaying:
     # Answers.
 
     def call(self, line: dict[str, Any]) -> Any:
-        """The request as the adapter makes it, the refusal that the answer is, or what it reads as."""
-        method = getattr(self.role, new_name(type(self.role).__name__, line["call"]))
-        given = [revived(said, KINDS) if isinstance(said, dict) else said for said in line["arguments"]]
+        """The request as the adapter makes it; the refusal that the answer is, or what it reads."""
+        method = getattr(self.role, new_name("call", line["call"]))
+        arguments = line["arguments"]
+        given = [revived(said, KINDS) if isinstance(said, dict) else said for said in arguments]
         call: Call[Any] | None = method if isinstance(method, Call) else method(*given)
         for _ in range(line.get("part", 0)):
             assert call is not None

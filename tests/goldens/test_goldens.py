@@ -1,16 +1,19 @@
-"""What adapters make of frames and answers is what it was when the goldens were stored (record.py)."""
+"""What adapters make of frames and answers is what it was when goldens were stored (record.py)."""
 
 import gzip
 import json
 from collections import Counter
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchanges import registry
 from exchanges.contract import OrderEntry
+from tests.goldens import canonical
 from tests.goldens.capture import ORDER_CALLS
 from tests.goldens.recorded import FILES, STORED, digest_of
 from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
@@ -25,8 +28,9 @@ SHOWN = 3
 
 
 @cache
-def counts_of(venue: str) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = json.loads((FOLDER / venue / "counts.json").read_text())
+def counts_of(venue: str) -> dict[str, dict[str, dict[str, int]]]:
+    text = (FOLDER / venue / "counts.json").read_text()
+    found: dict[str, dict[str, dict[str, int]]] = json.loads(text)
     return found
 
 
@@ -37,7 +41,7 @@ def lines_of(venue: str, place: str) -> list[dict[str, Any]]:
 
 @cache
 def compared(venue: str, place: str) -> tuple[Counter[str], Counter[str], dict[str, list[str]]]:
-    """How many records of each kind there were, how many lines of each group, and each group's differences."""
+    """How many records of each kind and lines of each group there were, and the differences."""
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     differences: dict[str, list[str]] = {}
@@ -70,12 +74,8 @@ def paths(stored: Any, now: Any, where: str = "") -> str:
     return f"at {where or 'its top'}: {json.dumps(stored)[:700]}\n but now  {json.dumps(now)[:700]}"
 
 
-GROUPS = [
-    (venue, place, group)
-    for venue in VENUES
-    for place in PLACES
-    for group in counts_of(venue)[place]["groups"]
-]
+PARTS = [(venue, place) for venue in VENUES for place in PLACES]
+GROUPS = [(*part, group) for part in PARTS for group in counts_of(part[0])[part[1]]["groups"]]
 
 
 @pytest.mark.parametrize(("venue", "place", "group"), GROUPS, ids=["-".join(g) for g in GROUPS])
@@ -126,3 +126,22 @@ def test_real_frames_give_what_they_gave(name: str) -> None:
     stored = json.loads(STORED.read_text())[name]
     assert stored["counts"]["inputs"] > 0
     assert digest_of(recording(name), *FILES[name]) == stored
+
+
+class Price(msgspec.Struct, frozen=True):
+    exact: Decimal
+    note: str = ""
+
+
+def test_a_renamed_type_and_field_are_compared_under_their_old_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renamed = {"Cost": "Price", "Cost.amount": "exact"}
+    monkeypatch.setitem(canonical.FIELDS, "Cost", ["amount"])
+    monkeypatch.setattr(canonical, "RENAMED", renamed)
+    monkeypatch.setattr(canonical, "OLD_NAMES", {new: old for old, new in renamed.items()})
+    stored = {"type": "Cost", "fields": {"amount": "Decimal 1"}}
+    assert canonical.canonical(Price(Decimal("1.0"), "new")) == stored
+    kinds: dict[str, type[Any]] = {"Cost": Price}
+    given = {"type": "Cost", "fields": {"amount": "1"}}
+    assert canonical.revived(given, kinds) == Price(Decimal(1))

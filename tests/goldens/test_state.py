@@ -1,4 +1,4 @@
-"""A journal and a supervisor's memory that an earlier version left are read as that version read them."""
+"""A journal and a supervisor's memory that were left are read as who wrote them read them."""
 
 import asyncio
 import json
@@ -20,6 +20,7 @@ from tests.goldens.make_state import (
 )
 
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+STATES = "PENDING OPEN PARTIALLY_FILLED CANCELLED EXPIRED REJECTED NOT_PLACED FILLED"
 SCOPES = [f"{venue}/{account}" for venue, account in ACCOUNTS]
 
 
@@ -43,9 +44,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_stored_journal_has_orders_of_every_state_and_flag() -> None:
     orders = [order["fields"] for order in EXPECTED["journal"]["binance/main"]["orders"].values()]
     states = {order["state"] for order in orders}
-    assert states == {f"OrderState.{name}" for name in (
-        "PENDING", "OPEN", "PARTIALLY_FILLED", "CANCELLED", "EXPIRED", "REJECTED", "NOT_PLACED", "FILLED"
-    )}  # fmt: skip
+    assert states == {f"OrderState.{name}" for name in STATES.split()}
     for flag in ("unknown", "external", "cancel_asked", "post_only"):
         assert {order[flag] for order in orders} == {True, False}, flag
     kinds = {event["kind"] for event in EXPECTED["journal"]["binance/main"]["events"]}
@@ -65,7 +64,10 @@ def test_every_order_is_read_with_every_field(found: dict[str, Any], scope: str)
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize(("rows", "owner"), [("fills", "Fill"), ("events", "Event")])
 def test_fills_and_events_are_read_in_order(
-    found: dict[str, Any], scope: str, rows: str, owner: str
+    found: dict[str, Any],
+    scope: str,
+    rows: str,
+    owner: str,
 ) -> None:
     stored = [renamed(owner, row) for row in EXPECTED["journal"][scope][rows]]
     now = found[scope][rows]
@@ -74,7 +76,7 @@ def test_fills_and_events_are_read_in_order(
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_epochs_go_on_and_ids_of_orders_do_not_begin_again(found: dict[str, Any], scope: str) -> None:
+def test_epochs_go_on_and_ids_do_not_begin_again(found: dict[str, Any], scope: str) -> None:
     for name in ("epoch", "journal_id", "last_fill_time"):
         assert found[scope][name] == EXPECTED["journal"][scope][name], name
 
