@@ -193,9 +193,10 @@ class Capture:
         async def send(this: Any, request: Request, timeout: float) -> Answer:
             answer = await original(this, request, timeout)
             asked = self._asked.get(id(request))
-            session, line, known = asked or (None, {}, None)
-            is_ours = session is not None and known is request
-            if is_ours and this._exchange.error(answer) is not None:
+            if asked is None or asked[2] is not request:
+                return answer
+            session, line, _ = asked
+            if this._exchange.error(answer) is not None:
                 session.take(line | {"answer": of_answer(answer)})
             return answer
 

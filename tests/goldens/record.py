@@ -41,6 +41,7 @@ from tests.goldens.canonical import FIELDS, FIELDS_FILE
 from tests.goldens.capture import Capture, Session
 from tests.goldens.recorded import record_digests
 from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
+from tests.goldens.variants import variants_of
 from trochil.conformance.cases import CASES
 from trochil.conformance.desk import Desk, sandbox_desk
 from trochil.sandbox.process import SandboxProcess
@@ -339,8 +340,10 @@ def forms(venue: str, code: str, text: str) -> list[dict[str, Any]]:
             bodies = [(200, {"status": "err", "response": text})]
             bodies += [(200, {"status": "ok", "response": rows}), (422, text)]
         case "kraken":
-            bodies = [(200, {"error": [f"{code}{text}", "EGeneral:x"]}), (200, {"error": ["Wx"]})]
-            bodies += [(200, {"error": [text.removeprefix("some ").removesuffix(" more")]})]
+            part = text.removeprefix("some ").removesuffix(" more")
+            bodies = [(200, {"error": [f"{code}:{part}"]})]
+            bodies += [(200, {"error": [f"{code}{text}", "EGeneral:x"]}), (200, {"error": ["Wx"]})]
+            bodies += [(200, {"error": [part]})]
         case _:
             row = {"sCode": code, "sMsg": text}
             bodies = [(200, {"code": "1", "data": [row], "msg": ""})]
@@ -509,13 +512,12 @@ def record(venue: str, capture: Capture) -> None:
     told = venue_session.lines
     places["tests"] = [replace(venue_session, lines=told), *capture.sessions[marks[1] :]]
     places["refusals"] = [Session(venue, "venue", lines=crafted_refusals(exchange))]
-    counts = {}
+    lines = {}
     for name, sessions in places.items():
         thinner = Thinner(exchange)
         thinner.add(session for session in sessions if session.venue == venue)
-        counts[name] = write(FOLDER / venue / f"{name}.jsonl.gz", exchange, thinner.lines)
-    path = FOLDER / venue / "counts.json"
-    path.write_text(json.dumps(counts, indent=1) + "\n")
+        lines[name] = thinner.lines
+    write_all(exchange, lines)
     capture.sessions = [session for session in capture.sessions if session.kind == "venue"]
 
 
@@ -523,10 +525,34 @@ def save_fields() -> None:
     FIELDS_FILE.write_text(json.dumps(dict(sorted(FIELDS.items())), indent=1) + "\n")
 
 
+def write_all(exchange: Exchange, lines: dict[str, list[dict[str, Any]]]) -> None:
+    """The files of a venue, with variants of what was heard, and the counts."""
+    folder = FOLDER / exchange.name
+    heard = [*variants_of(exchange, lines["sandbox"]), *variants_of(exchange, lines["tests"])]
+    counts = {}
+    for name, said in (lines | {"variants": heard}).items():
+        counts[name] = write(folder / f"{name}.jsonl.gz", exchange, said)
+    (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n")
+
+
+def replay_again(venue: str) -> None:
+    """Today's outcomes of the inputs that are stored."""
+    exchange = registry.get(venue)
+    lines = {}
+    for name in ("sandbox", "tests", "refusals"):
+        data = gzip.decompress((FOLDER / venue / f"{name}.jsonl.gz").read_bytes())
+        lines[name] = [json.loads(line) for line in data.splitlines()]
+        for line in lines[name]:
+            line.pop("gives", None)
+    lines["refusals"] = [{"session": "venue"}, *crafted_refusals(exchange)]
+    write_all(exchange, lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the goldens of venues anew.")
     parser.add_argument("venues", nargs="*", default=list(registry.BUILT_IN))
     parser.add_argument("--recorded", type=Path, metavar="FOLDER", help="real frames to digest")
+    parser.add_argument("--again", action="store_true", help="replay what is stored, play nothing")
     given = parser.parse_args()
     if given.recorded is not None:
         record_digests(given.recorded)
@@ -534,6 +560,11 @@ def main() -> None:
         return
     venues = given.venues
     os.environ["TROCHIL_FRAMES"] = str(FOLDER / "nowhere")  # recorded frames stay outside
+    if given.again:
+        for venue in venues:
+            replay_again(venue)
+            save_fields()
+        return
     capture = Capture()
     capture.install()
     for venue in venues:

@@ -61,6 +61,9 @@ class Replaying:
 
     # Sessions.
 
+    def _keys(self) -> dict[str, str]:
+        return KEYS if self.exchange.name == "hyperliquid" else OTHER_KEYS
+
     def begin(self, line: dict[str, Any]) -> Any:
         rules = self.rules.get(line.get("rules", -1), [])
         by_symbol = {rule.symbol: rule for rule in rules}
@@ -71,8 +74,7 @@ class Replaying:
                 self.role = book(by_symbol, line["stream"])
                 return self._opened(line) | self._asked([*by_symbol][:SYMBOLS_ASKED])
             case "user":
-                keys = KEYS if self.exchange.name == "hyperliquid" else OTHER_KEYS
-                auth = self.exchange.auth(keys)
+                auth = self.exchange.auth(self._keys())
                 self.role = self.exchange.user(auth, by_symbol, "wss://host")
                 opened = self._opened(line)
                 login = attempt(lambda: [sent(frame) for frame in self.role.login(0.0)])
@@ -103,13 +105,16 @@ class Replaying:
 
     def _asked(self, symbols: list[str]) -> dict[str, Any]:
         role = self.role
+        auth = self.exchange.auth(self._keys())
         asked = {
             "subscribe": role.subscribe(symbols),
+            "login": role.login(symbols, auth, 0.0),
             "unsubscribe": role.subscribe(symbols, on=False),
             "subscribe_books": role.subscribe_books(symbols),
             "refresh": role.refresh(symbols),
         }
-        return {name: [sent(frame) for frame in frames] for name, frames in asked.items()}
+        frames = {name: [sent(frame) for frame in frames] for name, frames in asked.items()}
+        return frames | {"streams": canonical(role.streams), "depth": role.depth, "host": role.host}
 
     # Answers.
 
@@ -140,6 +145,10 @@ def request_of(call: Call[Any]) -> dict[str, Any]:
         "params": dict(asked.params),
         "body": None if asked.body is None else sent(asked.body),
         "signed": asked.signed,
+        "cost": dict(asked.cost),
+        "urgent": asked.urgent,
+        "asks": asked.asks,
+        "over": asked.over,
     }
 
 
@@ -151,6 +160,8 @@ def attempt(work: Any) -> Any:
         return {"raises": type(error).__name__}
     except MALFORMED:
         return {"raises": "malformed"}
+    except RuntimeError as error:  # of a generator inside: the drivers take it for a fault of ours
+        return {"raises": type(error).__name__}
 
 
 # What was compared: names of kinds, and how many records.

@@ -21,7 +21,7 @@ from tests.recordings import recording
 
 FOLDER = Path(__file__).parent
 VENUES = list(registry.BUILT_IN)
-PLACES = ("sandbox", "tests", "refusals")
+PLACES = ("sandbox", "tests", "refusals", "variants")
 """Where the inputs of a file of goldens came from."""
 SHOWN = 3
 """Differences that a failed test shows."""
