@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 import msgspec
 
 T = TypeVar("T")
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "InFlightOrder.unknown": "InFlightOrder.status_unknown",
+    "InFlightOrder.cancel_asked": "InFlightOrder.cancel_requested",
+    "InFlightOrder.told": "InFlightOrder.emitted_events",
+}
 """Old name -> new name, the one place where stored names are translated.
 
 Of a type ("OrderUpdate" -> "Word"), of a member of an enumeration ("OrderState.NOT_PLACED" ->

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actors.rest import Rest
+from actors.transport.rest import Rest
 from exchanges import registry
 from exchanges.contract import Answer, BookFeed, Call, Exchange, OrderEntry, Request, UserFeed
 from tests.goldens.canonical import canonical, stored

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from actors.clock import Clock
-from actors.journal import Journal
-from actors.ledger import Ledger
+from actors.orders.journal import Journal
+from actors.orders.order_store import OrderStore
+from actors.runtime.supervisor import Supervisor
 from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
-from actors.supervisor import Supervisor
 from exchanges.orders import (
     Fill,
     InFlightOrder,
@@ -70,7 +70,7 @@ class Scene:
     def __init__(self, journal: Journal) -> None:
         self.now = START
         clock = Clock(self._time, self._time)
-        self.ledger = Ledger(journal, clock, lambda point: None, lambda event: None)
+        self.order_store = OrderStore(journal, clock, lambda point: None, lambda event: None)
         rule = TradingRule(
             trading_pair="BTC-USDT",
             symbol="BTCUSDT",
@@ -79,7 +79,7 @@ class Scene:
             price_tick=Decimal("0.01"),
             size_step=Decimal("0.00001"),
         )
-        self.ledger.rules_by_symbol = {rule.symbol: rule}
+        self.order_store.rules_by_symbol = {rule.symbol: rule}
         self.trades = 0
 
     def _time(self) -> float:
@@ -96,7 +96,7 @@ class Scene:
             created=self.now,
             **(given | terms),
         )
-        return await self.ledger.intend(order, f"intent-{name}")
+        return await self.order_store.intend(order, f"intent-{name}")
 
     async def update(self, order: InFlightOrder, state: OrderState, **said: Any) -> None:
         self.now += 1_000_000
@@ -108,7 +108,7 @@ class Scene:
             time=self.now,
             **said,
         )
-        await self.ledger.take_update(update)
+        await self.order_store.take_update(update)
 
     async def fill(self, order: InFlightOrder, amount: str, **said: Any) -> None:
         self.now += 1_000_000
@@ -125,7 +125,7 @@ class Scene:
             time=self.now,
             **terms,
         )
-        await self.ledger.take_fill(fill)
+        await self.order_store.take_fill(fill)
 
     async def play(self) -> None:
         await self._open_ones()
@@ -135,22 +135,22 @@ class Scene:
     async def _open_ones(self) -> None:
         await self.order("pending")
         pending_unknown = await self.order("pending-unknown", side=Side.SELL)
-        await self.ledger.mark_unknown(pending_unknown, "no answer")
+        await self.order_store.mark_unknown(pending_unknown, "no answer")
         resting = await self.order("open", post_only=True, tag="maker")
         await self.update(resting, OrderState.OPEN)
         lost = await self.order("open-unknown")
         await self.update(lost, OrderState.OPEN)
-        await self.ledger.mark_unknown(lost, "the stream broke")
+        await self.order_store.mark_unknown(lost, "the stream broke")
         asked = await self.order("open-cancel-asked")
         await self.update(asked, OrderState.OPEN)
-        await self.ledger.ask_cancel(asked)
+        await self.order_store.ask_cancel(asked)
         part = await self.order("partially-filled")
         await self.update(part, OrderState.PARTIALLY_FILLED, filled=Decimal("0.5"))
         await self.fill(part, "0.5", is_maker=True)
         both = await self.order("partially-filled-unknown-cancel-asked", side=Side.SELL)
         await self.fill(both, "0.25", is_maker=False)
-        await self.ledger.ask_cancel(both)
-        await self.ledger.mark_unknown(both, "no answer to the cancel")
+        await self.order_store.ask_cancel(both)
+        await self.order_store.mark_unknown(both, "no answer to the cancel")
 
     async def _closed_ones(self) -> None:
         filled = await self.order("filled", tif=TimeInForce.FOK)
@@ -165,7 +165,7 @@ class Scene:
         await self.update(waiting, OrderState.FILLED, filled=Decimal("1.5"))
         cancelled = await self.order("cancelled")
         await self.update(cancelled, OrderState.OPEN)
-        await self.ledger.ask_cancel(cancelled)
+        await self.order_store.ask_cancel(cancelled)
         await self.update(cancelled, OrderState.CANCELLED, reason="user")
         after_part = await self.order("cancelled-after-a-part")
         await self.fill(after_part, "0.75")
@@ -173,12 +173,12 @@ class Scene:
         expired = await self.order("expired", tif=TimeInForce.IOC)
         await self.update(expired, OrderState.EXPIRED)
         rejected = await self.order("rejected")
-        await self.ledger.close(rejected, OrderState.REJECTED, "Insufficient balance (-2010)")
+        await self.order_store.close(rejected, OrderState.REJECTED, "Insufficient balance (-2010)")
         denied = await self.order("not-placed")
-        await self.ledger.mark_unknown(denied, "no answer")
-        await self.ledger.close(denied, OrderState.NOT_PLACED, "never found")
+        await self.order_store.mark_unknown(denied, "no answer")
+        await self.order_store.close(denied, OrderState.NOT_PLACED, "never found")
         revived = await self.order("rejected-then-open")
-        await self.ledger.close(revived, OrderState.REJECTED, "a refusal")
+        await self.order_store.close(revived, OrderState.REJECTED, "a refusal")
         await self.update(revived, OrderState.OPEN)
 
     async def _others(self) -> None:
@@ -192,7 +192,7 @@ class Scene:
                 type=OrderType.LIMIT,
                 **terms,
             )
-            await self.ledger.take_update(update)
+            await self.order_store.take_update(update)
         named = OrderUpdate(
             symbol="BTCUSDT",
             state=OrderState.PARTIALLY_FILLED,
@@ -203,7 +203,7 @@ class Scene:
             time=self.now,
             **terms,
         )
-        await self.ledger.take_update(named)
+        await self.order_store.take_update(named)
 
 
 async def read_journal(address: str) -> dict[str, Any]:

@@ -30,8 +30,8 @@ import aiohttp
 import pytest
 
 import trochil
-from actors.connection import run_opening
-from actors.rest import Rest
+from actors.books.feed_connection import run_opening
+from actors.transport.rest import Rest
 from exchanges import registry
 from exchanges.contract import Exchange, FillCursor, Hosts
 from exchanges.orders import InFlightOrder, OrderType, TimeInForce, TradingRule
@@ -158,7 +158,7 @@ class Asker:
         await self.ask(feed.markets())
         await self.ask(feed.snapshot(self.rule.symbol))
         self.entry = exchange.orders(by_pair)
-        await run_opening(self.entry.opening(), self.rest)
+        await run_opening(self.entry.handshake(), self.rest)
         await self.ask(exchange.server_time)
         for terms in self.terms():
             await self.one(terms)

@@ -44,7 +44,7 @@ def outcomes(path: Path, venue: str, feed: str) -> Iterator[Any]:
     """What one book of the venue makes of each frame and answer in turn."""
     exchange = registry.get(venue).with_feed(feed)
     book = exchange.book({}, exchange.book.streams[0])
-    opening = book.opening()
+    opening = book.handshake()
     try:
         call = next(opening)
         opening.send(call.read(Answer(200, {}, b'{"ConnectionToken":"t"}')))

@@ -89,7 +89,7 @@ class Replaying:
         """The opening's requests, and what it gives."""
         if line.get("opening") is None:
             return {"opened": None}
-        steps = self.role.opening()
+        steps = self.role.handshake()
         answers = iter(line["opening"])
         requests: list[dict[str, Any]] = []
         try:
@@ -111,7 +111,7 @@ class Replaying:
             "login": role.login(symbols, auth, 0.0),
             "unsubscribe": role.subscribe(symbols, on=False),
             "subscribe_books": role.subscribe_books(symbols),
-            "refresh": role.refresh(symbols),
+            "refresh": role.request_snapshot(symbols),
         }
         frames = {name: [sent(frame) for frame in frames] for name, frames in asked.items()}
         return frames | {"streams": canonical(role.streams), "depth": role.depth, "host": role.host}
@@ -147,7 +147,7 @@ def request_of(call: Call[Any]) -> dict[str, Any]:
         "signed": asked.signed,
         "cost": dict(asked.cost),
         "urgent": asked.urgent,
-        "asks": asked.asks,
+        "asks": asked.method != "GET" and not asked.is_mutating,
         "over": asked.over,
     }
 

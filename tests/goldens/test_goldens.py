@@ -17,7 +17,7 @@ from tests.goldens import canonical
 from tests.goldens.capture import ORDER_CALLS
 from tests.goldens.recorded import FILES, STORED, digest_of
 from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
-from tests.recordings import recording
+from tests.support.recordings import recording
 
 FOLDER = Path(__file__).parent
 VENUES = list(registry.BUILT_IN)

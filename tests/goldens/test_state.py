@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.journal import Journal
+from actors.orders.journal import Journal
 from exchanges.orders import OrderState
 from tests.goldens.canonical import new_name
 from tests.goldens.make_state import (
