@@ -709,8 +709,8 @@ class BinanceOrders(OrderEntry):
         }
         if order.price is not None:
             params["price"] = f"{order.price:f}"
-        if params["type"] == "LIMIT":
-            params["timeInForce"] = order.tif.name
+            if params["type"] == "LIMIT":
+                params["timeInForce"] = order.tif.name
         cost = {"weight": 1, "orders": 1}
         return signed_request("POST", f"{API}/order", read_order, params, cost=cost, urgent=False)
 
