@@ -74,7 +74,7 @@ async def _serve(
             books[which].apply_diff(
                 BookDiff("", packed, b"", 2 + number, 2 + number, 0, Layout.PACKED)
             )
-            publishers[names[which][0]].mark(names[which][1])
+            publishers[names[which][0]].notify_changed(names[which][1])
         pipe.send("done")
     beating.cancel()
     for publisher in publishers.values():

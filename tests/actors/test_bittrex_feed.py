@@ -46,7 +46,7 @@ def test_a_sequence_that_begins_again_is_a_resync(sandbox: SandboxProcess, clien
     assert 0 < top.bid < top.ask
 
 
-def test_a_snapshot_older_than_the_stream_is_asked_for_again(sandbox: SandboxProcess) -> None:
+def test_a_snapshot_older_than_the_stream_is_requested_again(sandbox: SandboxProcess) -> None:
     sandbox.admin("POST", "faults", {"stale_snapshot": 2})
     with trochil.connect(
         "bittrex", pairs=[PAIR], config=sandbox.config, address="inline"

@@ -120,8 +120,8 @@ class Venue:
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.asked: list[str] = []
-        self.said: list[Any] = []
+        self.snapshot_requests: list[str] = []
+        self.received: list[Any] = []
         self.sockets: list[web.WebSocketResponse] = []
         self.connects = 0
 
@@ -145,7 +145,7 @@ class Venue:
             case "/markets":
                 return web.json_response(self.markets)
         symbol = request.query["symbol"]
-        self.asked.append(symbol)
+        self.snapshot_requests.append(symbol)
         answer = self.books[symbol]
         await self.gate.wait()
         if self.failures:
@@ -161,7 +161,7 @@ class Venue:
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self.said.append(json.loads(message.data))
+                    self.received.append(json.loads(message.data))
         finally:
             self.sockets.remove(socket)
         return socket

@@ -72,7 +72,7 @@ class World:
         await self.until(lambda: self.market.get_order(client_id).state == "open")
         return client_id
 
-    async def heard(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
+    async def received(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
         queue: asyncio.Queue[Any] = asyncio.Queue()
         task = asyncio.ensure_future(listen(asyncio.get_running_loop(), queue))
         try:
