@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from exchanges.contract import MALFORMED, ErrorKind, Fault, Page
+from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
@@ -44,6 +45,18 @@ class Rows(list[Record]):
     @property
     def is_complete(self) -> bool:
         return not self.bad
+
+
+def only(rows: Rows[Record]) -> Record:
+    """The one record that was asked for.
+
+    Raises NotFound where a complete list has none; ValueError where what was asked for may be among the unreadable.
+    """
+    if rows:
+        return rows[0]
+    if rows.bad:
+        raise ValueError(str(rows.bad[0]))
+    raise NotFound("the venue lists none")
 
 
 def unreadable(bad: BadRow) -> Fault:
