@@ -60,7 +60,8 @@ def at_server(
 
 
 def call(method: str = "POST", **more: Any) -> Call[Any]:
-    return Call(Request(method, "/api/v3/order", **more), lambda answer: answer.json())
+    request = Request(method, "/api/v3/order", is_mutating=method == "POST", **more)
+    return Call(request, lambda answer: answer.json())
 
 
 def answering(body: Any, status: int = 200, **headers: str) -> Handler:

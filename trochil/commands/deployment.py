@@ -56,7 +56,7 @@ def _joined(deployment: str, config: Any = None) -> Iterator[Any]:
 def _must_run(deployment: str) -> None:
     import ray
 
-    from actors.runtime.ray.peers import namespace_of
+    from actors.runtime.ray.calls import namespace_of
 
     with contextlib.suppress(ValueError):
         _join_ray()
