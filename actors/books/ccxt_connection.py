@@ -116,7 +116,7 @@ class CcxtConnection:
                 raise Disconnected(f"no data for {now - last_seen:.0f} s")
 
     async def wait_for_first_message(self, symbol: str) -> bool:
-        """Wait until ccxt watches; always False: ccxt doesn't report when a symbol's feed begins."""
+        """Wait until ccxt watches; always False: ccxt doesn't report a symbol's first message."""
         await self._opened.wait()
         return False
 

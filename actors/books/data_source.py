@@ -120,7 +120,7 @@ class OrderBookTrackerDataSource:
         await self._publisher.close()
 
     def endpoint(self) -> ChannelAddress:
-        """The channel with the messages. Topics are trading pairs; sending one requests a snapshot."""
+        """The channel with the messages; topics are pairs, sending one requests its snapshot."""
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:

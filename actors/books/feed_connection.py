@@ -1,4 +1,4 @@
-"""One websocket of a book feed: connects, subscribes, reads, reconnects; messages go to a listener."""
+"""One websocket of a book feed: connects, subscribes, reads and reconnects for a FeedListener."""
 
 import asyncio
 import logging

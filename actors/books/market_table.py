@@ -47,7 +47,7 @@ def _dollar_volume(summary: MarketSummary, dollars: Decimal | None) -> float:
 
 
 def dollar_price(asset: str, prices: Prices) -> Decimal | None:
-    """The price of one unit of ``asset`` in dollars, through one or two pairs; None if there is none."""
+    """The price of one ``asset`` in dollars, through one or two pairs; None if there is none."""
     direct = _direct(asset, prices)
     if direct is not None:
         return direct

@@ -27,7 +27,7 @@ HEARTBEAT_EVERY = 0.15
 RETRY_FAILED_AFTER = 2.0
 """Seconds after which a book that could not be created is tried again."""
 MAX_QUEUED_TRADES = 1 << 16
-"""Trades queued for listeners, far more than one batch holds; the oldest are dropped and counted."""
+"""Trades queued for listeners, far more than one batch; the oldest are dropped and counted."""
 COUNTERS = (
     "epoch",
     "update_id",
@@ -313,7 +313,7 @@ class OrderBookTracker:
         self._trades_arrived.set()
 
     def add_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
-        """Call ``listener(trading pair, trade)`` with every trade from now on; it must not block."""
+        """Call ``listener(pair, trade)`` with every trade from now on; it must not block."""
         self._trade_listeners.append(listener)
 
     def remove_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:

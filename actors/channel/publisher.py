@@ -32,7 +32,7 @@ LIMIT = 1 << 24
 NOTIFICATIONS_BUFFER = 1 << 14
 """Send buffer of a notifications subscriber, in bytes: small, so that names conflate before it."""
 ACCEPT_TURNS = 3
-"""Loop iterations that pending accepts take to settle: asyncio leaks them when its server closes."""
+"""Loop iterations for pending accepts to settle: asyncio leaks them when its server closes."""
 HELLO_TIMEOUT = 5.0
 """Seconds within which a subscriber must send its first frame."""
 

@@ -19,7 +19,7 @@ READ_AHEAD = 4096
 
 
 class Subscriber:
-    """Reads one publisher until cancelled: calls ``locate`` for its address, connects, reconnects."""
+    """Reads one publisher until cancelled: locates it, connects, reconnects."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Subscriber:
         topics: Iterable[str] = ("*",),
         mode: Mode = "reliable",
     ) -> None:
-        """``messages``: the union of message types to decode."""
+        """``locate`` finds the publisher's address. ``messages``: the union of types to decode."""
         self._locate = locate
         self._mode = mode
         self._topics = list(topics)

@@ -127,7 +127,7 @@ class CcxtClient:
         )
 
     async def _by_client_id(self, symbol: str, client_id: str) -> Any:
-        """Raises ccxt's OrderNotFound only if an existing order was found by its client id before."""
+        """Raises ccxt's OrderNotFound only if an existing order can be found by its client id."""
         found, denied = await self._fetch_by_client_id(symbol, client_id)
         if found is not None:
             self._finds_by_client_id = True

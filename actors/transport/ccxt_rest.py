@@ -16,7 +16,7 @@ from orderbook.errors import Disconnected, TrochilError, UnknownOutcome
 
 T = TypeVar("T")
 TIMEOUT_FACTOR = 6
-"""ccxt waits for its own limits, loads markets and retries: its time-out is this many times ours."""
+"""ccxt waits for its own limits, loads markets and retries: its time-outs are longer by this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def end_process(error: BaseException) -> None:
 
 
 def checkpoint_of() -> Callable[[str], None]:
-    """The callback of checkpoints: does nothing, or kills the process when a crash test orders it."""
+    """The callback of checkpoints: does nothing, or kills the process if a crash test orders it."""
     folder = os.environ.get(FAILPOINTS)
     if not folder:
         return lambda point: None
