@@ -39,7 +39,7 @@ class CcxtSockets:
         return on_event
 
     def _tracked(self, method: Any) -> Any:
-        """Track a background task of ccxt: it must not outlive the connection it was started for."""
+        """Track a background task of ccxt: it must not outlive the connection it belongs to."""
 
         async def run(*arguments: Any) -> Any:
             task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""Bittrex's book through the venue's faults: a sequence that begins again, a snapshot older than the stream."""
+"""Bittrex's book through faults: a sequence that restarts, a snapshot older than the stream."""
 
 import tempfile
 import time

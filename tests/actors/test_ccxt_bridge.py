@@ -1,4 +1,4 @@
-"""ccxt:binance against the sandbox: books, trades, orders, faults; in one process, and once on Ray."""
+"""ccxt:binance against the sandbox: books, trades, orders, faults; in one process and on Ray."""
 
 import asyncio
 import time
@@ -271,11 +271,11 @@ def test_a_lost_request_is_not_placed_once_denials_are_proof(
         await at.faults(lose_request_before_commit=1)
         lost = await at.place("a")
         async with asyncio.timeout(10):
-            while not (await at.market.order(lost["client_order_id"]))["unknown"]:
+            while not (await at.market.order(lost["client_order_id"]))["status_unknown"]:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(4)
         still = await at.market.order(lost["client_order_id"])
-        assert (still["state"], still["unknown"]) == ("pending", True)
+        assert (still["state"], still["status_unknown"]) == ("pending", True)
         # An order that is there and is found by its client id: from now on a denial counts.
         await at.state(await at.place("b"), "open")
         assert "denied" in (await at.state(lost, "not_placed"))["evidence"]

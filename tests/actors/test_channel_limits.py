@@ -1,4 +1,4 @@
-"""Who is slow on the channel: back-pressure, cuts that are resets, conflation, bounded memory."""
+"""Slow subscribers: back-pressure, reported disconnects, conflation, bounded memory."""
 
 import asyncio
 import struct
@@ -94,7 +94,7 @@ def test_a_slow_stream_is_cut_and_told_exactly_how_many_it_missed(tmp_path: Path
             def resets() -> list[Any]:
                 return [item for item in seen if is_told(item)]
 
-            # It is resets as soon as it caught up, also when nothing more is published.
+            # The Reset arrives as soon as it has caught up, also when nothing more is published.
             await until(resets)
             got = [e.sequence for e in seen[1:] if not is_told(e)]
             assert got == list(range(len(got)))
@@ -133,7 +133,7 @@ def test_memory_for_readers_that_stopped_reading_is_bounded(tmp_path: Path) -> N
 
 
 async def frozen(serving: Publisher, mode: str) -> asyncio.StreamWriter:
-    """A subscriber that says hello and never reads."""
+    """A subscriber that sends its first frame and never reads."""
     _, writer = await asyncio.open_unix_connection(serving.endpoint().path, limit=1 << 10)
     hello = msgpack.packb([serving.endpoint().token, mode, ["*"]])
     writer.write(struct.pack("<I", len(hello)) + hello)

@@ -1,4 +1,4 @@
-"""Coinbase's books of levels, by the setting feed, against the sandbox: which of them need a login, and when."""
+"""Coinbase's level books, by the setting feed, in the sandbox: which need a login, and when."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

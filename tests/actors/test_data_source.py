@@ -1,4 +1,4 @@
-"""The data source against a venue that misbehaves to order: what it publishes, asks for, and does about silence."""
+"""The data source against a scripted venue: what it publishes, requests, and does about silence."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ DIFF = ["AUSD", 11, 11, [[1, 2]], []]
 
 
 class Recorder:
-    """What a subscriber of the data source got, and its way to ask."""
+    """A subscriber of the data source: the messages it received, and its way to request."""
 
     def __init__(self, source: OrderBookTrackerDataSource) -> None:
         self.envelopes: list[Envelope] = []
@@ -162,7 +162,7 @@ def test_an_announced_end_reconnects(tmp_path: Path) -> None:
 
 
 def test_heartbeats_are_no_sign_of_life(tmp_path: Path) -> None:
-    """A connection that says nothing but that it is there is opened again."""
+    """A connection that sends only heartbeats is reopened."""
 
     async def main() -> None:
         async with running(tmp_path, scripted(stale_after=1.0)) as (place, _, __):

@@ -1,4 +1,4 @@
-"""A book that goes on ignoring what its stream says: the venue's numbers began again, and nothing else would tell."""
+"""A book that ignores every message of its stream: the venue's numbering restarted."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from orderbook.shared import SharedBook
 
 
 class Tracked:
-    """A LIVE book as of 1000, and how often a snapshot was requested."""
+    """A LIVE book at update id 1000, and how often a snapshot was requested."""
 
     def __init__(self, folder: Path) -> None:
         self.book = SharedBook.create(

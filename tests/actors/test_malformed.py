@@ -1,4 +1,4 @@
-"""Malformed frames, ten thousand of them: each is read or refused, a book is INVALID at worst, nothing falls over."""
+"""Ten thousand malformed frames: each is read or rejected, a book becomes INVALID at worst."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Orders through faults: lost answers, lost requests, lost events, bans, restarts. Nothing lost, nothing doubled."""
+"""Orders through faults: lost answers, requests and events, bans, restarts; nothing is doubled."""
 
 import asyncio
 from collections.abc import Iterator

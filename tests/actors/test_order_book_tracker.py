@@ -1,4 +1,4 @@
-"""The tracker against a data source that says what a test wants: LIVE means right, INVALID comes first."""
+"""The tracker against a scripted data source: LIVE means right, INVALID comes first."""
 
 import asyncio
 import zlib
@@ -49,18 +49,16 @@ class ChecksumBook(StreamedBook):
 
 
 class Source:
-    """What stands for the data source: says ``Pairs`` on joining, and what a test publishes."""
+    """A scripted data source: sends ``Pairs`` to new subscribers, and what a test publishes."""
 
     def __init__(self, path: str) -> None:
         self.pairs = [PAIR, OTHER]
         self.snapshot_requests: list[str] = []
         self._publisher = Publisher(path, self.snapshot_requests.append)
         self._publisher.greet_with(lambda: [("", Pairs(self.pairs))])
-        self.start, self.stop, self.endpoint = (
-            self._publisher.start,
-            self._publisher.close,
-            self._publisher.endpoint,
-        )
+        self.start = self._publisher.start
+        self.stop = self._publisher.close
+        self.endpoint = self._publisher.endpoint
 
     def trading_rules(self) -> Any:
         return [rule(pair) for pair in self.pairs]

@@ -1,4 +1,4 @@
-"""The exchange socket against real websocket servers: frames, silence, ends, and what a slow reader does."""
+"""The exchange socket against real websocket servers: frames, silence, ends, slow readers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Who says nothing on a connection, and what is done about it."""
+"""Silent subscriptions: subscribed again, then the connection is reopened once."""
 
 from actors.books.subscription_watchdog import QUIET_AFTER, SILENT_AFTER, SubscriptionWatchdog
 
@@ -21,7 +21,7 @@ def test_a_silent_symbol_is_subscribed_again_then_the_connection_reset_once() ->
     assert done[0] == (SILENT_AFTER, ["A"], False)
     assert done[1] == (2 * SILENT_AFTER, [], True)
     assert [reset for _, __, reset in done].count(True) == 1, (
-        "one quiet market must not take the others down for ever"
+        "one quiet market must not keep taking the others down"
     )
     assert len(done) > 3
 

@@ -1,4 +1,4 @@
-"""An order-by-order book is held against the venue's own image of its best levels, and its events must fit."""
+"""An order-by-order book is verified against the venue's reference snapshots and its own events."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +35,8 @@ class Verified(BinanceBook):
 
 class ReferenceHarness:
     def __init__(self, path: str) -> None:
-        self.snapshot_requests, self.number = 0, 10
+        self.snapshot_requests = 0
+        self.number = 10
         self.book = SharedBook.create(path, venue="v", trading_pair="A-B")
         self.pipeline = BookPipeline(
             self.book,

@@ -95,7 +95,7 @@ def run_with_bridge(
     work: Callable[[MarketHarness], Awaitable[None]],
     **settings: Any,
 ) -> None:
-    """Run ``work`` with a market; afterwards it must agree with the venue, fills and balances too."""
+    """Run ``work`` with a market; afterwards fills and balances must agree with the venue's."""
 
     async def main() -> None:
         async with bridge_harness(sandbox, folder, **settings) as found:

@@ -62,7 +62,7 @@ class MarketHarness:
         async with asyncio.timeout(within):
             while True:
                 now = await self.market.order(order["client_order_id"])
-                settled = not now["unknown"] and (
+                settled = not now["status_unknown"] and (
                     now["complete"] or now["state"] in ("open", "partially_filled")
                 )
                 if now["state"] in states and settled:

@@ -1,4 +1,4 @@
-"""A venue that does what a test tells it: its wire is this file's own, its server sends the frames it is given."""
+"""A scripted venue: its own small protocol, and a server that sends the frames it is given."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def rule(pair: str, active: bool = True) -> TradingRule:
 
 
 class ScriptedBook(BookFeed):
-    """Frames are JSON objects with one key that says what they are; snapshots come by REST."""
+    """Frames are JSON objects with one key, their type; snapshots come by REST."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         super().__init__(rules, stream or "/ws")
@@ -108,7 +108,7 @@ def refuse(answer: Any) -> Fault | None:
 
 
 class Venue:
-    """The server's side: ``send`` frames, see what was ``said``, decide what REST answers."""
+    """The server: ``send`` frames, see what it ``received``, set what REST answers."""
 
     def __init__(self) -> None:
         self.rules: list[Any] = [["A-USD"], ["B-USD"]]

@@ -30,7 +30,7 @@ NOTIONAL_IN_DOLLARS = Decimal(240)
 
 
 class Trader:
-    """A seeded flow of orders: some rest, some are hit, some take, some are rejected or cancelled."""
+    """A seeded flow of orders: some rest, some are hit, some take, some are cancelled."""
 
     def __init__(self, client: Client, sandbox: SandboxProcess, seed: int) -> None:
         self._client = client

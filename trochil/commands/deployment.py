@@ -290,7 +290,7 @@ def orders(
         "price",
         "state",
         "filled",
-        "unknown",
+        "status_unknown",
         "external",
     )
     _print_rows(found, columns, as_json)

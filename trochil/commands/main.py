@@ -18,7 +18,8 @@ class CommandOutput:
     """stdout for the output of a command; warnings that Ray's threads print go to stderr."""
 
     def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
-        self._stdout, self._stderr = stdout, stderr
+        self._stdout = stdout
+        self._stderr = stderr
 
     def _stream(self) -> TextIO:
         return self._stderr if threading.current_thread().name.startswith("ray_") else self._stdout

@@ -33,7 +33,7 @@ REPOSITORY_FRAMES = Path(__file__).parents[2] / "tests" / "frames"
 
 
 def frames_of(exchange: Exchange) -> Path:
-    """The folder of a venue's frames and vectors, in this repository or in the adapter's package."""
+    """The folder of a venue's frames and vectors, here or in the adapter's package."""
     ours = REPOSITORY_FRAMES / exchange.name
     if ours.is_dir():
         return ours
