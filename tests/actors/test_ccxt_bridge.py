@@ -186,7 +186,7 @@ def test_keys_and_hosts_don_t_belong_into_the_setting(
         "state_dir": str(tmp_path),
         "venues": {VENUE: {"ccxt": setting, "hosts": {"rest": "http://x"}}},
     }
-    with pytest.raises(ConfigError, match="replace them by ccxt"):
+    with pytest.raises(ConfigError, match="replace them with ccxt"):
         connect(market_sandbox, tmp_path, config=hosts, accounts=None)
     ours = {"state_dir": str(tmp_path), "venues": {"binance": {"ccxt": setting}}}
     with pytest.raises(ConfigError, match="goes with venues named ccxt"):
