@@ -84,7 +84,7 @@ class Changes:
 
     async def _listen(self, venue: str, tracker: str) -> None:
         subscriber = Subscriber(
-            lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes"
+            lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="notifications"
         )
         async for batch in subscriber.batches():
             any_of_them = isinstance(batch[0], Reset)

@@ -191,7 +191,7 @@ class Market(TutorialFunctions):
         self.why_closed = why
 
     async def _reconcile(self) -> None:
-        backoff = Backoff(first=0.2, most=5.0)
+        backoff = Backoff(initial=0.2, maximum=5.0)
         while True:
             try:
                 await self.reconciler.cycle()

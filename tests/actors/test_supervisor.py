@@ -104,7 +104,7 @@ def test_a_new_process_counts_as_a_restart() -> None:
 
 
 class Room:
-    """A runner and peers over plain dicts: what is spawned is what answers."""
+    """A launcher and actor calls over plain dicts: what is spawned is what answers."""
 
     at_once = 1000
 
