@@ -15,7 +15,7 @@ PAIR = "BTC-USDT"
 
 def rest(server: Server, price: str) -> Order:
     """A bid of the house, of 1."""
-    return server.venue.place(server.house, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
+    return server.venue.place(server.liquidity_provider, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
 
 
 def test_what_was_never_told_is_told_whole() -> None:
@@ -60,8 +60,8 @@ def test_a_book_asked_for_twice_is_the_one_of_then() -> None:
     """Also where its channels have checksums and nobody follows them."""
     symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
     server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
-    before = server.dialect.find_book(server.house, {"pair": "BTC/USDT"})
+    before = server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"})
     best = before.bids[0][0] + D("0.01")
     rest(server, str(best))
     server.send_depth(PAIR)
-    assert server.dialect.find_book(server.house, {"pair": "BTC/USDT"}).bids[0] == (best, D(1))
+    assert server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"}).bids[0] == (best, D(1))

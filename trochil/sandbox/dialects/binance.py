@@ -137,8 +137,8 @@ class Dialect(d.Wire):
             key, sign.lower(), payload, d.seconds_of(params["timestamp"]), within, ahead=1.0
         )
 
-    def opened(self, connection: d.Connection) -> None:
-        super().opened(connection)
+    def on_connect(self, connection: d.Connection) -> None:
+        super().on_connect(connection)
         path, query = connection.path, connection.query
         unit = 1000 if query.get("timeUnit", "").upper() == "MICROSECOND" else 10**6
         connection.state |= {"unit": unit, "combined": path == "/stream"}
@@ -164,7 +164,7 @@ class Dialect(d.Wire):
         self.tell(connection, {"id": said["id"], "status": 200, "result": {"subscriptionId": 0}})
 
     def denied(self, said: Any, refusal: d.Rejected) -> Any:
-        status, code, message = self._worded(refusal.why)
+        status, code, message = self._worded(refusal.reason)
         return {"id": said["id"], "status": status, "error": self.refused(code, message)}
 
     def encode(self, connection: d.Connection, frame: Any) -> str:
@@ -192,6 +192,6 @@ class Dialect(d.Wire):
         connection.put(self.user_frame("", {"e": "eventStreamTerminated"}, connection))
         connection.account = None
 
-    def replayed(self, connection: d.Connection, record: d.Record) -> str | bytes | None:
-        text = super().replayed(connection, record)
+    def replayed_frame(self, connection: d.Connection, record: d.Record) -> str | bytes | None:
+        text = super().replayed_frame(connection, record)
         return text if text is None or connection.state["combined"] else json.dumps(record.data)

@@ -39,6 +39,33 @@ class Order:
     def is_open(self) -> bool:
         return self.state in ("new", "partially_filled")
 
+    @property
+    def is_buy(self) -> bool:
+        return self.side == "buy"
+
+    @property
+    def is_market(self) -> bool:
+        return self.type == "market"
+
+    @property
+    def is_post_only(self) -> bool:
+        return self.type == "post_only"
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is left of its amount; 0 of an order by value."""
+        return self.left if self.quote_amount is None else ZERO
+
+    @property
+    def size(self) -> Decimal:
+        """The amount, or the value in quote of an order by value."""
+        return self.amount if self.quote_amount is None else self.quote_amount
+
+    @property
+    def average_price(self) -> Decimal:
+        """0 before any trade."""
+        return self.quote_filled / self.filled if self.filled else ZERO
+
 
 @dataclass(slots=True, frozen=True)
 class Match:
@@ -49,7 +76,17 @@ class Match:
     taker: Order
     price: Decimal
     amount: Decimal
-    time: int
+    time: int  # ns
+
+    @property
+    def symbol(self) -> str:
+        """The pair."""
+        return self.maker.symbol
+
+    @property
+    def value(self) -> Decimal:
+        """In quote."""
+        return self.price * self.amount
 
 
 @dataclass(slots=True)
