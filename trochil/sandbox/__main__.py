@@ -1,4 +1,5 @@
-"""``python -m trochil.sandbox EXCHANGE``: the local venue in the foreground, or behind ``SandboxProcess``."""
+"""``python -m trochil.sandbox EXCHANGE``: the local venue in the foreground, or behind
+``SandboxProcess``."""
 
 import argparse
 import asyncio

@@ -1,4 +1,5 @@
-"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a token only."""
+"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a
+token only."""
 
 import hmac
 import secrets
@@ -176,7 +177,8 @@ class Admin:
         return {"withholding": int(given["frames"])}
 
     def _trade(self, given: dict[str, Any]) -> Any:
-        """The liquidity provider takes ``amount`` at market, or down to ``price``: what rests there fills."""
+        """The liquidity provider takes ``amount`` at market, or down to ``price``: what rests there
+        fills."""
         server, pair = self._server, given["pair"]
         price = Decimal(given["price"]) if given.get("price") else None
         kind = "market" if price is None else "limit"

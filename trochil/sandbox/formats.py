@@ -47,7 +47,8 @@ def seconds_text(ns: int) -> str:
 
 
 def unix_seconds(stamp: Any) -> float:
-    """Unix seconds out of 2024-01-01T00:00:00.000Z, of seconds, milliseconds or microseconds; 0 for none.
+    """Unix seconds out of 2024-01-01T00:00:00.000Z, of seconds, milliseconds or microseconds; 0 for
+    none.
 
     Raises ValueError for what is no time."""
     if not stamp:

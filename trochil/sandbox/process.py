@@ -21,9 +21,11 @@ class SandboxError(RuntimeError):
 
 
 class SandboxProcess:
-    """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of this machine.
+    """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of
+    this machine.
 
-    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop, port.
+    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop,
+    port.
     """
 
     def __init__(self, exchange: str = FIRST, **options: Any) -> None:
@@ -41,7 +43,7 @@ class SandboxProcess:
                 values = list(value) if isinstance(value, list | tuple) else [value]
                 command += [f"--{name}", *map(str, values)]
         # A file: nobody would empty a pipe, and a full one would stop the sandbox.
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
@@ -89,7 +91,8 @@ class SandboxProcess:
             self.stop()
 
     def raise_own_errors(self) -> None:
-        """Raises SandboxError where the sandbox made mistakes of its own: what a client saw then proves nothing."""
+        """Raises SandboxError where the sandbox made mistakes of its own: what a client saw then
+        proves nothing."""
         if self._process is None or self._process.poll() is not None:
             return
         try:
@@ -141,7 +144,8 @@ class SandboxProcess:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with this venue."""
+        """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with
+        this venue."""
         venues = {name: {"hosts": hosts} for name, hosts in self.hosts.items()}
         return {"state_dir": str(self.folder / "state"), "venues": venues}
 
@@ -158,7 +162,8 @@ class SandboxProcess:
         return str(path)
 
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request at the admin door, answered as JSON. Raises SandboxError with what it said."""
+        """One request at the admin door, answered as JSON. Raises SandboxError with what it
+        said."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
         headers = {
             "X-Sandbox-Token": self._address["admin_token"],

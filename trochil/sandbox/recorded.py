@@ -15,9 +15,9 @@ Rows = list[list[str]]
 class Record:
     """One thing that was received, ``text`` as it came.
 
-    ``kind``: snapshot (asked for, or sent on subscribing), diff, image (a whole book among the others) or trade.
-    ``symbol``: the venue's name of the pair; empty where the record doesn't name it.
-    ``topic``: of its subscription, where frames of several are recorded.
+    ``kind``: snapshot (asked for, or sent on subscribing), diff, image (a whole book among the
+    others) or trade. ``symbol``: the venue's name of the pair; empty where the record doesn't name
+    it. ``topic``: of its subscription, where frames of several are recorded.
     """
 
     time: float
@@ -35,7 +35,8 @@ class RecordReader(Protocol):
         """The venue's name of a pair, as ``Record.symbol`` has it."""
 
     def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        """What a payload holds: received at ``time`` (s), as the answer of ``url`` where there is one."""
+        """What a payload holds: received at ``time`` (s), as the answer of ``url`` where there is
+        one."""
 
     def levels(self, record: Record) -> tuple[Rows, Rows]:
         """Bids and asks of a record that is no trade."""

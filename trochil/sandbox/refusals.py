@@ -36,8 +36,8 @@ MESSAGES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """HTTP status, the venue's code and its message. ``{}`` in the message stands for the detail (``str.format``);
-    without a message it is the one of ``MESSAGES``."""
+    """HTTP status, the venue's code and its message. ``{}`` in the message stands for the detail
+    (``str.format``); without a message it is the one of ``MESSAGES``."""
 
     status: int
     code: int | str = ""
@@ -49,7 +49,8 @@ class Refusal:
 
 
 def find_refusal(refusals: Mapping[str, Refusal], reason: str) -> tuple[str, Refusal]:
-    """The venue's answer for a reason, or for the one that stands for it, and which one that was."""
+    """The venue's answer for a reason, or for the one that stands for it, and which one that
+    was."""
     for known in (reason, FALLBACKS.get(reason)):
         if known is not None and known in refusals:
             return known, refusals[known]

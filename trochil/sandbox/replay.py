@@ -1,7 +1,9 @@
-"""Recorded frames served as they were: over a real websocket, at the recorded pace or as fast as the client reads.
+"""Recorded frames served as they were: over a real websocket, at the recorded pace or as fast as
+the client reads.
 
-Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one session in files NAME.0 (instruments),
-NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in seconds.
+Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one session in files
+NAME.0 (instruments), NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in
+seconds.
 """
 
 import asyncio
@@ -36,7 +38,8 @@ class Image(NamedTuple):
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
-    """(time in s, payload, URL where there is one) of a recording in either format, in order of time."""
+    """(time in s, payload, URL where there is one) of a recording in either format, in order of
+    time."""
     if not path.is_file():
         raise ReplayError(f"no recording at {path}")
     if not re.search(r"\.(0|\d+\.0)$", path.name):
@@ -45,7 +48,8 @@ def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
                 stamp, _, payload = line.strip().partition(" ")
                 if payload and not stamp.isdigit():
                     raise ReplayError(
-                        f"{path} is no recording: a line begins with {stamp[:20]!r}, not with a time in ns"
+                        f"{path} is no recording: a line begins with {stamp[:20]!r},"
+                        " not with a time in ns"
                     )
                 if payload:
                     yield int(stamp) / 1e9, payload, ""
@@ -201,7 +205,8 @@ class Replay:
         self._finished = True
 
     def _begin_own(self, snapshot: Record) -> None:
-        """The server's own book: the snapshot, and the diffs recorded before it that are newer than it."""
+        """The server's own book: the snapshot, and the diffs recorded before it that are newer than
+        it."""
         self._own.apply(snapshot, self._recordings)
         for record in self._early:
             if self._own.last_id:

@@ -85,8 +85,8 @@ class RecordedMarket(Protocol):
 class Server:
     """One venue, one dialect.
 
-    A mistake of the dialect's own is no fault of the client's: it is logged, kept in ``own_errors``, and a request
-    in which it happens is answered with HTTP 500.
+    A mistake of the dialect's own is no fault of the client's: it is logged, kept in
+    ``own_errors``, and a request in which it happens is answered with HTTP 500.
     """
 
     def __init__(
@@ -223,7 +223,8 @@ class Server:
 
     @web.middleware
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The faults of REST: before the venue acts, between that and the answer, and instead of it."""
+        """The faults of REST: before the venue acts, between that and the answer, and instead of
+        it."""
         kind = await self.dialect.request_kind(request)
         if kind is None:
             return await handler(request)
@@ -393,8 +394,8 @@ class Server:
 
     @contextlib.contextmanager
     def holding_back(self, pair: str) -> Iterator[None]:
-        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it counts if somebody
-        would have got it."""
+        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it
+        counts if somebody would have got it."""
         self.withholding, self._withheld_now = self.withheld.get(pair, 0) > 0, False
         try:
             yield

@@ -1,4 +1,5 @@
-"""Seeded synthetic flow: one account keeps every book deep, moves the price, and trades with itself and others."""
+"""Seeded synthetic flow: one account keeps every book deep, moves the price, and trades with itself
+and others."""
 
 import random
 from decimal import Decimal

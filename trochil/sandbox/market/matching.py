@@ -1,4 +1,5 @@
-"""One symbol's book of the sandbox venue: price-time priority, exact numbers, one update id a changed level."""
+"""One symbol's book of the sandbox venue: price-time priority, exact numbers, one update id a
+changed level."""
 
 import heapq
 from collections import deque
@@ -99,7 +100,8 @@ class Queue:
 
 @dataclass(slots=True)
 class Book:
-    """Sides as price -> Queue, with heaps over the prices (stale prices are skipped when they surface)."""
+    """Sides as price -> Queue, with heaps over the prices (stale prices are skipped when they
+    surface)."""
 
     symbol: str
     update_id: int = 1
@@ -158,7 +160,8 @@ class Book:
         self.changed[side, price] = None
 
     def take(self, order: Order, time: int) -> Iterator[Match]:
-        """Match an incoming order against the other side, one match at a time, as far as its price allows."""
+        """Match an incoming order against the other side, one match at a time, as far as its price
+        allows."""
         other = "sell" if order.side == "buy" else "buy"
         while (wanted := self._wanted(order)) > 0 and (price := self.best(other)) is not None:
             if order.price is not None and order.type != "market" and self._worse(order, price):

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The reasons that the sandbox itself has. A dialect may have others of its own, which are plain texts."""
+    """The reasons that the sandbox itself has. A dialect may have others of its own, which are
+    plain texts."""
 
     UNKNOWN_SYMBOL = "unknown_symbol"
     MARKET_CLOSED = "market_closed"
@@ -48,4 +49,5 @@ FALLBACKS: dict[str, Reason] = {
     Reason.TIMEOUT: Reason.UNAVAILABLE,
     Reason.MARKET_CLOSED: Reason.UNKNOWN_SYMBOL,
 }
-"""The reason that stands for one that a venue has no answer of its own for; for all others, ILLEGAL does."""
+"""The reason that stands for one that a venue has no answer of its own for; for all others, ILLEGAL
+does."""

@@ -1,4 +1,5 @@
-"""The sandbox venue: symbols, accounts, orders, fills. Pure: the time is an argument, events go to listeners."""
+"""The sandbox venue: symbols, accounts, orders, fills. Pure: the time is an argument, events go to
+listeners."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from trochil.sandbox.market.reasons import Reason
 
 
 class Rejected(Exception):
-    """The venue refuses. ``reason``: a ``Reason``, or a text of a dialect's own, for which that has an answer."""
+    """The venue refuses. ``reason``: a ``Reason``, or a text of a dialect's own, for which that has
+    an answer."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason} {detail}".rstrip())
@@ -115,9 +117,11 @@ class Venue:
     on_event: list[Callable[[Event], None]] = field(default_factory=list)
     on_trade: list[Callable[[Match], None]] = field(default_factory=list)
     on_book: list[Callable[[str, Order, Match | None], None]] = field(default_factory=list)
-    """Called for every order, whoever's: received, match (the maker, once it has shrunk), open, done."""
+    """Called for every order, whoever's: received, match (the maker, once it has shrunk), open,
+    done."""
     fee_in_quote: bool = False
-    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it receives."""
+    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it
+    receives."""
     post_only_cancels: bool = False
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
     client_ids_last: bool = False
