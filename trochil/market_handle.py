@@ -87,7 +87,7 @@ class AsyncOrder:
     @property
     def unknown(self) -> bool:
         """The venue has to tell first: a time-out, a lost connection or a restart stands between it and us."""
-        return bool(self._known["unknown"])
+        return bool(self._known["status_unknown"])
 
     @property
     def external(self) -> bool:
