@@ -10,13 +10,13 @@ import numpy as np
 from common import binance_diffs, cpu_us, pin, show
 
 from exchanges.binance import BINANCE
-from orderbook import kernels
 from orderbook.scanner import scan
+from orderbook.warm import warm
 
 
 def main() -> None:
     pin()
-    kernels.warm()
+    warm()
     frames = binance_diffs()
     parse, rows = BINANCE.book({}, "").parse, np.zeros((20_000, 3))
     to_dict = msgspec.json.Decoder().decode

@@ -13,10 +13,10 @@ import numpy as np
 from common import show
 
 from actors.channel import Publisher
-from orderbook import kernels
 from orderbook.messages import BookDiff, BookSnapshot, Layout
 from orderbook.reader import BookReader
 from orderbook.shared import SharedBook, book_path
+from orderbook.warm import warm
 from trochil.aio import _no_iteration
 from trochil.catalogue import Catalogue
 from trochil.client import LoopThread
@@ -30,7 +30,7 @@ GAP = 0.004
 
 def write(folder: str, names: list[tuple[str, str]], pipe: Any) -> None:
     """Every book as its tracker keeps it: shared files, and a channel with change notifications."""
-    kernels.warm()
+    warm()
     books = []
     for venue, pair in names:
         book = SharedBook.create(
@@ -118,7 +118,7 @@ class Waker(threading.Thread):
 
 
 def main() -> None:
-    kernels.warm()
+    warm()
     names = [(f"venue{number % VENUES}", f"C{number // VENUES:03}-USD") for number in range(BOOKS)]
     context = mp.get_context("spawn")
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:

@@ -25,10 +25,10 @@ from actors.channel import ChannelAddress
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Endpoints
-from orderbook import kernels
 from orderbook.errors import NotReady
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
+from orderbook.warm import warm
 
 PAIR, SYMBOL = "BTC-USDT", "BTCUSDT"
 RATES = {1000: 5, 5000: 5, 10_000: 5, 20_000: 5, 30_000: 5}
@@ -130,7 +130,7 @@ def source(port: int, folder: str, used: Any) -> None:
 
 def track(folder: str, used: Any) -> None:
     async def main() -> None:
-        kernels.warm()
+        warm()
         tracker = OrderBookTracker(
             BINANCE, peers=Pipes(folder), data_source="source", run_dir=folder, name="tracker"
         )
@@ -161,7 +161,7 @@ def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, floa
 
 def main() -> None:
     context, rows = mp.get_context("spawn"), []
-    kernels.warm()
+    warm()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
         here, there = context.Pipe()
         used = context.Array("d", 2)

@@ -56,6 +56,7 @@ from exchanges.signing import eip712
 from exchanges.values import NS_PER_MS, plain_text, unknown_status
 from orderbook.messages import (
     BookSnapshot,
+    LevelNames,
     OrderAction,
     OrderBookMessage,
     OrderEvent,
@@ -99,6 +100,7 @@ STATES = {
     "marketOrderNoLiquidityRejected": OrderState.EXPIRED,
 }
 BookSide = Literal["B", "A"]
+LEVEL_NAMES = LevelNames(price="px", size="sz")
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 ERRORS = ErrorTable(
     messages=(
@@ -159,6 +161,7 @@ class L2Book(Struct, gc=False):
             asks=bytes(asks),
             update_id=self.time,
             time=self.time * NS_PER_MS,
+            names=LEVEL_NAMES,
         )
 
 

@@ -38,6 +38,13 @@ class Layout(IntEnum):
     """JSON rows whose first number is the size, the second the price."""
 
 
+class LevelNames(NamedTuple):
+    """Under which names rows that are objects have their price and size."""
+
+    price: str
+    size: str
+
+
 class OrderBookRow(NamedTuple):
     """One level as float64s; ``update_id`` is the venue's id of the change that set it."""
 
@@ -64,6 +71,8 @@ class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind
     time: int = 0
     layout: Layout = Layout.JSON
     checksum: int = -1
+    names: LevelNames | None = None
+    """Rows are JSON objects, read by these names; None: arrays, as ``layout`` says."""
 
 
 class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=2, gc=False):
@@ -81,6 +90,8 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
     time: int = 0
     layout: Layout = Layout.JSON
     checksum: int = -1
+    names: LevelNames | None = None
+    """Rows are JSON objects, read by these names; None: arrays, as ``layout`` says."""
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):

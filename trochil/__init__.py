@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from trochil.aio import AsyncClient, connect_async
     from trochil.client import Client, connect
     from trochil.market_handle import MarketHandle, Order
-    from trochil.views import Book, BookView
+    from trochil.records import Book
+    from trochil.views import BookView
 
 _HOMES = {
     "connect": "trochil.client",
@@ -22,7 +23,7 @@ _HOMES = {
     "connect_async": "trochil.aio",
     "AsyncClient": "trochil.aio",
     "BookView": "trochil.views",
-    "Book": "trochil.views",
+    "Book": "trochil.records",
     "MarketHandle": "trochil.market_handle",
     "Order": "trochil.market_handle",
     "TrochilError": "orderbook.errors",

@@ -24,7 +24,8 @@ from trochil.catalogue import Catalogue
 from trochil.commands.status import Status
 from trochil.feeds import Changes, read_diffs, read_trades
 from trochil.market_handle import AsyncMarketHandle
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 INLINE = "inline"
 LOOK_EVERY = 0.01

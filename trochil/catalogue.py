@@ -10,7 +10,8 @@ from exchanges.rules import parse_pair
 from orderbook.errors import NotReady, StaleBook, TrochilError
 from orderbook.messages import BookState
 from orderbook.tops import Tops
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 REFRESH_EVERY = 1.0
 """Seconds between two refreshes, which find books that other clients began to track."""

@@ -14,7 +14,8 @@ from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
 from trochil.commands.status import Status
 from trochil.market_handle import MarketHandle
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 T = TypeVar("T")
 

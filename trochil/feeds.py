@@ -12,7 +12,8 @@ from actors.component import ActorCalls
 from orderbook.active_orders import sides_of
 from orderbook.errors import Lagged
 from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Trade
-from trochil.views import BookView, Diff, EpochChange
+from trochil.records import Diff, EpochChange
+from trochil.views import BookView
 
 
 class Watch:

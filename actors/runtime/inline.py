@@ -13,8 +13,8 @@ from actors.runtime.component_factory import ComponentFactory
 from actors.runtime.component_host import ComponentHost
 from actors.runtime.supervisor import Supervisor
 from actors.settings import ActorSpec, Settings, to_dict
-from orderbook import kernels
 from orderbook.errors import NotReady
+from orderbook.warm import warm
 
 log = logging.getLogger(__name__)
 RESTART_AFTER = 1.0
@@ -87,7 +87,7 @@ class InlineRuntime:
         self.peers = InlineActorCalls()
 
     async def start(self) -> None:
-        kernels.warm()
+        warm()
         launcher = InlineActorLauncher(self.run_dir, self.peers)
         bare = msgspec.structs.replace(self.settings, venues={})
 

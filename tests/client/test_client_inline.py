@@ -24,8 +24,8 @@ from orderbook.errors import (
 )
 from orderbook.messages import BookState
 from tests.conftest import config_for
+from trochil.records import Diff, EpochChange
 from trochil.sandbox.process import SandboxProcess
-from trochil.views import Diff, EpochChange
 
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 

@@ -18,7 +18,7 @@ from actors.runtime.component_host import ComponentHost
 from actors.runtime.ray.calls import RayActorCalls, RayActorLauncher
 from actors.runtime.supervisor import Supervisor
 from actors.settings import ActorSpec, Settings
-from orderbook import kernels
+from orderbook.warm import warm
 
 log = logging.getLogger(__name__)
 FAILPOINTS = "TROCHIL_FAILPOINTS"
@@ -81,7 +81,7 @@ def host_of(role: str, spec: "dict[str, Any] | None", settings: dict[str, Any]) 
     )
 
     def build() -> Component:
-        kernels.warm()
+        warm()
         return factory.build(msgspec.convert(spec, ActorSpec))
 
     return ComponentHost(role, build, end_process)

@@ -14,8 +14,8 @@ from actors.node_paths import run_dir, sweep
 from actors.runtime.ray.actor import actor_class
 from actors.runtime.ray.calls import RayActorCalls, actor_options
 from actors.settings import Settings, to_dict
-from orderbook import kernels
 from orderbook.errors import ConfigError, Disconnected, NotReady
+from orderbook.warm import warm
 
 LOCAL_CPUS = 4
 OBJECT_STORE = 128 * 1024 * 1024
@@ -62,7 +62,7 @@ class RayRuntime:
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
         sweep(self.settings.shared_memory, self.run_dir)
-        await asyncio.to_thread(kernels.warm)
+        await asyncio.to_thread(warm)
         bare = msgspec.structs.replace(self.settings, venues={})
         options = actor_options("supervisor", self.settings)
         actor_class().options(**options).remote("supervisor", None, to_dict(bare))
