@@ -53,8 +53,8 @@ class VenueDialect(Protocol):
     def on_depth(
         self,
         pair: str,
-        first: int,
-        last: int,
+        first_id: int,
+        last_id: int,
         bids: list[tuple[Decimal, Decimal]],
         asks: list[tuple[Decimal, Decimal]],
     ) -> None: ...
@@ -386,11 +386,12 @@ class Server:
         changed: dict[str, list[tuple[Decimal, Decimal]]] = {"buy": [], "sell": []}
         for side, price in book.changed:
             changed[side].append((price, book.size_at(side, price)))
-        first, last = self._sent_ids[pair] + 1, book.update_id
-        self._sent_ids[pair] = last
+        first_id = self._sent_ids[pair] + 1
+        last_id = book.update_id
+        self._sent_ids[pair] = last_id
         book.changed.clear()
         with self.holding_back(pair), self.noting_own_errors(f"in a book frame of {pair}"):
-            self.dialect.on_depth(pair, first, last, changed["buy"], changed["sell"])
+            self.dialect.on_depth(pair, first_id, last_id, changed["buy"], changed["sell"])
 
     @contextlib.contextmanager
     def holding_back(self, pair: str) -> Iterator[None]:
