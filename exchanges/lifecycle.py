@@ -28,7 +28,8 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     order.filled = filled
     order.state = _later(order, order.state if update.state is None else update.state)
     if order.state.is_done and not order.evidence:
-        order.evidence = f"{update.state}: {update.reason}" if update.reason else str(update.state)
+        word = order.state if update.state is None else update.state
+        order.evidence = f"{word}: {update.reason}" if update.reason else str(word)
     if not order.state.is_done:
         order.evidence = ""
     order.updated = max(order.updated, update.time)

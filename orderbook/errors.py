@@ -4,10 +4,14 @@ TrochilError
 ├── ConfigError            a setting, a file or the machine is not as it must be
 │   ├── BadPair            no such pair, or not of the form BASE-QUOTE
 │   └── HiddenPackage      a user's own file hides one of our packages
-├── NotReady               not yet: still syncing, gate closed, actor restarting
+├── NotReady               not yet: still syncing, trading not enabled, actor restarting
 │   └── StaleBook          the book's writer is dead, or its feed is broken
 ├── Lagged                 a reader fell behind; ``missed`` says by how many
-├── Disconnected           the network or the venue went away; asking again can help
+├── Disconnected           the network or the venue went away; trying again can help
+│   └── UnreadableAnswer       the venue answered, and the answer can't be read: it proves nothing
+├── OrderNotFound          this market knows no order of that id; the venue wasn't asked
+├── JournalError           the journal can't be written or read: nothing is sent that depends on it
+├── Fenced                 a younger market of this account has begun: this one must stop
 └── VenueError             the venue said no
     ├── AuthenticationError    keys missing, wrong, or without permission
     ├── RateLimited            until ``retry_at`` (unix seconds)
@@ -40,7 +44,7 @@ class HiddenPackage(ConfigError, ImportError):
 
 
 class NotReady(TrochilError):
-    """Not yet: still syncing, gate closed, actor restarting."""
+    """Not yet: still syncing, trading not enabled, actor restarting."""
 
 
 class StaleBook(NotReady):
@@ -59,7 +63,23 @@ class Lagged(TrochilError):
 
 
 class Disconnected(TrochilError):
-    """The network or the venue went away; asking again can help."""
+    """The network or the venue went away; trying again can help."""
+
+
+class UnreadableAnswer(Disconnected):
+    """The venue answered, and the answer can't be read: it proves nothing."""
+
+
+class OrderNotFound(TrochilError):
+    """This market knows no order of that id; the venue wasn't asked."""
+
+
+class JournalError(TrochilError):
+    """The journal can't be written or read: nothing is sent that depends on it."""
+
+
+class Fenced(TrochilError):
+    """A younger market of this account has begun: this one must stop."""
 
 
 class VenueError(TrochilError):

@@ -166,7 +166,7 @@ class Client:
         return self._thread.run(self._async.markets(venue))
 
     def rules(self, venue: str) -> dict[str, TradingRule]:
-        """What the venue accepts, by pair: steps, least and most, whether it trades."""
+        """What the venue accepts, by pair: steps, minimum and maximum, whether it trades."""
         return self._thread.run(self._async.rules(venue))
 
     def add_pairs(self, venue: str, *pairs: str) -> None:

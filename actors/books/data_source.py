@@ -115,7 +115,7 @@ class OrderBookTrackerDataSource:
         await self.tasks.stop()
         await self._publisher.close()
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         """Where messages are served: a topic is a trading pair, a topic sent back asks for its snapshot."""
         return self._publisher.endpoint()
 
@@ -219,7 +219,7 @@ class OrderBookTrackerDataSource:
             except Disconnected as error:
                 log.info("%s: %s; connecting again subscribes", self._exchange.name, error)
 
-    def trading_rules(self) -> list[TradingRule]:
+    async def trading_rules(self) -> list[TradingRule]:
         """What the venue accepts, for every pair that it lists."""
         return list(self._rules.values())
 

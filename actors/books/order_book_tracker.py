@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from actors.actor_roles import data_source_actor
 from actors.books.book_pipeline import BookPipeline, has_checksum
 from actors.books.snapshot_requests import SnapshotRequests
 from actors.channel import ChannelAddress, Envelope, Publisher, Reset, Subscriber
@@ -67,7 +68,7 @@ class OrderBookTracker:
         self._feed = exchange.book(self._rules, exchange.book.streams[0])
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), DataMessage)
+        self._subscriber = Subscriber(data_source_actor(peers, data_source).endpoint, DataMessage)
         self._snapshot_requests = SnapshotRequests(
             clock, self._subscriber.request, self._needs_snapshot
         )
@@ -93,7 +94,7 @@ class OrderBookTracker:
         for pair in list(self._tracks):
             self._stop_tracking(pair)
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         """Where applied snapshots and diffs, trades, and names of changed pairs are served; topics are pairs."""
         return self._publisher.endpoint()
 
@@ -205,7 +206,7 @@ class OrderBookTracker:
     async def _read_rules(self) -> None:
         """Checksums are made of numbers as the venue writes them: that takes its rules."""
         try:
-            rules = await self._peers.call(self.data_source, "trading_rules")
+            rules = await data_source_actor(self._peers, self.data_source).trading_rules()
         except TrochilError as error:
             log.warning(
                 "%s: its rules are not known, books go unchecked: %s", self.exchange_name, error

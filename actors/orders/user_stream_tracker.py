@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from actors.actor_roles import user_stream_actor
 from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
 from actors.component import ActorCalls, Tasks
 from actors.node_paths import socket_path
@@ -25,7 +26,7 @@ class UserStreamTracker:
         self.data_source = data_source
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), UserMessage)
+        self._subscriber = Subscriber(user_stream_actor(peers, data_source).endpoint, UserMessage)
         self._publisher = Publisher(socket_path(run_dir, name))
         self._publisher.greet_with(lambda: [(TOPIC, self._state)])
         self._state = UserStreamState(False, 0, "starting")
@@ -41,7 +42,7 @@ class UserStreamTracker:
         await self.tasks.stop()
         await self._publisher.close()
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:

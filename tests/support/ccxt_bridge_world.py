@@ -105,7 +105,7 @@ def at_bridge(
 async def balances_agree(found: Desk, within: float = 15.0) -> None:
     async with asyncio.timeout(within):
         while True:
-            ours = {asset: list(both) for asset, both in found.market.balances_now().items()}
+            ours = {asset: list(both) for asset, both in (await found.market.balances_now()).items()}
             said = await found.admin(
                 "POST", "balances_match", {"account": "default", "balances": ours}
             )
