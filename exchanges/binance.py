@@ -1,256 +1,788 @@
-"""Binance spot, as its public API documentation describes it (REST v3, market streams, websocket API v3)."""
+"""Binance spot: its messages as the documentation describes them, and what each becomes here.
+
+Sources: the venue's public documentation of REST v3, of its market streams and of its websocket API
+v3. A field has our name in the code and the venue's in ``rename``; fields that we don't use are not
+listed, the decoder skips them.
+"""
 
 from collections.abc import Iterable
-from functools import partial
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
-from msgspec import Raw, Struct, json
+import msgspec
+from msgspec import Raw, Struct
 
-from exchanges import contract as c, orders as o, reading as r
+from exchanges.contract import (
+    About,
+    Answer,
+    Auth,
+    AuthDict,
+    BookFeed,
+    Call,
+    Control,
+    Endpoints,
+    ErrorKind,
+    Exchange,
+    Fault,
+    FillCursor,
+    Frame,
+    OrderEntry,
+    Page,
+    RateLimit,
+    Ready,
+    Reconnect,
+    Request,
+    UnsignedRequest,
+    UserEvent,
+    UserFeed,
+    public_request,
+    signed_request,
+)
+from exchanges.errors import ErrorTable, MessageRule, of_gateway, refusal_in
+from exchanges.orders import (
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    TradingRule,
+)
+from exchanges.rows import Rows, RowsDecoder, with_faults
 from exchanges.signing import encode_query, hmac_hex
-from orderbook.messages import BookDiff, OrderBookMessage, Side, Trade
+from exchanges.values import NS_PER_MS, batches, epoch_ns, unknown_status
+from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
 
-API, TESTNET, STREAMS_A_FRAME, FILLS_A_PAGE = "/api/v3", "testnet.binance.vision", 200, 1000
-STATES = r.states(
-    open="NEW PENDING_NEW PENDING_CANCEL",
-    partially_filled="PARTIALLY_FILLED",
-    filled="FILLED",
-    cancelled="CANCELED",
-    rejected="REJECTED",
-    expired="EXPIRED EXPIRED_IN_MATCH",
+API = "/api/v3"
+TESTNET = "testnet.binance.vision"
+STREAMS_A_FRAME = 200
+FILLS_A_PAGE = 1000
+SNAPSHOT_LEVELS = 1000
+STATES = {
+    "NEW": OrderState.OPEN,
+    "PENDING_NEW": OrderState.OPEN,
+    "PENDING_CANCEL": OrderState.OPEN,
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELLED,
+    "REJECTED": OrderState.REJECTED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+OrderSide = Literal["BUY", "SELL"]
+SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+ERRORS = ErrorTable(
+    messages=(
+        MessageRule(ErrorKind.DUPLICATE, "duplicate", code="-2010"),
+        MessageRule(ErrorKind.FUNDS, "insufficient balance", code="-2010"),
+    ),
+    codes={
+        **{str(code): ErrorKind.REFUSED for code in range(-1139, -1099)},
+        "-1013": ErrorKind.REFUSED,
+        "-2010": ErrorKind.REFUSED,
+        "-2021": ErrorKind.REFUSED,
+        "-2022": ErrorKind.REFUSED,
+        "-2039": ErrorKind.REFUSED,
+        "-2011": ErrorKind.NOT_FOUND,
+        "-2013": ErrorKind.NOT_FOUND,
+        "-2026": ErrorKind.NOT_FOUND,
+        "-1003": ErrorKind.RATE,
+        "-1015": ErrorKind.RATE,
+        "-1021": ErrorKind.CLOCK,
+        "-1002": ErrorKind.AUTH,
+        "-1022": ErrorKind.AUTH,
+        "-2014": ErrorKind.AUTH,
+        "-2015": ErrorKind.AUTH,
+    },
 )
-ORDER = """symbol status orderId executedQty cummulativeQuoteQty side origQty price type
-    origClientOrderId|clientOrderId updateTime|transactTime"""
-REPORT = "s X i z Z S q p o C|c T"  # on a cancel "c" is the cancel's own id
-FILL = "symbol id orderId price qty commission commissionAsset isMaker isBuyer time"
-MARKET, RULE = (
-    "symbol lastPrice volume quoteVolume",
-    "symbol baseAsset quoteAsset tickSize| stepSize| minQty| maxQty|",
-)
-FILTERS = {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL"}
 
 
-class BinanceAuth(c.Auth):
-    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
-        query = encode_query({**ask.params, "timestamp": str(int(now * 1000))})
-        url = f"{ask.base}?{query}&signature={hmac_hex(self._secrets[0], query)}"
-        return ask.signed({"X-MBX-APIKEY": self.api_key}, url)
+def order_type(word: str) -> OrderType:
+    return OrderType.MARKET if "MARKET" in word else OrderType.LIMIT
 
-    def login(self, now: float) -> c.Frame:
-        """Parameters of a signed websocket-API request are sorted by name and not percent-encoded."""
-        params: dict[str, Any] = {"apiKey": self.api_key, "timestamp": int(now * 1000)}
-        params["signature"] = hmac_hex(
-            self._secrets[0], "&".join(f"{name}={params[name]}" for name in sorted(params))
+
+# Market streams.
+
+
+class DepthUpdate(
+    Struct,
+    tag_field="e",
+    tag="depthUpdate",
+    gc=False,
+    rename={
+        "time": "E",
+        "symbol": "s",
+        "first_update_id": "U",
+        "last_update_id": "u",
+        "bids": "b",
+        "asks": "a",
+    },
+):
+    """Stream ``<symbol>@depth@100ms``."""
+
+    time: int  # microseconds, for the connection wants them
+    symbol: str
+    first_update_id: int
+    last_update_id: int
+    bids: Raw
+    asks: Raw
+
+    def to_diff(self) -> BookDiff:
+        return BookDiff(
+            symbol=self.symbol,
+            bids=bytes(self.bids),
+            asks=bytes(self.asks),
+            first_id=self.first_update_id,
+            update_id=self.last_update_id,
+            time=epoch_ns(self.time),
         )
-        return {"id": "user", "method": "userDataStream.subscribe.signature", "params": params}
 
 
-class Depth(Struct, tag_field="e", tag="depthUpdate", gc=False):
-    E: int
-    s: str
-    U: int
-    u: int
-    b: Raw
-    a: Raw
+class PublicTrade(
+    Struct,
+    tag_field="e",
+    tag="trade",
+    gc=False,
+    rename={
+        "symbol": "s",
+        "trade_id": "t",
+        "price": "p",
+        "size": "q",
+        "time": "T",
+        "buyer_is_maker": "m",
+    },
+):
+    """Stream ``<symbol>@trade``."""
+
+    symbol: str
+    trade_id: int
+    price: str
+    size: str
+    time: int
+    buyer_is_maker: bool
+
+    def to_trade(self) -> Trade:
+        return Trade(
+            symbol=self.symbol,
+            trade_id=str(self.trade_id),
+            side=Side.SELL if self.buyer_is_maker else Side.BUY,
+            price=float(self.price),
+            size=float(self.size),
+            time=epoch_ns(self.time),
+        )
 
 
-class Traded(Struct, tag_field="e", tag="trade", gc=False):
-    s: str
-    t: int
-    p: str
-    q: str
-    T: int
-    m: bool
+class ServerShutdown(Struct, tag_field="e", tag="serverShutdown"):
+    """The venue is about to close this connection."""
 
 
-class Shutdown(Struct, tag_field="e", tag="serverShutdown"):
-    pass
+class Refusal(Struct):
+    """{"code": ..., "msg": ...}, of REST and sockets alike."""
+
+    code: int | str = ""
+    msg: str = ""
 
 
-class Frame(r.Said, gc=False):  # of a combined stream, an acknowledgement, or a refusal
-    data: Depth | Traded | Shutdown | None = None
+class StreamFrame(Struct, gc=False):
+    """A frame of a combined stream; ``data`` is None in the answer to a request."""
+
+    data: DepthUpdate | PublicTrade | ServerShutdown | None = None
+
+
+class StreamAnswer(Struct):
+    """The answer to a request on a stream: an acknowledgement has its id alone, a refusal says why."""
+
     id: int | str | None = None
-    error: r.Said | None = None
+    error: Refusal | None = None
+    code: int | str = ""
+    msg: str = ""
+
+    def refusal(self) -> Fault | None:
+        if self.error is not None:
+            return Fault(ErrorKind.REFUSED, str(self.error.code), self.error.msg)
+        if self.code:
+            return Fault(ErrorKind.REFUSED, str(self.code), self.msg)
+        return None
 
 
-_frame = json.Decoder(Frame)
+class DepthAnswer(Struct):
+    """GET /api/v3/depth."""
+
+    lastUpdateId: int
+    bids: Raw
+    asks: Raw
 
 
-class BinanceBook(c.BookFeed):
+class Ticker(Struct, rename="camel"):
+    """A row of GET /api/v3/ticker/24hr."""
+
+    symbol: str
+    last_price: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+
+    def to_summary(self) -> MarketSummary:
+        return MarketSummary(self.symbol, self.last_price, self.volume, self.quote_volume)
+
+
+class SymbolFilter(Struct, rename="camel"):
+    """One of a symbol's filters; which fields it has depends on its type."""
+
+    filter_type: str
+    tick_size: Decimal = Decimal(0)
+    step_size: Decimal = Decimal(0)
+    min_qty: Decimal = Decimal(0)
+    max_qty: Decimal | None = None
+    min_notional: Decimal = Decimal(0)
+
+
+NO_FILTER = SymbolFilter("")
+
+
+class SymbolInfo(Struct, rename="camel"):
+    """A row of GET /api/v3/exchangeInfo."""
+
+    symbol: str
+    status: str
+    base_asset: str
+    quote_asset: str
+    filters: list[SymbolFilter]
+
+    def to_rule(self) -> TradingRule:
+        filters = {entry.filter_type: entry for entry in self.filters}
+        price = filters.get("PRICE_FILTER", NO_FILTER)
+        size = filters.get("LOT_SIZE", NO_FILTER)
+        value = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL", NO_FILTER)
+        return TradingRule(
+            trading_pair=f"{self.base_asset}-{self.quote_asset}".upper(),
+            symbol=self.symbol,
+            base=self.base_asset,
+            quote=self.quote_asset,
+            price_tick=price.tick_size,
+            size_step=size.step_size,
+            min_size=size.min_qty,
+            max_size=size.max_qty,
+            min_notional=value.min_notional,
+            active=self.status == "TRADING",
+        )
+
+
+class ExchangeInfo(Struct):
+    """GET /api/v3/exchangeInfo."""
+
+    symbols: Raw
+
+
+class ServerTime(Struct, rename="camel"):
+    """GET /api/v3/time."""
+
+    server_time: int
+
+    def seconds(self) -> float:
+        return self.server_time / 1000
+
+
+_stream_frame = msgspec.json.Decoder(StreamFrame)
+_stream_answer = msgspec.json.Decoder(StreamAnswer)
+_depth = msgspec.json.Decoder(DepthAnswer)
+_tickers = RowsDecoder(Ticker)
+_exchange_info = msgspec.json.Decoder(ExchangeInfo)
+_symbols = RowsDecoder(SymbolInfo, "$.symbols")
+_server_time = msgspec.json.Decoder(ServerTime)
+
+
+class BinanceBook(BookFeed):
     """Diffs by stream, the snapshot by REST; update ids join them."""
 
     streams = ("/stream?timeUnit=MICROSECOND",)
 
-    def markets(self) -> c.Call[list[o.MarketSummary]]:
-        return c.get(f"{API}/ticker/24hr", r.each(partial(r.read_market, names=MARKET)), weight=80)
-
-    def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        return c.get(
-            f"{API}/exchangeInfo",
-            r.each(rule_of, "symbols"),
-            {"showPermissionSets": "false"},
-            weight=20,
+    def markets(self) -> Call[list[MarketSummary]]:
+        return public_request(
+            f"{API}/ticker/24hr",
+            lambda answer: _tickers.decode(answer.body, Ticker.to_summary),
+            cost={"weight": 80},
         )
 
-    def snapshot(self, symbol: str) -> c.Call[Any]:
-        read = r.image(symbol, "bids asks lastUpdateId")
-        return c.get(f"{API}/depth", read, {"symbol": symbol, "limit": "1000"}, weight=50)
+    def trading_rules(self) -> Call[list[TradingRule]]:
+        def read(answer: Answer) -> Rows[TradingRule]:
+            symbols = _exchange_info.decode(answer.body).symbols
+            return _symbols.decode(symbols, SymbolInfo.to_rule)
 
-    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        streams = [
-            f"{symbol.lower()}@{kind}" for symbol in symbols for kind in ("depth@100ms", "trade")
-        ]
-        for number, params in enumerate(r.parts(streams, STREAMS_A_FRAME), 1):
-            yield {"method": "SUBSCRIBE" if on else "UNSUBSCRIBE", "params": params, "id": number}
+        params = {"showPermissionSets": "false"}
+        return public_request(f"{API}/exchangeInfo", read, params, cost={"weight": 20})
 
-    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
-        said = _frame.decode(frame)
-        data = said.data
-        if type(data) is Depth:
-            return (
-                BookDiff(data.s, bytes(data.b), bytes(data.a), data.U, data.u, r.epoch_ns(data.E)),
-            )
-        if type(data) is Traded:
-            # "m": the buyer was the maker, so the taker sold.
-            side = Side.SELL if data.m else Side.BUY
-            return (
-                Trade(data.s, str(data.t), side, float(data.p), float(data.q), r.epoch_ns(data.T)),
-            )
-        if type(data) is Shutdown:
-            return (c.Reconnect("the venue shuts this server down"),)
-        if refusal := said.error or (said if said.code else None):
-            return (c.Fault(c.ErrorKind.REFUSED, str(refusal.code), refusal.msg),)
-        if said.id is None:
+    def snapshot(self, symbol: str) -> Call[Any]:
+        def read(answer: Answer) -> BookSnapshot:
+            depth = _depth.decode(answer.body)
+            return BookSnapshot(symbol, bytes(depth.bids), bytes(depth.asks), depth.lastUpdateId)
+
+        params = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
+        return public_request(f"{API}/depth", read, params, cost={"weight": 50})
+
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        streams: list[str] = []
+        for symbol in symbols:
+            streams.append(f"{symbol.lower()}@depth@100ms")
+            streams.append(f"{symbol.lower()}@trade")
+        method = "SUBSCRIBE" if on else "UNSUBSCRIBE"
+        for number, params in enumerate(batches(streams, STREAMS_A_FRAME), 1):
+            yield {"method": method, "params": params, "id": number}
+
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        data = _stream_frame.decode(frame).data
+        if type(data) is PublicTrade:
+            return (data.to_trade(),)
+        if type(data) is DepthUpdate:
+            return (data.to_diff(),)
+        if type(data) is ServerShutdown:
+            return (Reconnect("the venue shuts this server down"),)
+        return self._answered(frame)
+
+    def _answered(self, frame: bytes) -> Iterable[Control]:
+        answer = _stream_answer.decode(frame)
+        refusal = answer.refusal()
+        if refusal is not None:
+            return (refusal,)
+        if answer.id is None:
             raise ValueError(f"a frame of no known form: {frame[:120]!r}")
         return ()
 
 
-def rule_of(row: r.Row) -> o.TradingRule:
-    limits = [entry for entry in row["filters"] if entry["filterType"] in FILTERS]
-    flat = row | {name: value for entry in limits for name, value in entry.items()}
-    return r.read_rule(
-        flat, RULE, worth=flat.get("minNotional", ""), active=row["status"] == "TRADING"
-    )
+# The account: websocket API and REST.
 
 
-class BinanceUser(c.UserFeed):
+class ExecutionReport(
+    Struct,
+    tag_field="e",
+    tag="executionReport",
+    gc=False,
+    rename={
+        "symbol": "s",
+        "client_order_id": "c",
+        "original_client_order_id": "C",
+        "side": "S",
+        "order_type": "o",
+        "amount": "q",
+        "price": "p",
+        "execution_type": "x",
+        "status": "X",
+        "reject_reason": "r",
+        "order_id": "i",
+        "last_amount": "l",
+        "filled": "z",
+        "last_price": "L",
+        "fee": "n",
+        "fee_asset": "N",
+        "time": "T",
+        "trade_id": "t",
+        "is_maker": "m",
+        "quote_filled": "Z",
+    },
+):
+    """Event ``executionReport``: one change of one order."""
+
+    symbol: str
+    client_order_id: str
+    original_client_order_id: str
+    side: OrderSide
+    order_type: str
+    amount: Decimal
+    price: Decimal
+    execution_type: str
+    status: str
+    reject_reason: str
+    order_id: int
+    last_amount: Decimal
+    filled: Decimal
+    last_price: Decimal
+    time: int
+    trade_id: int
+    is_maker: bool
+    quote_filled: Decimal
+    fee: Decimal
+    fee_asset: str | None = None
+
+    @property
+    def our_order_id(self) -> str:
+        """On a cancel ``c`` is the cancel's own id and ``C`` the order's."""
+        return self.original_client_order_id or self.client_order_id
+
+    def to_update(self) -> OrderUpdate:
+        state = STATES.get(self.status)
+        reason = "" if self.reject_reason == "NONE" else self.reject_reason
+        return OrderUpdate(
+            symbol=self.symbol,
+            state=state,
+            client_order_id=self.our_order_id,
+            exchange_order_id=str(self.order_id),
+            filled=self.filled,
+            quote_filled=self.quote_filled,
+            time=epoch_ns(self.time),
+            reason=unknown_status(self.status) if state is None else reason,
+            side=SIDES[self.side],
+            amount=self.amount,
+            price=self.price or None,
+            type=order_type(self.order_type),
+        )
+
+    def to_fill(self) -> Fill:
+        """The trade that this report is about; only where ``execution_type`` is TRADE."""
+        return Fill(
+            symbol=self.symbol,
+            trade_id=str(self.trade_id),
+            exchange_order_id=str(self.order_id),
+            client_order_id=self.our_order_id,
+            side=SIDES[self.side],
+            price=self.last_price,
+            amount=self.last_amount,
+            fee=self.fee,
+            fee_asset=self.fee_asset or "",
+            is_maker=self.is_maker,
+            time=epoch_ns(self.time),
+        )
+
+
+class PositionRow(Struct, rename={"asset": "a", "free": "f", "locked": "l"}):
+    """One asset of ``outboundAccountPosition``."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+class AccountPosition(
+    Struct,
+    tag_field="e",
+    tag="outboundAccountPosition",
+    rename={"time": "E", "balances": "B"},
+):
+    """Event ``outboundAccountPosition``: the assets that a change of the account may have touched."""
+
+    time: int
+    balances: Raw
+
+    def to_balances(self) -> Rows[Balance]:
+        time = epoch_ns(self.time)
+
+        def to_balance(row: PositionRow) -> Balance:
+            return Balance(row.asset, row.free + row.locked, row.free, time)
+
+        return _positions.decode(self.balances, to_balance)
+
+
+class StreamTerminated(Struct, tag_field="e", tag="eventStreamTerminated"):
+    """The venue ends this account's stream."""
+
+
+class UserFrame(Struct):
+    """What the websocket API sends: an event of the account, or the answer to a request."""
+
+    event: ExecutionReport | AccountPosition | StreamTerminated | ServerShutdown | None = None
+    status: int = 0
+    error: Refusal | None = None
+
+
+class EventName(Struct, rename={"name": "e"}):
+    """An event of any kind, by its name alone."""
+
+    name: str
+
+
+class NamedEvent(Struct):
+    """A frame with an event of any kind."""
+
+    event: EventName
+
+
+class OrderRow(Struct, rename="camel"):
+    """An order as REST answers it: a row of GET /api/v3/openOrders, or the answer to a request
+    about one."""
+
+    symbol: str
+    status: str
+    order_id: int
+    client_order_id: str
+    executed_qty: Decimal
+    cummulative_quote_qty: Decimal
+    side: OrderSide
+    orig_qty: Decimal
+    price: Decimal
+    type: str
+    orig_client_order_id: str = ""
+    update_time: int = 0
+    transact_time: int = 0
+
+    def to_update(self) -> OrderUpdate:
+        """On the answer to a cancel ``clientOrderId`` is the cancel's own id."""
+        state = STATES.get(self.status)
+        return OrderUpdate(
+            symbol=self.symbol,
+            state=state,
+            client_order_id=self.orig_client_order_id or self.client_order_id,
+            exchange_order_id=str(self.order_id),
+            filled=self.executed_qty,
+            quote_filled=self.cummulative_quote_qty,
+            time=epoch_ns(self.update_time or self.transact_time),
+            reason=unknown_status(self.status) if state is None else "",
+            side=SIDES[self.side],
+            amount=self.orig_qty,
+            price=self.price or None,
+            type=order_type(self.type),
+        )
+
+
+class AccountTrade(Struct, rename="camel"):
+    """A row of GET /api/v3/myTrades."""
+
+    symbol: str
+    id: int
+    order_id: int
+    price: Decimal
+    qty: Decimal
+    commission: Decimal
+    commission_asset: str
+    time: int
+    is_buyer: bool
+    is_maker: bool
+
+    def to_fill(self) -> Fill:
+        return Fill(
+            symbol=self.symbol,
+            trade_id=str(self.id),
+            exchange_order_id=str(self.order_id),
+            side=Side.BUY if self.is_buyer else Side.SELL,
+            price=self.price,
+            amount=self.qty,
+            fee=self.commission,
+            fee_asset=self.commission_asset,
+            is_maker=self.is_maker,
+            time=epoch_ns(self.time),
+        )
+
+
+class BalanceRow(Struct):
+    """A row of the balances in GET /api/v3/account."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+    def to_balance(self) -> Balance:
+        return Balance(self.asset, self.free + self.locked, self.free)
+
+
+class AccountBalances(Struct):
+    """GET /api/v3/account, for its balances."""
+
+    balances: Raw
+
+
+class CommissionRates(Struct):
+    """The account's rates as fractions."""
+
+    maker: Decimal
+    taker: Decimal
+
+    def to_fee(self) -> Fee:
+        return Fee(self.maker, self.taker)
+
+
+class AccountFees(Struct, rename="camel"):
+    """GET /api/v3/account, for its fees."""
+
+    commission_rates: CommissionRates
+
+
+_positions = RowsDecoder(PositionRow, "$.event.B")
+_user_frame = msgspec.json.Decoder(UserFrame)
+_named_event = msgspec.json.Decoder(NamedEvent)
+_order = msgspec.json.Decoder(OrderRow)
+_orders = RowsDecoder(OrderRow)
+_trades = RowsDecoder(AccountTrade)
+_account_balances = msgspec.json.Decoder(AccountBalances)
+_balances = RowsDecoder(BalanceRow, "$.balances")
+_account_fees = msgspec.json.Decoder(AccountFees)
+KNOWN_EVENTS = {"executionReport", "outboundAccountPosition"}
+
+
+class BinanceAuth(Auth):
+    """HMAC-SHA256 of the query, in hex."""
+
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
+        query = encode_query({**request.params, "timestamp": str(int(now * 1000))})
+        url = f"{request.base}?{query}&signature={hmac_hex(self._secrets[0], query)}"
+        return request.signed({"X-MBX-APIKEY": self.api_key}, url)
+
+    def login(self, now: float) -> Frame:
+        """Parameters of a signed websocket-API request are sorted by name and not percent-encoded."""
+        params: dict[str, Any] = {"apiKey": self.api_key, "timestamp": int(now * 1000)}
+        payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
+        params["signature"] = hmac_hex(self._secrets[0], payload)
+        return {"id": "user", "method": "userDataStream.subscribe.signature", "params": params}
+
+
+class BinanceUser(UserFeed):
     """The account's events on the websocket API, by a signed subscription."""
 
     path = "/ws-api/v3?timeUnit=MICROSECOND"
 
-    def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match json.decode(frame):
-            case {"event": {"e": "executionReport"} as event}:
-                yield r.read_update(event, REPORT, STATES, reason=event["r"].replace("NONE", ""))
-                if event["x"] == "TRADE":
-                    yield r.read_fill(event, "s t i L l n N m S T C|c")
-            case {"event": {"e": "outboundAccountPosition", "B": rows, "E": stamp}}:
-                yield from (r.read_holding(row, "a f l", r.epoch_ns(stamp)) for row in rows)
-            case {"event": {"e": "eventStreamTerminated" | "serverShutdown" as what}}:
-                yield c.Reconnect(what)
-            case {"status": 200}:
-                yield c.Ready()
-            case {"error": {"code": code, "msg": message}}:
-                yield c.Fault(ERRORS.kind(str(code), message), str(code), message)
-            case {"event": {"e": str()}}:
-                return  # deposits, locks, order lists: balances follow on their own
-            case other:
-                raise ValueError(f"a frame of no known form: {str(other)[:120]}")
+    def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        try:
+            message = _user_frame.decode(frame)
+        except msgspec.ValidationError:
+            if _named_event.decode(frame).event.name in KNOWN_EVENTS:
+                raise
+            return  # deposits, locks, order lists: balances follow on their own
+        match message.event:
+            case ExecutionReport() as report:
+                yield report.to_update()
+                if report.execution_type == "TRADE":
+                    yield report.to_fill()
+            case AccountPosition() as position:
+                yield from with_faults(position.to_balances())
+            case StreamTerminated():
+                yield Reconnect("eventStreamTerminated")
+            case ServerShutdown():
+                yield Reconnect("serverShutdown")
+            case None:
+                yield self._answer(message, frame)
+
+    def _answer(self, message: UserFrame, frame: bytes) -> Control:
+        if message.error is not None:
+            return ERRORS.fault(str(message.error.code), message.error.msg)
+        if message.status == 200:
+            return Ready()
+        raise ValueError(f"a frame of no known form: {frame[:120]!r}")
 
 
-class BinanceOrders(c.OrderEntry):
+def read_order(answer: Answer) -> OrderUpdate:
+    return _order.decode(answer.body).to_update()
+
+
+def read_orders(answer: Answer) -> Rows[OrderUpdate]:
+    return _orders.decode(answer.body, OrderRow.to_update)
+
+
+def read_fills(answer: Answer) -> Rows[Fill]:
+    return _trades.decode(answer.body, AccountTrade.to_fill)
+
+
+def read_fill_page(answer: Answer) -> Page[Fill]:
+    """A full page is followed by the trades above its last id."""
+    fills = read_fills(answer)
+    is_full = len(fills) + len(fills.bad) >= FILLS_A_PAGE
+    return Page(fills, fills[-1].trade_id if is_full and fills else "")
+
+
+def read_balances(answer: Answer) -> Rows[Balance]:
+    account = _account_balances.decode(answer.body)
+    return _balances.decode(account.balances, BalanceRow.to_balance)
+
+
+def read_fee(answer: Answer) -> Fee:
+    return _account_fees.decode(answer.body).commission_rates.to_fee()
+
+
+def read_error(answer: Answer) -> Fault | None:
+    """A refusal by HTTP status, in the form {"code": ..., "msg": ...}."""
+    if answer.status < 400:
+        return None
+    refusal = refusal_in(answer, Refusal)
+    if refusal is None:
+        return of_gateway(answer)
+    return ERRORS.fault(str(refusal.code), refusal.msg, answer.status)
+
+
+class BinanceOrders(OrderEntry):
     id_params = ("symbol", "origClientOrderId", "orderId")
 
-    def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        kind = (
-            "MARKET"
-            if order.type is o.OrderType.MARKET
-            else "LIMIT_MAKER"
-            if order.post_only
-            else "LIMIT"
-        )
+    def place(self, order: InFlightOrder) -> Call[OrderUpdate]:
         params = {
             "symbol": order.symbol,
             "side": order.side.name,
-            "type": kind,
+            "type": self._type(order),
             "quantity": f"{order.amount:f}",
+            "newClientOrderId": order.client_order_id,
+            "newOrderRespType": "RESULT",
         }
-        params |= {"newClientOrderId": order.client_order_id, "newOrderRespType": "RESULT"}
         if order.price is not None:
-            params |= {"price": f"{order.price:f}"} | (
-                {"timeInForce": order.tif.name} if kind == "LIMIT" else {}
-            )
-        return c.ask(f"POST {API}/order", r.one(order_of), params, urgent=False, weight=1, orders=1)
+            params["price"] = f"{order.price:f}"
+            if params["type"] == "LIMIT":
+                params["timeInForce"] = order.tif.name
+        cost = {"weight": 1, "orders": 1}
+        return signed_request("POST", f"{API}/order", read_order, params, cost=cost, urgent=False)
 
-    def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(f"DELETE {API}/order", r.one(order_of), self.query_by_id(order), weight=1)
+    def _type(self, order: InFlightOrder) -> str:
+        if order.type is OrderType.MARKET:
+            return "MARKET"
+        return "LIMIT_MAKER" if order.post_only else "LIMIT"
 
-    def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(f"{API}/order", r.one(order_of), self.query_by_id(order), weight=4)
+    def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
+        params = self.query_by_id(order)
+        return signed_request("DELETE", f"{API}/order", read_order, params, cost={"weight": 1})
 
-    def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        return c.ask(
-            f"{API}/openOrders",
-            r.each(order_of),
-            self.pair(trading_pair),
-            weight=6 if trading_pair else 80,
-        )
+    def status(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        params = self.query_by_id(order)
+        return signed_request("GET", f"{API}/order", read_order, params, cost={"weight": 4})
 
-    def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        query, known = (
-            self.pair(trading_pair) | {"limit": str(FILLS_A_PAGE)},
-            after.page or after.trade_id,
-        )
-        query |= (
-            {"fromId": str(int(known) + 1)}
-            if known
-            else {"startTime": str(after.time // 10**6 or "")}
-        )
-        return c.ask(f"{API}/myTrades", r.pages(fill_of, FILLS_A_PAGE, "id"), query, weight=20)
+    def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
+        params = self.pair(trading_pair)
+        cost = {"weight": 6 if trading_pair else 80}
+        return signed_request("GET", f"{API}/openOrders", read_orders, params, cost=cost)
 
-    def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
-        query = {"symbol": order.symbol, "orderId": order.exchange_order_id}
-        return c.ask(f"{API}/myTrades", r.each(fill_of), query, weight=5)
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
+        params = self.pair(trading_pair)
+        params["limit"] = str(FILLS_A_PAGE)
+        last_trade_id = after.page or after.trade_id
+        if last_trade_id:
+            params["fromId"] = str(int(last_trade_id) + 1)
+        elif after.time:
+            params["startTime"] = str(after.time // NS_PER_MS)
+        path = f"{API}/myTrades"
+        return signed_request("GET", path, read_fill_page, params, cost={"weight": 20})
 
-    def balances(self) -> c.Call[list[o.Balance]]:
-        read = r.each(partial(r.read_holding, names="asset free locked"), "balances")
-        return c.ask(f"{API}/account", read, {"omitZeroBalances": "true"}, weight=20)
+    def order_fills(self, order: InFlightOrder) -> Call[list[Fill]]:
+        params = {"symbol": order.symbol, "orderId": order.exchange_order_id}
+        return signed_request("GET", f"{API}/myTrades", read_fills, params, cost={"weight": 5})
 
-    def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        read = r.one(partial(r.read_fee, names="maker taker"), "commissionRates")
-        return c.ask(f"{API}/account", read, {"omitZeroBalances": "true"}, weight=20)
+    def balances(self) -> Call[list[Balance]]:
+        params = {"omitZeroBalances": "true"}
+        return signed_request("GET", f"{API}/account", read_balances, params, cost={"weight": 20})
+
+    def fees(self, trading_pair: str) -> Call[Fee]:
+        params = {"omitZeroBalances": "true"}
+        return signed_request("GET", f"{API}/account", read_fee, params, cost={"weight": 20})
 
 
-order_of = partial(r.read_update, names=ORDER, states=STATES)
-fill_of = partial(r.read_fill, names=FILL)
-ERRORS = r.errors(
-    {c.ErrorKind.DUPLICATE: "-2010:uplicate", c.ErrorKind.FUNDS: "-2010:insufficient balance"},
-    refused="-1013 -11[0-3]? -2010 -2021 -2022 -2039",
-    not_found="-2011 -2013 -2026",
-    rate="-1003 -1015",
-    clock="-1021",
-    auth="-1002 -1022 -2014 -2015",
-)
-BINANCE = c.Exchange(
+BINANCE = Exchange(
     name="binance",
-    hosts=c.Endpoints(
-        "https://api.binance.com", "wss://stream.binance.com:9443", "wss://ws-api.binance.com:443"
+    hosts=Endpoints(
+        rest="https://api.binance.com",
+        public="wss://stream.binance.com:9443",
+        private="wss://ws-api.binance.com:443",
     ),
-    testnet=c.Endpoints(f"https://{TESTNET}", f"wss://stream.{TESTNET}", f"wss://ws-api.{TESTNET}"),
+    testnet=Endpoints(
+        rest=f"https://{TESTNET}",
+        public=f"wss://stream.{TESTNET}",
+        private=f"wss://ws-api.{TESTNET}",
+    ),
     limits=(
-        c.RateLimit("weight", 6000, 60.0, "x-mbx-used-weight-1m", aligned=True),
-        c.RateLimit("orders", 50, 10.0, "x-mbx-order-count-10s", aligned=True),
+        RateLimit("weight", 6000, 60.0, "x-mbx-used-weight-1m", aligned=True),
+        RateLimit("orders", 50, 10.0, "x-mbx-order-count-10s", aligned=True),
     ),
     auth=BinanceAuth,
     book=BinanceBook,
     user=BinanceUser,
     orders=BinanceOrders,
-    error=ERRORS.fault,
-    server_time=c.Call(
-        c.Request("GET", "/api/v3/time"), lambda answer: float(answer.json()["serverTime"]) / 1000
+    error=read_error,
+    server_time=Call(
+        Request("GET", f"{API}/time"),
+        lambda answer: _server_time.decode(answer.body).seconds(),
     ),
     has=frozenset({"post_only", "ioc", "fok", "market"}),
-    about=c.About(
+    about=About(
         title="Binance spot",
         books="levels, 100 ms",
         gaps="update ids",

@@ -1,4 +1,5 @@
-"""Any venue of ccxt as a row like ours: "ccxt:gate". ccxt owns the sockets; calls carry the names of its methods.
+"""Any venue of ccxt as a row like ours: "ccxt:gate". ccxt owns the sockets; calls carry the names
+of its methods.
 
 Nothing here speaks to a network: the drivers that do are actors/ccxt_*.py.
 """
@@ -73,10 +74,12 @@ KINDS = {
     "InvalidNonce": ErrorKind.CLOCK,
     "AuthenticationError": ErrorKind.AUTH,
 }
-"""ccxt's error classes, a special one before its general one; what is not here has an unknown outcome."""
+"""ccxt's error classes, a special one before its general one; what is not here has an unknown
+outcome."""
 DAY = 86_400.0
 PAGE_FULL = 20
-"""Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a time."""
+"""Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a
+time."""
 VISIBILITY = 30.0
 NOWHERE = Endpoints("", "", "")
 
@@ -90,7 +93,8 @@ def load_ccxt() -> Any:
 
 
 def ccxt_class(name: str) -> Any:
-    """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those that sound alike."""
+    """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those
+    that sound alike."""
     ccxt, wanted = load_ccxt(), name.removeprefix(PREFIX)
     known: list[str] = ccxt.exchanges
     found = wanted if wanted in known else CCXT_RENAMED.get(wanted, wanted)
@@ -102,7 +106,8 @@ def ccxt_class(name: str) -> Any:
 
 
 def bridge(name: str) -> Exchange:
-    """The row of "ccxt:<id>". Raises ConfigError where ccxt is missing, or can't watch its spot books."""
+    """The row of "ccxt:<id>". Raises ConfigError where ccxt is missing, or can't watch its spot
+    books."""
     kind = ccxt_class(name)
     venue = kind()
     can = frozenset(word for word, has in venue.has.items() if has)
@@ -136,7 +141,8 @@ def bridge(name: str) -> Exchange:
 
 
 def _words(venue: Any, can: frozenset[str]) -> frozenset[str]:
-    """What orders it takes, in our words. Market orders only where their amount is in base currency."""
+    """What orders it takes, in our words. Market orders only where their amount is in base
+    currency."""
     spot = (venue.features or {}).get("spot") or {}
     tif = (spot.get("createOrder") or {}).get("timeInForce") or {}
     words = {
@@ -208,7 +214,8 @@ class CcxtUserFeed(UserFeed):
 
 
 class CcxtOrderEntry(OrderEntry):
-    """Calls by the names of ccxt's methods, with what the driver needs to fill in for venues that lack one."""
+    """Calls by the names of ccxt's methods, with what the driver needs to fill in for venues that
+    lack one."""
 
     can: ClassVar[frozenset[str]] = frozenset()
 

@@ -1,4 +1,5 @@
-"""Every exchange by name: ours, one line each, those that other packages bring, and "ccxt:<id>" for any of ccxt."""
+"""Every exchange by name: ours, one line each, those that other packages bring, and "ccxt:<id>" for
+any of ccxt."""
 
 from functools import cache
 from importlib import import_module

@@ -1,10 +1,11 @@
 """Lists whose rows stand on their own: one that can't be read never voids the others.
 
-A venue's answer is decoded in one pass into typed rows (``msgspec.Struct``), which become our records. A row that can't
-be read, or that makes no record, is kept beside the others with its path and the reason.
+A venue's answer is decoded in one pass into typed rows (``msgspec.Struct``), which become our
+records. A row that can't be read, or that makes no record, is kept beside the others with its path
+and the reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,9 +13,11 @@ import msgspec
 from msgspec import Raw
 
 from exchanges.contract import MALFORMED, ErrorKind, Fault, Page
+from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class BadRow:
 class Rows(list[Record]):
     """The records of the rows that could be read, and the rows that could not.
 
-    An incomplete list proves presence, never absence: nothing may be closed, denied or zeroed because it isn't in it.
+    An incomplete list proves presence, never absence: nothing may be closed, denied or zeroed
+    because it isn't in it.
     """
 
     __slots__ = ("bad",)
@@ -46,13 +50,31 @@ class Rows(list[Record]):
         return not self.bad
 
 
+def only(rows: Rows[Record]) -> Record:
+    """The one record that was asked for.
+
+    Raises NotFound where a complete list has none; ValueError where what was asked for may be among
+    the unreadable.
+    """
+    if rows:
+        return rows[0]
+    if rows.bad:
+        raise ValueError(str(rows.bad[0]))
+    raise NotFound("the venue lists none")
+
+
 def unreadable(bad: BadRow) -> Fault:
     """The fault that tells of a row that could not be read."""
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
 
 
 def with_faults(rows: Rows[Record]) -> Iterator[Record | Fault]:
-    """The records of a frame, then a fault for each of its rows that could not be read."""
+    """The records of a frame, then a fault for each of its rows that could not be read.
+
+    Raises ValueError where none could be: such a frame is malformed as a whole.
+    """
+    if rows.bad and not rows:
+        raise ValueError(str(rows.bad[0]))
     yield from rows
     for bad in rows.bad:
         yield unreadable(bad)
@@ -74,41 +96,46 @@ class RowsDecoder(Generic[Row]):
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
         try:
-            rows = self._list.decode(body)
-        except msgspec.ValidationError:
-            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
-        try:
-            return Rows(record for row in rows if (record := convert(row)) is not None)
+            records = [convert(row) for row in self._list.decode(body)]
         except MALFORMED:
-            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
+            return self._one_by_one(_numbered(body), lambda number, row: convert(row))
+        return Rows(record for record in records if record is not None)
+
+    def decode_numbered(
+        self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]
+    ) -> Rows[Record]:
+        """The same where a row's place in the list means something; ``convert`` takes it too, from
+        0."""
+        try:
+            rows = enumerate(self._list.decode(body))
+            records = [convert(number, row) for number, row in rows]
+        except MALFORMED:
+            return self._one_by_one(_numbered(body), convert)
+        return Rows(record for record in records if record is not None)
 
     def decode_keyed(
         self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
     ) -> Rows[Record]:
         """The same of a JSON object; ``convert`` takes each row's key too."""
         try:
-            rows: Mapping[str, Row] = self._object.decode(body)
-        except msgspec.ValidationError:
-            return self._one_by_one(_keyed(body), convert)
-        try:
-            records = (convert(key, row) for key, row in rows.items())
-            return Rows(record for record in records if record is not None)
+            rows = self._object.decode(body).items()
+            records = [convert(key, row) for key, row in rows]
         except MALFORMED:
             return self._one_by_one(_keyed(body), convert)
+        return Rows(record for record in records if record is not None)
 
     def _one_by_one(
         self,
-        raws: Iterable[tuple[str, str, Raw]],
-        convert: Callable[[str, Row], Record | None],
+        raws: Iterable[tuple[Key, str, Raw]],
+        convert: Callable[[Key, Row], Record | None],
     ) -> Rows[Record]:
         records: list[Record] = []
         bad: list[BadRow] = []
         for key, step, raw in raws:
-            path = f"{self._path}{step}"
             try:
                 record = convert(key, self._row.decode(raw))
             except MALFORMED as error:
-                bad.append(bad_row(path, error, raw))
+                bad.append(bad_row(f"{self._path}{step}", error, raw))
             else:
                 if record is not None:
                     records.append(record)
@@ -128,9 +155,9 @@ _raw_list: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 _raw_object: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 
 
-def _numbered(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:
+def _numbered(body: bytes | Raw) -> Iterator[tuple[int, str, Raw]]:
     for number, raw in enumerate(_raw_list.decode(body)):
-        yield "", f"[{number}]", raw
+        yield number, f"[{number}]", raw
 
 
 def _keyed(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:

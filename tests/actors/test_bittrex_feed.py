@@ -12,6 +12,8 @@ from orderbook.errors import ConfigError
 from orderbook.messages import BookState
 from trochil.sandbox.process import SandboxProcess
 
+pytestmark = pytest.mark.sandbox
+
 PAIR = "BTC-USDT"
 
 

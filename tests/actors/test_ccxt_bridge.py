@@ -26,7 +26,10 @@ from tests.support.ccxt_bridge_world import (
 from tests.support.desk import REST_BELOW, Desk
 from trochil.sandbox.process import SandboxProcess
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 PAIR = "BTC-USDT"
 UNCHECKED = "bridge: gaps and checksums unchecked"
 

@@ -12,6 +12,8 @@ from orderbook.messages import BookState
 from trochil.conformance.desk import Desk
 from trochil.sandbox.process import SandboxProcess
 
+pytestmark = pytest.mark.sandbox
+
 
 @contextmanager
 def desk(feed: str, key: bool, **sandbox: Any) -> Iterator[Desk]:

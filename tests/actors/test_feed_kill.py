@@ -7,11 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.books.order_book_tracker import OrderBookTracker
 from actors.component import ChannelAddress
 from orderbook.messages import BookState
 from tests.support.feed import VENUE, LocalPeers, feed, until
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 

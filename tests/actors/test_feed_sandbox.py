@@ -12,6 +12,8 @@ from orderbook.messages import BookState
 from tests.support.feed import Feed, feed, until
 from trochil.sandbox.process import SandboxProcess
 
+pytestmark = pytest.mark.sandbox
+
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 
 

@@ -13,6 +13,8 @@ from orderbook.messages import BookState
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
+pytestmark = pytest.mark.sandbox
+
 WITHIN = 15.0
 
 

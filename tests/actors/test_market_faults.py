@@ -10,6 +10,8 @@ from orderbook.errors import Halted, RateLimited
 from tests.support.desk import REST_BELOW, Desk, at_desk, desk
 from trochil.sandbox.process import SandboxProcess
 
+pytestmark = pytest.mark.sandbox
+
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxProcess]:

@@ -10,6 +10,8 @@ from tests.support import tutorial_books, tutorial_market
 from tests.support.tutorial_world import CHECKS, OTHER, PAIR, World, rows
 from trochil.sandbox.process import SandboxProcess
 
+pytestmark = pytest.mark.sandbox
+
 __all__ = ["tutorial_books", "tutorial_market"]
 
 

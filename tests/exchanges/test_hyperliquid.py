@@ -136,7 +136,7 @@ def test_spot_rules_are_read_by_token_index(feed: Any) -> None:
         "/info",
         {"type": "spotMeta"},
     )
-    assert (call.request.asks, call.request.signed) == (True, False)
+    assert (call.request.is_mutating, call.request.signed) == (False, False)
     rules = by_pair(feed, SPOT_META)
     assert rules["PURR-USDC"] == TradingRule(
         trading_pair="PURR-USDC",
