@@ -1,8 +1,10 @@
-"""What each kind of actor can be asked for by others, and how: ``await market_actor(calls, name).place(...)``.
+"""What each kind of actor can be asked for by others, and how: ``await market_actor(calls,
+name).place(...)``.
 
-Every method travels to another process: arguments and results are immutable structs or builtins. Each raises what the
-method there raised, NotReady when no such actor is there, and Disconnected when it died meanwhile.
-``actors.runtime.component_factory`` has mypy check that the classes fit their roles.
+Every method travels to another process: arguments and results are immutable structs or builtins.
+Each raises what the method there raised, NotReady when no such actor is there, and Disconnected
+when it died meanwhile. ``actors.runtime.component_factory`` has mypy check that the classes fit
+their roles.
 """
 
 import asyncio
@@ -151,7 +153,8 @@ def supervisor_actor(calls: ActorCalls) -> SupervisorActor:
 
 
 class RetryingCalls:
-    """Calls that are repeated while they fail as ``errors``: only what may be repeated goes through it."""
+    """Calls that are repeated while they fail as ``errors``: only what may be repeated goes
+    through it."""
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class ChannelAddress(msgspec.Struct, frozen=True):
-    """Where a channel listens, and the token that its first frame must carry; ``repr`` hides the token."""
+    """Where a channel listens, and the token that its first frame must carry; ``repr`` hides the
+    token."""
 
     path: str
     token: str
@@ -38,7 +39,8 @@ class ActorCalls(Protocol):
     """How components call each other, by actor name."""
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Raises what the method raised; NotReady when no such actor is there, Disconnected when it died."""
+        """Raises what the method raised; NotReady when no such actor is there, Disconnected when
+        it died."""
 
 
 class Runtime(Protocol):

@@ -1,4 +1,5 @@
-"""How evidence changes what is known of an order: monotone, so that order and repetition of events don't matter."""
+"""How evidence changes what is known of an order: monotone, so that order and repetition of
+events don't matter."""
 
 from decimal import Decimal
 
@@ -11,8 +12,9 @@ REOPENABLE = (OrderState.NOT_PLACED, OrderState.REJECTED)
 def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     """Take the venue's word on one order. Returns whether anything changed.
 
-    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later. A word for its
-    state that we don't know leaves the state as it was and marks the order ``status_unknown``.
+    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later. A
+    word for its state that we don't know leaves the state as it was and marks the order
+    ``status_unknown``.
     """
     before = (
         order.state,
@@ -71,7 +73,8 @@ def _later(order: InFlightOrder, state: OrderState) -> OrderState:
 
 
 def book_fill(order: InFlightOrder, fill: Fill) -> bool:
-    """Book one trade; False when it is booked already. Late fills and overfills are the venue's truth."""
+    """Book one trade; False when it is booked already. Late fills and overfills are the venue's
+    truth."""
     if fill.trade_id in order.fills:
         return False
     order.fills[fill.trade_id] = fill

@@ -1,7 +1,8 @@
 """What crosses a market's border: the terms of an order in; orders, fills and events out.
 
-Amounts are Decimals in base currency, prices and fees Decimals in the currency they are named in, times nanoseconds
-since 1970 (UTC). All of them are immutable, and travel between actors as they are.
+Amounts are Decimals in base currency, prices and fees Decimals in the currency they are named in,
+times nanoseconds since 1970 (UTC). All of them are immutable, and travel between actors as they
+are.
 """
 
 from decimal import Decimal
@@ -13,7 +14,8 @@ from orderbook.messages import Side
 
 
 class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order shall be. ``exchanges.rules.terms_of`` makes it out of a user's words, and checks them.
+    """What an order shall be. ``exchanges.rules.terms_of`` makes it out of a user's words, and
+    checks them.
 
     ``price`` None: none is needed (a market order). ``client_id`` empty: the market makes one.
     """
@@ -46,7 +48,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     state: OrderState
     status_unknown: bool
-    """The venue has to tell first: a time-out, a lost connection or a restart stands between it and us."""
+    """The venue has to tell first: a time-out, a lost connection or a restart stands between it
+    and us."""
     external: bool
     """Placed elsewhere, and tracked since it was seen."""
     cancel_requested: bool
@@ -101,7 +104,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillView(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade of an account, with the order that it belongs to. (symbol, trade_id) is unique at the venue."""
+    """One trade of an account, with the order that it belongs to. (symbol, trade_id) is unique
+    at the venue."""
 
     trading_pair: str
     symbol: str

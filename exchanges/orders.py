@@ -1,4 +1,5 @@
-"""Orders as we speak of them: what is asked for, what a venue reports, and one record of an order's life."""
+"""Orders as we speak of them: what is wanted, what a venue reports, and one record of an
+order's life."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -100,7 +101,8 @@ def _must_be_text(*values: Any) -> None:
 class OrderUpdate(
     msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21
 ):
-    """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are ns."""
+    """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are
+    ns."""
 
     symbol: str
     state: OrderState | None
@@ -167,7 +169,8 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
 
 
 class UserStreamState(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=24):
-    """The private stream opened (connected, with a new epoch) or broke. Between the two, events are lost."""
+    """The private stream opened (connected, with a new epoch) or broke. Between the two, events
+    are lost."""
 
     connected: bool
     epoch: int
@@ -185,11 +188,13 @@ UserMessage = OrderUpdate | Fill | Balance | UserStreamState
 
 
 class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The one record of an order's life: terms, the venue's ids, what is known of it. Amounts in base currency.
+    """The one record of an order's life: terms, the venue's ids, what is known of it. Amounts in
+    base currency.
 
-    ``lifecycle.merge`` takes venue evidence monotonically (cumulative quantity, then rank): any permutation and any
-    duplication of the same events gives the same final record. Journals store it: a field renamed here needs a new
-    schema there, and what is stored under another name is an error.
+    ``lifecycle.merge`` takes venue evidence monotonically (cumulative quantity, then rank): any
+    permutation and any duplication of the same events gives the same final record. Journals store
+    it: a field renamed here needs a new schema there, and what is stored under another name is an
+    error.
     """
 
     client_order_id: str
@@ -205,7 +210,8 @@ class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     exchange_order_id: str = ""
     state: OrderState = OrderState.PENDING
     status_unknown: bool = False
-    """The venue has to tell: a time-out, a lost connection or a restart stands between it and us."""
+    """The venue has to report first: a time-out, a lost connection or a restart stands between it and
+    us."""
     external: bool = False
     cancel_requested: bool = False
     filled: Decimal = ZERO
@@ -220,7 +226,7 @@ class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def name(self) -> str:
-        """What the venue is asked by: our id, or its own for an order placed elsewhere."""
+        """What the venue is queried by: our id, or its own for an order placed elsewhere."""
         return self.exchange_order_id if self.external else self.client_order_id
 
     @property

@@ -33,7 +33,8 @@ def unknown_pair(pair: str, venue: str, known: Iterable[str]) -> BadPair:
 
 
 def to_decimal(value: Number, what: str) -> Decimal:
-    """An exact, finite number. Raises TypeError for a float: 0.1 has no exact one; InvalidOrder for other words."""
+    """An exact, finite number. Raises TypeError for a float: 0.1 has no exact one; InvalidOrder
+    for other words."""
     if isinstance(value, float):
         raise TypeError(
             f'{what} is a float, {value!r}: write it as text or Decimal, exactly, like "{value!r}"'
@@ -84,7 +85,8 @@ def _word(text: str, words: type[Word], what: str) -> Word:
 
 
 def quantize(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:
-    """The next multiple of ``step`` towards zero, or as ``rounding`` says; a step of 0 changes nothing."""
+    """The next multiple of ``step`` towards zero, or as ``rounding`` says; a step of 0 changes
+    nothing."""
     if not step:
         return value
     return (value / step).to_integral_value(rounding) * step
@@ -99,7 +101,8 @@ def quantize_price(price: Decimal, rule: TradingRule, rounding: str = ROUND_DOWN
 
 
 def check_order(order: InFlightOrder, rule: TradingRule) -> None:
-    """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its rules."""
+    """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its
+    rules."""
     pair = order.trading_pair
     if not rule.active:
         raise InvalidOrder(f"{pair} doesn't trade now")

@@ -8,16 +8,16 @@ TrochilError
 │   └── StaleBook          the book's writer is dead, or its feed is broken
 ├── Lagged                 a reader fell behind; ``missed`` says by how many
 ├── Disconnected           the network or the venue went away; trying again can help
-│   └── UnreadableAnswer       the venue answered, and the answer can't be read: it proves nothing
-├── OrderNotFound          this market knows no order of that id; the venue wasn't asked
-├── JournalError           the journal can't be written or read: nothing is sent that depends on it
+│   └── UnreadableAnswer       an answer that can't be read: it proves nothing
+├── OrderNotFound          this market knows no order of that id; the venue wasn't queried
+├── JournalError           the journal can't be written or read: nothing is sent
 ├── Fenced                 a younger market of this account has begun: this one must stop
 └── VenueError             the venue said no
     ├── AuthenticationError    keys missing, wrong, or without permission
     ├── RateLimited            until ``retry_at`` (unix seconds)
     ├── ClockSkew              the venue finds our clock wrong
     ├── NotFound               the venue knows no such order (no proof that it never will)
-    │   └── NotListed          asked in a way that doesn't find every order: no proof however often
+    │   └── NotListed          a query that doesn't find every order: no proof however often
     ├── DuplicateOrder         the client order id is already there: the first try did arrive
     ├── UnknownOutcome         it may or may not have happened
     └── Refused                proof that it did not happen
@@ -71,7 +71,7 @@ class UnreadableAnswer(Disconnected):
 
 
 class OrderNotFound(TrochilError):
-    """This market knows no order of that id; the venue wasn't asked."""
+    """This market knows no order of that id; the venue wasn't queried."""
 
 
 class JournalError(TrochilError):
@@ -114,7 +114,7 @@ class NotFound(VenueError):
 
 
 class NotListed(NotFound):
-    """Asked in a way that doesn't find every order: no proof, however often it is repeated."""
+    """A query that doesn't find every order: no proof, however often it is repeated."""
 
 
 class DuplicateOrder(VenueError):
@@ -122,7 +122,7 @@ class DuplicateOrder(VenueError):
 
 
 class UnknownOutcome(VenueError):
-    """It may or may not have happened: ask the venue, never send again blindly."""
+    """It may or may not have happened: query the venue, never send again blindly."""
 
 
 class Refused(VenueError):

@@ -95,7 +95,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Ray and the kernels are imported when first needed, so that the command line starts at once."""
+    """Ray and the kernels are imported when first needed, so that the command line starts at
+    once."""
     import importlib
 
     if name not in __all__:

@@ -116,7 +116,8 @@ async def connect_async(
 
 
 class AsyncClient:
-    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown`` stops them."""
+    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown``
+    stops them."""
 
     def __init__(
         self,
@@ -150,7 +151,8 @@ class AsyncClient:
             await self._runtime.close()
 
     async def shutdown(self) -> None:
-        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall not live on."""
+        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall
+        not live on."""
         if not self._closed:
             self._closed = True
             await self._catalogue.close()
@@ -174,7 +176,8 @@ class AsyncClient:
         await data_source_actor(self._patient, actors["data_source"]).require_pairs([pair])
 
     async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
-        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it waits for."""
+        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it
+        waits for."""
         venue = get(venue).name
         pair = parse_pair(pair)
         view = self._views.get((venue, pair))
@@ -250,12 +253,14 @@ class AsyncClient:
         return found
 
     async def tops(self) -> pa.Table:
-        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
+        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid,
+        age (s)."""
         await self._catalogue.begin()
         return self._catalogue.tops()
 
     async def best(self, pair: str) -> Best:
-        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
+        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady
+        when none is."""
         await self._catalogue.begin()
         try:
             return self._catalogue.best(pair)
@@ -264,7 +269,8 @@ class AsyncClient:
             return self._catalogue.best(pair)
 
     async def changes(self, *books: BookView) -> AsyncIterator[BookView]:
-        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
+        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles
+        without spinning."""
         async for view in self._changes.watch(books or await self.books()):
             yield view
 
@@ -298,7 +304,8 @@ class AsyncClient:
         return await market_actor(self._patient, f"market/{venue}/{account}").check_keys()
 
     async def markets(self, venue: str) -> pd.DataFrame:
-        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
+        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume,
+        USDVolume."""
         source = await self._data_source(venue)
         return await source.get_active_exchange_markets()
 
@@ -333,7 +340,8 @@ class AsyncClient:
         return [str(pair) for pair in table.index[: int(match[1])]]
 
     async def add_pairs(self, venue: str, *pairs: str) -> None:
-        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""
+        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it
+        stays."""
         venue, wanted = canonical(venue), [parse_pair(pair) for pair in pairs]
         await self._supervisor.add_pairs(venue, wanted)
         try:

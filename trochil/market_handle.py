@@ -1,4 +1,5 @@
-"""A client's side of a market: typed, idempotent, and nothing it says is lost when an actor restarts."""
+"""A client's side of a market: typed, idempotent, and nothing it says is lost when an actor
+restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -17,7 +18,8 @@ from orderbook.errors import Disconnected, NotReady
 from orderbook.messages import Side
 
 RETRY_FOR = 30.0
-"""Seconds that a call is tried again while the market's actor restarts. An intent is never placed twice."""
+"""Seconds that a call is tried again while the market's actor restarts. An intent is never
+placed twice."""
 DONE = tuple(state for state in OrderState if state.is_done)
 FILL_COLUMNS = {
     "trading_pair": pa.string(),
@@ -52,7 +54,8 @@ class AsyncOrder:
 
     def __repr__(self) -> str:
         what = f"{self.side} {self.amount} {self.trading_pair}"
-        return f"<Order {self.client_id} {what} {self.state}{' unknown' if self.unknown else ''} filled {self.filled}>"
+        state = f"{self.state} unknown" if self.unknown else str(self.state)
+        return f"<Order {self.client_id} {what} {state} filled {self.filled}>"
 
     @property
     def client_id(self) -> str:
@@ -73,12 +76,14 @@ class AsyncOrder:
 
     @property
     def state(self) -> OrderState:
-        """pending, open, partially_filled, filled, cancelled, expired, rejected or not_placed; prints as the word."""
+        """pending, open, partially_filled, filled, cancelled, expired, rejected or not_placed;
+        prints as the word."""
         return self._view.state
 
     @property
     def unknown(self) -> bool:
-        """The venue has to tell first: a time-out, a lost connection or a restart stands between it and us."""
+        """The venue has to tell first: a time-out, a lost connection or a restart stands between
+        it and us."""
         return self._view.status_unknown
 
     @property
@@ -126,7 +131,8 @@ class AsyncOrder:
         return self
 
     async def wait(self, *states: str, timeout: float | None = None) -> "AsyncOrder":
-        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying where it stands."""
+        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying
+        where it stands."""
         wanted = states or DONE
         try:
             async with asyncio.timeout(timeout):
@@ -175,7 +181,8 @@ class AsyncMarketHandle:
         client_id: str | None = None,
         tag: str = "",
     ) -> AsyncOrder:
-        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady, TypeError (floats)."""
+        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady,
+        TypeError (floats)."""
         terms = terms_of(
             pair,
             Side.BUY,
@@ -201,7 +208,8 @@ class AsyncMarketHandle:
         client_id: str | None = None,
         tag: str = "",
     ) -> AsyncOrder:
-        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady, TypeError (floats)."""
+        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady,
+        TypeError (floats)."""
         terms = terms_of(
             pair,
             Side.SELL,
@@ -216,12 +224,13 @@ class AsyncMarketHandle:
         return await self._place(terms)
 
     async def _place(self, terms: OrderTerms) -> AsyncOrder:
-        # One intent for all tries of this call: however often the call is repeated, it leads to one order.
+        # One intent for all tries of this call: however often it is repeated, it leads to one order.
         intent = terms.client_id or uuid4().hex
         return AsyncOrder(self, await self._market.place(intent, terms))
 
     async def cancel(self, order: "AsyncOrder | Order | str") -> AsyncOrder:
-        """Have the venue cancel it; wait() on the order returns when it is done. Raises OrderNotFound."""
+        """Have the venue cancel it; wait() on the order returns when it is done. Raises
+        OrderNotFound."""
         client_id = order if isinstance(order, str) else order.client_id
         return AsyncOrder(self, await self._market.cancel_order(client_id))
 
@@ -240,7 +249,8 @@ class AsyncMarketHandle:
         return AsyncOrder(self, await self._read(client_id))
 
     async def fills(self, since: int | None = None) -> pa.Table:
-        """Every fill once, from the journal, oldest first; ``since`` in ns. Amounts as decimal128(38, 18)."""
+        """Every fill once, from the journal, oldest first; ``since`` in ns. Amounts as
+        decimal128(38, 18)."""
         rows = await self._market.fills_table(since or 0)
         columns = {
             name: pa.array([_cell(kind, getattr(row, name)) for row in rows], kind)
@@ -281,7 +291,8 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Order(AsyncOrder):
-    """An order in sync code; ``state`` and the like are as last read, ``refresh`` and ``wait`` read again."""
+    """An order in sync code; ``state`` and the like are as last read, ``refresh`` and ``wait``
+    read again."""
 
     def __init__(self, handle: AsyncMarketHandle, view: OrderView, run: Run) -> None:
         super().__init__(handle, view)
@@ -292,7 +303,8 @@ class Order(AsyncOrder):
         return self
 
     def wait(self, *states: str, timeout: float | None = None) -> "Order":  # type: ignore[override]
-        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying where it stands."""
+        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying
+        where it stands."""
         waiting = AsyncOrder(self._handle, self._view)
         try:
             self._run(waiting.wait(*states, timeout=timeout))
@@ -333,7 +345,8 @@ class MarketHandle:
         return self._order(self._run(self._async.sell(pair, amount, price, **options)))
 
     def cancel(self, order: AsyncOrder | str) -> Order:
-        """Have the venue cancel it; wait() on the order returns when it is done. Raises OrderNotFound."""
+        """Have the venue cancel it; wait() on the order returns when it is done. Raises
+        OrderNotFound."""
         return self._order(self._run(self._async.cancel(order)))
 
     def cancel_all(self, pair: str | None = None, tag: str | None = None) -> list[Order]:

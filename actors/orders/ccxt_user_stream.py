@@ -1,4 +1,5 @@
-"""One account's stream by ccxt: what UserStreamTrackerDataSource reads from our own socket, from those of ccxt."""
+"""One account's stream by ccxt: what UserStreamTrackerDataSource reads from our own socket, from
+those of ccxt."""
 
 import asyncio
 import logging
@@ -17,13 +18,15 @@ from orderbook.errors import AuthenticationError, Disconnected, VenueError
 log = logging.getLogger(__name__)
 CONNECTS_WITHIN = 30.0
 SETTLES_WITHIN = 1.0
-"""Seconds after connecting after which the subscriptions are taken for granted: ccxt doesn't tell."""
+"""Seconds after connecting after which the subscriptions are taken for granted: ccxt doesn't
+say."""
 SETTLED_SURELY = 10.0
-"""Seconds after which the venue is asked once more for what those first moments may have missed."""
+"""Seconds after which the venue is read once more for what those first moments may have missed."""
 
 
 class CcxtUserStream(UserStreamTrackerDataSource):
-    """Orders and, where the venue streams them, fills and balances; the market asks for what isn't streamed."""
+    """Orders and, where the venue streams them, fills and balances; the market reads what
+    isn't streamed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

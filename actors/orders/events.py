@@ -19,7 +19,8 @@ CLOSING = {
 
 
 def due_events(order: InFlightOrder, fresh: list[Fill]) -> list[Event]:
-    """The events to emit now, marked as emitted: created once, each fill, then the order's end once.
+    """The events to emit now, marked as emitted: created once, each fill, then the order's end
+    once.
 
     The end waits for the last fill, so that whoever received it has seen all of them.
     """

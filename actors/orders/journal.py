@@ -1,7 +1,9 @@
-"""The write-ahead journal of one account: intents before they are sent, evidence, fills once each, events by number.
+"""The write-ahead journal of one account: intents before they are sent, evidence, fills once each,
+events by number.
 
-SQLite by default, any database that SQLAlchemy speaks by its address. One thread writes, many appends a commit.
-Every append carries the epoch of its market: once a younger market has begun, an older one can't append, so can't send.
+SQLite by default, any database that SQLAlchemy speaks by its address. One thread writes, many
+appends a commit. Every append carries the epoch of its market: once a younger market has begun, an
+older one can't append, so can't send.
 """
 
 import asyncio
@@ -41,7 +43,8 @@ class Journal:
         self.commits = self.appends = 0
 
     def open(self) -> None:
-        """Make what is missing and begin a new epoch. Raises ConfigError for an address or file that can't be used."""
+        """Make what is missing and begin a new epoch. Raises ConfigError for an address or file
+        that can't be used."""
         self._engine = _engine(self._address)
         try:
             tables.create_all(self._engine)
@@ -101,7 +104,8 @@ class Journal:
                 return
 
     def _commit(self, batch: list[Any]) -> None:
-        """All of a batch in one transaction; if that fails, one by one, so that each gets its own answer."""
+        """All of a batch in one transaction; if that fails, one by one, so that each gets its
+        own answer."""
         if not batch:
             return
         try:
@@ -147,7 +151,8 @@ class Journal:
     # Appends.
 
     async def intend(self, order: InFlightOrder, intent: str) -> InFlightOrder:
-        """Write an intent, in one transaction: ``order``, or the one that its intent or its client id led to before."""
+        """Write an intent, in one transaction: ``order``, or the one that its intent or its
+        client id led to before."""
         name = order.client_order_id
         is_known = sa.or_(orders.c.intent == intent, orders.c.client_order_id == name)
         query = sa.select(orders.c.intent, orders.c.record).where(
@@ -166,7 +171,8 @@ class Journal:
     async def record(
         self, order: InFlightOrder, new_fills: list[Fill], new_events: list[Event]
     ) -> tuple[list[Fill], list[int]]:
-        """Write an order as it is known, its new fills, and the events that follow: (fills that were new, numbers)."""
+        """Write an order as it is known, its new fills, and the events that follow: (fills that
+        were new, numbers)."""
         text, is_open = _encode(order), not order.is_complete
 
         def job(connection: sa.Connection) -> tuple[list[Fill], list[int]]:
@@ -247,7 +253,8 @@ class Journal:
         return next(iter(await self._orders(sa.select(orders.c.record).where(where))), None)
 
     async def all_fills(self, since: int = 0) -> list[FillView]:
-        """Fills not older than ``since`` (ns), oldest first. Their trading pair is the venue's symbol here."""
+        """Fills not older than ``since`` (ns), oldest first. Their trading pair is the venue's
+        symbol here."""
 
         def job(connection: sa.Connection) -> list[FillView]:
             where = sa.and_(fills.c.scope == self.scope, fills.c.time >= since)
@@ -353,7 +360,8 @@ def _make_private(path: str) -> None:
 def _unusable(address: str, error: SQLAlchemyError) -> str:
     what = f"journal {_hide(address)} can't be used: {_cause(error)}"
     if (isinstance(error, DatabaseError) and "malformed" in what) or "not a database" in what:
-        what += "; move the file away and keep it: a new journal begins, and open orders are found at the venue"
+        what += "; move the file away and keep it: "
+        what += "a new journal begins, and open orders are found at the venue"
     return what
 
 

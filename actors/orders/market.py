@@ -1,7 +1,7 @@
 """Market: places, cancels and tracks the orders of one account, and never loses one.
 
-The work is done beside it: order_store (what is known), placer (how an order leaves), reconciler (what the venue is
-queried about). tutorial_market has the tutorial's functions.
+The work is done beside it: order_store (what is known), placer (how an order leaves), reconciler
+(what the venue is queried about). tutorial_market has the tutorial's functions.
 """
 
 import asyncio
@@ -55,7 +55,8 @@ Listener = Callable[[Event], None]
 
 
 class Market:
-    """One account at one venue. Trading is enabled while the venue's orders and ours are known to agree."""
+    """One account at one venue. Trading is enabled while the venue's orders and ours are known
+    to agree."""
 
     def __init__(
         self,
@@ -96,7 +97,8 @@ class Market:
         self._stream = UserStreamState(False, 0, "starting")
         self._reconcile_requested = asyncio.Event()
         self._breaks = 0
-        """Times that trading was disabled: a reconciliation that began before the last of them enables nothing."""
+        """Times that trading was disabled: a reconciliation that began before the last of them
+        enables nothing."""
         self._halted = False
         self._listeners: dict[str, list[Listener]] = {}
         self.why_disabled = "starting"
@@ -148,7 +150,8 @@ class Market:
         return self.book(trading_pair).get_price(side is Side.BUY)
 
     def book(self, trading_pair: str) -> BookReader:
-        """The pair's book, read in place. Raises BadPair, and NotReady when no tracker keeps it here."""
+        """The pair's book, read in place. Raises BadPair, and NotReady when no tracker keeps it
+        here."""
         pair = parse_pair(trading_pair)
         if pair not in self.readers:
             self.readers[pair] = self.books(pair)
@@ -205,9 +208,11 @@ class Market:
                 self._stream_changed(message)
 
     def _stream_changed(self, state: UserStreamState) -> None:
-        """Down: events are being lost, trading is disabled. Up: what was lost is read, then trading is enabled.
+        """Down: events are being lost, trading is disabled. Up: what was lost is read, then trading
+        is enabled.
 
-        A new epoch of a stream that stayed up: part of what it said was lost, and is read while trading goes on.
+        A new epoch of a stream that stayed up: part of what it said was lost, and is read while
+        trading goes on.
         """
         before, self._stream = self._stream, state
         if not state.connected:
@@ -234,7 +239,8 @@ class Market:
             ended_at = self._clock.monotonic()
 
     async def _reconcile(self) -> None:
-        """Agree with the venue, however often reading it fails; then enable trading, unless the stream broke again."""
+        """Agree with the venue, however often reading it fails; then enable trading, unless the
+        stream broke again."""
         backoff = Backoff(first=0.2, most=5.0)
         while True:
             breaks = self._breaks
@@ -253,9 +259,11 @@ class Market:
     # What clients call.
 
     async def place(self, intent: str, terms: OrderTerms) -> OrderView:
-        """Take an intent: the order it leads to, once its intent is in the journal. The same intent, the same order.
+        """Take an intent: the order it leads to, once its intent is in the journal. The same
+        intent, the same order.
 
-        Raises Halted, NotReady (trading not enabled for 10 s), BadPair, InvalidOrder, TypeError, JournalError.
+        Raises Halted, NotReady (trading not enabled for 10 s), BadPair, InvalidOrder, TypeError,
+        JournalError.
         """
         await self._loaded.wait()
         try:
@@ -294,7 +302,8 @@ class Market:
             await self.order_store.write_again()
 
     async def cancel_order(self, client_order_id: str) -> OrderView:
-        """Have the venue cancel it; the order as it is then known. Works while trading is disabled too.
+        """Have the venue cancel it; the order as it is then known. Works while trading is disabled
+        too.
 
         Raises OrderNotFound.
         """
@@ -327,7 +336,8 @@ class Market:
         return OrderView.of(await self._known(client_order_id))
 
     async def orders(self, open_only: bool = True) -> list[OrderView]:
-        """Open orders, those of unknown status and external ones included; or all of the journal."""
+        """Open orders, those of unknown status and external ones included; or all of the
+        journal."""
         await self._loaded.wait()
         if open_only:
             return [OrderView.of(order) for order in self.order_store.open_orders()]
@@ -370,7 +380,8 @@ class Market:
             raise NotReady(f"{self.actor_name} isn't ready: {self.why_disabled}") from None
 
     async def check_keys(self) -> dict[str, tuple[str, str]]:
-        """One harmless signed request: the balances. Raises AuthenticationError when the venue refuses the key."""
+        """One harmless signed request: the balances. Raises AuthenticationError when the venue
+        refuses the key."""
         entry = self.placer.entry or await self._open_entry({})
         balances = await self.rest.run(entry.balances())
         return {balance.asset: (str(balance.total), str(balance.available)) for balance in balances}
@@ -386,7 +397,8 @@ class Market:
         self._halted = False
 
     async def bad_frames(self) -> list[bytes]:
-        """The last rows and answers of the venue that could not be read, each cut after 4096 bytes."""
+        """The last rows and answers of the venue that could not be read, each cut after 4096
+        bytes."""
         return self.rest.bad_frames()
 
     async def features(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""Everything known of one account's orders: in memory for speed, in the journal for good. Evidence comes in here."""
+"""Everything known of one account's orders: in memory for speed, in the journal for good.
+Evidence comes in here."""
 
 import asyncio
 import logging
@@ -26,12 +27,16 @@ from orderbook.errors import JournalError
 
 log = logging.getLogger(__name__)
 KEEP_CLOSED = 600.0
-"""Seconds that a closed order stays in memory; the journal keeps it, a late event loads it again."""
+"""Seconds that a closed order stays in memory; the journal keeps it, a late event loads it
+again."""
 ORPHANS = 10_000
+UNKNOWN_WORDS = 100
+"""Words for a status that are logged."""
 
 
 class OrderStore:
-    """One account's orders and balances. Every change is journalled before its events are emitted."""
+    """One account's orders and balances. Every change is journalled before its events are
+    emitted."""
 
     def __init__(
         self,
@@ -62,7 +67,7 @@ class OrderStore:
         self.last_event = 0
 
     async def load(self) -> None:
-        """Take up the open orders of the journal; what became of them the venue must tell."""
+        """Take up the open orders of the journal; what became of them is not known yet."""
         for order in await self.journal.open_orders():
             order.status_unknown = True
             self._keep(order)
@@ -74,7 +79,8 @@ class OrderStore:
             self._client_id_of[order.symbol, order.exchange_order_id] = order.client_order_id
 
     async def intend(self, order: InFlightOrder, intent: str) -> InFlightOrder:
-        """Journal an intent. Gives the order that it led to: this one, or the one that has its intent or id already."""
+        """Journal an intent. Gives the order that it led to: this one, or the one that has its
+        intent or id already."""
         known = self.orders.get(order.client_order_id)
         if known is not None:
             return known
@@ -107,10 +113,10 @@ class OrderStore:
         return order
 
     async def take_update(self, update: OrderUpdate) -> None:
-        """What the venue reports of an order: ours, one that had left memory, or one that somebody else placed."""
-        if update.state is None and update.reason not in self._unknown_words:
-            self._unknown_words.add(update.reason)
-            log.warning("an order has a status that isn't known: %r", update.reason)
+        """What the venue reports of an order: ours, one that had left memory, or one that
+        somebody else placed."""
+        if update.state is None:
+            self._note_unknown_word(update.reason)
         order = await self._order_of(
             update.symbol, update.exchange_order_id, update.client_order_id
         )
@@ -125,6 +131,12 @@ class OrderStore:
         fresh = self._take_orphans(order)
         if changed or fresh:
             await self._write(order, fresh)
+
+    def _note_unknown_word(self, word: str) -> None:
+        """Log a status that isn't known, once."""
+        if word not in self._unknown_words and len(self._unknown_words) < UNKNOWN_WORDS:
+            self._unknown_words.add(word)
+            log.warning("an order has a status that isn't known: %r", word)
 
     async def _order_of(
         self, symbol: str, exchange_order_id: str, client_order_id: str
@@ -183,7 +195,8 @@ class OrderStore:
             await self._write(order, [])
 
     async def close(self, order: InFlightOrder, state: OrderState, evidence: str) -> None:
-        """Close an order that the venue never showed, by its refusal or because it repeatedly didn't find it."""
+        """Close an order that the venue never showed, by its refusal or because it repeatedly
+        didn't find it."""
         update = OrderUpdate(
             symbol=order.symbol, state=state, time=self._clock.time_ns(), reason=evidence
         )
@@ -197,7 +210,8 @@ class OrderStore:
             await self._write(order, [])
 
     async def _write(self, order: InFlightOrder, fresh: list[Fill]) -> None:
-        """Journal, then emit. What can't be written now is written later; what the venue said stays in memory."""
+        """Journal, then emit. What can't be written now is written later; what the venue said
+        stays in memory."""
         self.changed = self._clock.monotonic()
         fresh = [*self._unwritten.pop(order.client_order_id, []), *fresh]
         emitted = list(order.emitted_events)
@@ -239,9 +253,11 @@ class OrderStore:
         self._balance_received[balance.asset] = self._clock.monotonic()
 
     def take_balances(self, balances: list[Balance], requested_at: float) -> None:
-        """A reading requested at ``requested_at`` (monotonic): what the stream reported since stands.
+        """A reading requested at ``requested_at`` (monotonic): what the stream reported since
+        stands.
 
-        An asset that a complete reading leaves out is zero; one that an incomplete reading leaves out stays as it was.
+        An asset that a complete reading leaves out is zero; one that an incomplete reading leaves
+        out stays as it was.
         """
         read = {balance.asset: balance for balance in balances}
         if not bad_rows(balances):

@@ -53,7 +53,8 @@ class Placer:
         self._counter = 0
 
     def next_client_id(self) -> str:
-        """Never used again: the journal's own number, its epoch and a counter, in the venue's alphabet."""
+        """Never used again: the journal's own number, its epoch and a counter, in the venue's
+        alphabet."""
         self._counter += 1
         journal = self._order_store.journal
         return self._exchange.client_id(
@@ -61,7 +62,8 @@ class Placer:
         )
 
     def order_of(self, terms: OrderTerms) -> InFlightOrder:
-        """The order that terms ask for. Raises BadPair, InvalidOrder, TypeError, and NotReady without a book."""
+        """The order that terms ask for. Raises BadPair, InvalidOrder, TypeError, and NotReady
+        without a book."""
         pair = parse_pair(terms.trading_pair)
         rule = self.rules.get(pair)
         if rule is None:
@@ -101,7 +103,8 @@ class Placer:
                 )
 
     def _price_of(self, rule: TradingRule, terms: OrderTerms) -> Decimal | None:
-        """A limit's own price; for a market order the limit that the venue wants with it, if it wants one."""
+        """A limit's own price; for a market order the limit that the venue wants with it, if it
+        wants one."""
         if terms.type is not OrderType.MARKET:
             return None if terms.price is None else to_decimal(terms.price, "price")
         slippage = self._exchange.slippage
@@ -120,7 +123,8 @@ class Placer:
         return written, written is order
 
     async def send(self, order: InFlightOrder) -> None:
-        """One request. What its answer doesn't prove the venue is queried about; it is never sent again."""
+        """One request. What its answer doesn't prove the venue is queried about; it is never
+        sent again."""
         if self.entry is None:
             raise Disconnected("the venue's rules aren't known yet")
         self._reconciler.sent(order)

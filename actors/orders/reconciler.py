@@ -1,4 +1,5 @@
-"""Queries to the venue: after every restart and reconnect, for orders of unknown status, and for quiet ones."""
+"""Queries to the venue: after every restart and reconnect, for orders of unknown status, and for
+quiet ones."""
 
 import asyncio
 import logging
@@ -30,15 +31,18 @@ QUERY_FILLS_EVERY = 2.0
 CANCEL_AGAIN_EVERY = 3.0
 QUERIES_A_LOOK = 5
 NOT_FOUND_COUNT = 3
-"""Times that the venue must not find an order, the last after its visibility has passed, before it was never placed."""
+"""Times that the venue must not find an order, the last after its visibility has passed, before
+it was never placed."""
 OVERLAP = 10_000_000_000
-"""ns before the last known fill from which fills are read again: what comes twice is booked once."""
+"""ns before the last known fill from which fills are read again: what comes twice is booked
+once."""
 
 
 async def read_fills(
     rest: Rest, entry: OrderEntry, trading_pair: str, since: FillCursor
 ) -> list[Fill]:
-    """All parts of a pair's fills since the cursor, oldest first; span by span where the venue does."""
+    """All parts of a pair's fills since the cursor, oldest first; span by span where the venue
+    does."""
     found: list[Fill] = []
     span = int(entry.fills_span * 1e9)
     while True:
@@ -53,7 +57,8 @@ async def read_fills(
 
 
 class Reconciler:
-    """One account's queries. A failed query changes nothing; an incomplete answer proves presence, never absence."""
+    """One account's queries. A failed query changes nothing; an incomplete answer proves
+    presence, never absence."""
 
     def __init__(
         self, exchange: Exchange, rest: Rest, order_store: OrderStore, clock: Clock
@@ -81,9 +86,11 @@ class Reconciler:
         return self.entry
 
     async def cycle(self) -> None:
-        """Read all that the venue knows, then merge all. Raises, with nothing changed, when a whole reading fails.
+        """Read all that the venue knows, then merge all. Raises, with nothing changed, when a whole
+        reading fails.
 
-        A row that can't be read fails nothing: the order that it may have spoken of is queried by itself.
+        A row that can't be read fails nothing: the order that it may have spoken of is queried by
+        itself.
         """
         entry = self._entry()
         order_store = self._order_store
@@ -109,7 +116,8 @@ class Reconciler:
         self.cycles += 1
 
     async def _status(self, order: InFlightOrder) -> Answer:
-        """What the venue says of an order; also that it knows no such order, or what can't be read."""
+        """What the venue says of an order; also that it knows no such order, or what can't be
+        read."""
         try:
             return await self._rest.run(self._entry().status(order))
         except (NotFound, UnreadableAnswer) as answer:
@@ -145,7 +153,8 @@ class Reconciler:
                 await self._take_not_found(order)
 
     async def _take_not_found(self, order: InFlightOrder) -> None:
-        """No proof by itself: the request may still be on its way, or the venue's readers behind its engine."""
+        """No proof by itself: the request may still be on its way, or the venue's readers behind
+        its engine."""
         name, now = order.client_order_id, self._clock.monotonic()
         times = self._not_found.setdefault(name, [])
         times.append(now)
@@ -154,10 +163,11 @@ class Reconciler:
         if len(times) < NOT_FOUND_COUNT or since <= self._exchange.visibility:
             await self._order_store.mark_unknown(order, "the venue doesn't find it")
         elif never_seen:
-            what = f"the venue denied it {len(times)} times, the last {since:.0f} s after it could have been sent"
+            what = f"not found {len(times)} times, the last {since:.0f} s after it could be sent"
             await self._order_store.close(order, OrderState.NOT_PLACED, what)
         elif self._exchange.forgets_cancelled and not order.filled:
-            what = f"the venue, which forgets what was cancelled without fills, denied it for {since:.0f} s"
+            forgets = "by a venue that forgets orders cancelled without fills"
+            what = f"not found for {since:.0f} s {forgets}"
             await self._order_store.close(order, OrderState.CANCELLED, what)
         else:
             await self._order_store.mark_unknown(order, "the venue doesn't find it any more")
@@ -179,7 +189,8 @@ class Reconciler:
             await self._order_store.take_fill(fill)
 
     async def cancel(self, order: InFlightOrder) -> None:
-        """Have the venue cancel it; whatever comes back, only evidence about the order closes it."""
+        """Have the venue cancel it; whatever comes back, only evidence about the order closes
+        it."""
         await self._order_store.request_cancel(order)
         self._cancelled[order.client_order_id] = self._clock.monotonic()
         try:
@@ -199,7 +210,8 @@ class Reconciler:
         return is_time and has_changed and not self._exchange.streams_balances
 
     async def _read_balances(self) -> None:
-        """For venues whose private stream has no balances. A failed reading is tried again at the next look."""
+        """For venues whose private stream has no balances. A failed reading is tried again at
+        the next look."""
         requested_at = self._clock.monotonic()
         try:
             balances = await self._rest.run(self._entry().balances())

@@ -23,8 +23,8 @@ from orderbook.reader import BookReader
 
 
 class TutorialMarket:
-    """A market by the tutorial's names. Amounts in base currency, prices in quote; Decimals for orders, float64 for
-    books.
+    """A market by the tutorial's names. Amounts in base currency, prices in quote; Decimals for
+    orders, float64 for books.
     """
 
     def __init__(self, market: Market) -> None:
@@ -81,7 +81,8 @@ class TutorialMarket:
         order_type: str = "limit",
         price: Number | None = None,
     ) -> str:
-        """Place an order under ``order_id`` (empty: a new one); its client order id, once it is journalled."""
+        """Place an order under ``order_id`` (empty: a new one); its client order id, once it is
+        journalled."""
         side = Side.BUY if is_buy else Side.SELL
         terms = terms_of(trading_pair, side, amount, price, type=order_type, client_id=order_id)
         placed = await self.market.place(order_id or uuid4().hex, terms)
@@ -96,7 +97,8 @@ class TutorialMarket:
         return await self.execute_cancel(trading_pair, order_id)
 
     async def cancel_all(self, timeout_seconds: float = 10.0) -> list[tuple[str, bool]]:
-        """Cancel every open order: (client order id, whether the venue has confirmed that it is closed)."""
+        """Cancel every open order: (client order id, whether the venue has confirmed that it is
+        closed)."""
         await self.market.cancel_all_orders()
         return [
             (order.client_order_id, order.is_done)
@@ -234,7 +236,8 @@ class TutorialMarket:
     def quantize_order_amount(
         self, trading_pair: str, amount: Number, price: Number = 0
     ) -> Decimal:
-        """The next valid amount towards zero; 0 where it, or its value at ``price``, is below the venue's minimum."""
+        """The next valid amount towards zero; 0 where it, or its value at ``price``, is below
+        the venue's minimum."""
         rule = self._rule(trading_pair)
         quantized = quantize(Decimal(amount), rule.size_step)
         small = quantized < rule.min_size or (
@@ -295,7 +298,8 @@ class TutorialMarket:
     # Listeners.
 
     def add_listener(self, event: str, listener: Listener) -> None:
-        """Call ``listener`` with every event of a kind: created, filled, completed, cancelled, expired, failure."""
+        """Call ``listener`` with every event of a kind: created, filled, completed, cancelled,
+        expired, failure."""
         self.market.add_listener(event, listener)
 
     def remove_listener(self, event: str, listener: Listener) -> None:

@@ -1,4 +1,5 @@
-"""UserStreamTrackerDataSource: what a venue says of one account, by its private socket, served over a channel."""
+"""UserStreamTrackerDataSource: what a venue says of one account, by its private socket, served
+over a channel."""
 
 import asyncio
 import logging
@@ -38,7 +39,8 @@ log = logging.getLogger(__name__)
 READY_WITHIN = 10.0
 """Seconds within which login and subscription must be confirmed."""
 QUIET_FOR = 3600.0
-"""An account may have nothing to say for long: only the connection's own pings tell that it lives."""
+"""An account may have nothing to say for long: only the connection's own pings tell that it
+lives."""
 TOPIC = "user"
 BAD_IN_A_ROW = 20
 """Frames in a row of which something can't be read after which the connection is opened again."""
@@ -48,7 +50,8 @@ Output = Callable[[Any], None]
 class UserStreamTrackerDataSource:
     """One account's private stream. Publishes when it is up (a new epoch) and when it broke.
 
-    What can't be read may have been a fill: a new epoch without a break makes the market read from the venue.
+    What can't be read may have been a fill: a new epoch without a break makes the market read from
+    the venue.
     """
 
     def __init__(
@@ -116,7 +119,8 @@ class UserStreamTrackerDataSource:
         return [*self._bad_frames, *self._rest.bad_frames()]
 
     async def listen_for_user_stream(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
-        """Put every message of the account into ``output`` until cancelled, by an own connection."""
+        """Put every message of the account into ``output`` until cancelled, by an own
+        connection."""
         rules = await self._rules()
         await self._once(rules, output.put_nowait)
 
@@ -170,13 +174,8 @@ class UserStreamTrackerDataSource:
                         limit.reschedule(None)
                         if not self._connected:  # else a login was renewed
                             self._publish_state(True, "open")
-                    case Send(answer):
-                        await socket.send(answer)
-                    case LoginAgain():
-                        for answer in feed.login(self._rest.now()):
-                            await socket.send(answer)
-                    case Reconnect(reason):
-                        raise Disconnected(reason)
+                    case Send() | LoginAgain() | Reconnect():
+                        await self._obey(message, socket, feed)
                     case Fault(kind=ErrorKind.UNREADABLE):
                         faults.append(message)
                     case Fault(kind, code, text):
@@ -184,6 +183,18 @@ class UserStreamTrackerDataSource:
                     case _:
                         output(message)
             self._take_faults(faults)
+
+    async def _obey(
+        self, control: Send | LoginAgain | Reconnect, socket: ExchangeSocket, feed: UserFeed
+    ) -> None:
+        match control:
+            case Send(answer):
+                await socket.send(answer)
+            case LoginAgain():
+                for answer in feed.login(self._rest.now()):
+                    await socket.send(answer)
+            case Reconnect(reason):
+                raise Disconnected(reason)
 
     def _parse(self, feed: UserFeed, frame: bytes) -> list[Any]:
         """A frame's messages; of one that can't be read, the fault alone."""
@@ -194,7 +205,8 @@ class UserStreamTrackerDataSource:
             return [Fault(ErrorKind.UNREADABLE, "", what, frame=frame)]
 
     def _take_faults(self, faults: Iterable[Fault]) -> None:
-        """Note what of one frame could not be read. Raises Disconnected after many such frames in a row."""
+        """Note what of one frame could not be read. Raises Disconnected after many such frames
+        in a row."""
         message = ""
         for fault in faults:
             message = fault.message

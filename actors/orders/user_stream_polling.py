@@ -1,4 +1,5 @@
-"""The tutorial's other way: an account's events read by REST, where a venue has no private socket or none is wanted."""
+"""The tutorial's other way: an account's events read by REST, where a venue has no private
+socket or none is wanted."""
 
 import asyncio
 import logging
@@ -21,8 +22,9 @@ POLL_EVERY = 1.0
 
 
 class PollingUserStreamTrackerDataSource:
-    """Reads open orders, fills and balances every second, and publishes what is new. What vanished from the open
-    orders is queried by whoever tracks it: absence is no evidence, least of all in an answer that could be read in part only."""
+    """Reads open orders, fills and balances every second, and publishes what is new. What
+    vanished from the open orders is queried by whoever tracks it: absence is no evidence, least
+    of all in an answer that could be read in part only."""
 
     order_book_class = None
 

@@ -1,4 +1,5 @@
-"""UserStreamTracker: numbers one account's events, keeps the last, and serves them to its market."""
+"""UserStreamTracker: numbers one account's events, keeps the last, and serves them to its
+market."""
 
 import asyncio
 from collections import deque
@@ -17,7 +18,8 @@ KEPT = 10_000
 
 
 class UserStreamTracker:
-    """The tutorial's tracker. ``user_stream``: a queue of everything that came since start (bounded, oldest lost)."""
+    """The tutorial's tracker. ``user_stream``: a queue of everything that came since start
+    (bounded, oldest lost)."""
 
     def __init__(
         self, exchange: Exchange, *, peers: ActorCalls, data_source: str, run_dir: str, name: str

@@ -1,4 +1,5 @@
-"""From an ActorSpec to the plain object that does its work. The only place that knows every constructor."""
+"""From an ActorSpec to the plain object that does its work. The only place that knows every
+constructor."""
 
 import dataclasses
 from collections.abc import Callable
@@ -37,7 +38,8 @@ UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
 def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
     """The venue's addresses: its own, its testnet's, or what the settings put in their place.
 
-    Raises ConfigError where there is no testnet, or the venue has ended and an address of its own would be used.
+    Raises ConfigError where there is no testnet, or the venue has ended and an address of its own
+    would be used.
     """
     base = exchange.testnet if venue.testnet else exchange.hosts
     if base is None:
@@ -47,8 +49,9 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
     given = venue.hosts
     if exchange.closed and len(given) < len(dataclasses.fields(Endpoints)):
         raise ConfigError(
-            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox (`trochil sandbox "
-            f"{exchange.name}`) and recordings (`trochil replay`); name the sandbox's hosts in the settings"
+            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox "
+            f"(`trochil sandbox {exchange.name}`) and recordings (`trochil replay`); "
+            "name the sandbox's hosts in the settings"
         )
     return Endpoints(
         rest=given.get("rest", base.rest),
@@ -94,7 +97,8 @@ class ComponentFactory:
             await rest.close()
 
     def build(self, spec: ActorSpec) -> Component:
-        """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
+        """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a
+        running loop."""
         venue = self.settings.venues[spec.venue]
         exchange = get(spec.venue).with_feed(venue.feed)
         makers: dict[str, Callable[[ActorSpec, Exchange, VenueSettings], Component]] = {

@@ -1,4 +1,5 @@
-"""One component in one process: built, started, called by name, and never healthy-looking when it isn't."""
+"""One component in one process: built, started, called by name, and never healthy-looking when
+it isn't."""
 
 import asyncio
 import logging
@@ -15,7 +16,8 @@ RETRY_AFTER = 2.0
 
 
 class ComponentHost:
-    """What a shell holds. A component that can't be built says why to every caller and is tried again."""
+    """What a shell holds. A component that can't be built says why to every caller and is tried
+    again."""
 
     def __init__(
         self, name: str, build: Callable[[], Component], on_failure: Callable[[BaseException], None]

@@ -1,4 +1,5 @@
-"""Every component in this process, on this loop, without Ray: the same classes, the same sockets and books."""
+"""Every component in this process, on this loop, without Ray: the same classes, the same sockets
+and books."""
 
 import asyncio
 import logging

@@ -48,11 +48,13 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_desired(text: bytes) -> Desired:
-    """The desired state, of this version's schema or an earlier one. Raises ConfigError for a newer one, DecodeError."""
+    """The desired state, of this version's schema or an earlier one. Raises ConfigError for a
+    newer one, DecodeError."""
     schema = msgspec.json.decode(text, type=SchemaNumber).schema
     if schema > SCHEMA:
         raise ConfigError(
-            f"it has schema {schema}, this version reads up to {SCHEMA}; use the version that wrote it"
+            f"it has schema {schema}, this version reads up to {SCHEMA}; "
+            "use the version that wrote it"
         )
     return msgspec.json.decode(text, type=Desired)
 
@@ -134,8 +136,8 @@ def specs_of(settings: Settings, shards: Mapping[str, list[list[str]]]) -> dict[
 def decide(
     desired: Mapping[str, ActorSpec], seen: Mapping[str, Seen], now: float, at_once: int = 1000
 ) -> list[Action]:
-    """What to do about the difference, with at most ``at_once`` actors starting. Pure: the same view gives the same
-    actions."""
+    """What to do about the difference, with at most ``at_once`` actors starting. Pure: the same
+    view gives the same actions."""
     actions = [Action("stop", name) for name in seen if name not in desired]
     room = at_once - sum(not view.pid for view in seen.values())
     for name, spec in desired.items():
@@ -158,7 +160,8 @@ def _serves_other_pairs(view: Seen, spec: ActorSpec) -> bool:
 
 
 class Supervisor:
-    """Keeps the desired state, looks at what runs, and closes the difference; survives its own restart by its file."""
+    """Keeps the desired state, looks at what runs, and closes the difference; survives its own
+    restart by its file."""
 
     def __init__(
         self, settings: Settings, runner: ActorLauncher, peers: ActorCalls, *, remember: bool = True
@@ -269,7 +272,8 @@ class Supervisor:
     def _venue(self, name: str) -> VenueSettings:
         if name not in self.settings.venues:
             raise ConfigError(
-                f"{name} isn't part of this deployment; it has {', '.join(self.settings.venues) or 'none'}"
+                f"{name} isn't part of this deployment; "
+                f"it has {', '.join(self.settings.venues) or 'none'}"
             )
         return self.settings.venues[name]
 

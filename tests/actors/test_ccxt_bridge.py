@@ -278,7 +278,7 @@ def test_a_lost_request_is_not_placed_once_denials_are_proof(
         assert (still.state, still.status_unknown) == ("pending", True)
         # An order that is there and is found by its client id: from now on a denial counts.
         await at.state(await at.place("b"), "open")
-        assert "denied" in (await at.state(lost, "not_placed")).evidence
+        assert "not found" in (await at.state(lost, "not_placed")).evidence
 
     at_bridge(sandbox, tmp_path, work)
 

@@ -37,7 +37,7 @@ class OrderStore:
         self.unknown = 0
 
     async def close(self, order: InFlightOrder, state: OrderState, evidence: str) -> None:
-        assert "denied" in evidence
+        assert "not found" in evidence
         self.closed.append(state)
 
     async def mark_unknown(self, order: InFlightOrder, why: str) -> None:

@@ -1,4 +1,5 @@
-"""Files that an earlier version left: a journal and a supervisor's memory open with everything as it was.
+"""Files that an earlier version left: a journal and a supervisor's memory open with everything as
+it was.
 
 tests/goldens/state has files that version made, and what that version read in them.
 """

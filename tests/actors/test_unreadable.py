@@ -1,4 +1,5 @@
-"""Rows, frames and words that can't be read: what could be read counts, nothing is concluded from what is missing."""
+"""Rows, frames and words that can't be read: what could be read counts, nothing is concluded
+from what is missing."""
 
 import asyncio
 import json

@@ -1,4 +1,5 @@
-"""A market with its user stream, as plain objects in the test's own loop, on a sandbox of its own."""
+"""A market with its user stream, as plain objects in the test's own loop, on a sandbox of its
+own."""
 
 import asyncio
 import dataclasses
@@ -58,9 +59,7 @@ class Desk:
         base = {"trading_pair": PAIR, "side": "buy", "amount": "0.01", "price": REST_BELOW}
         return await self.market.place(intent, terms_of(**base | terms))
 
-    async def state(
-        self, order: OrderView | str, *states: str, within: float = 15.0
-    ) -> OrderView:
+    async def state(self, order: OrderView | str, *states: str, within: float = 15.0) -> OrderView:
         """The order, once it is in one of ``states``, known, and complete if done."""
         client_id = order if isinstance(order, str) else order.client_order_id
         async with asyncio.timeout(within):

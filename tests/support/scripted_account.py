@@ -1,4 +1,5 @@
-"""One account at a venue that does what a test tells it, and a market on it: a real server, real REST, real sockets."""
+"""One account at a venue that does what a test tells it, and a market on it: a real server, real
+REST, real sockets."""
 
 import asyncio
 import json
@@ -209,7 +210,8 @@ ACCOUNT_VENUE: Exchange = replace(
 
 
 class Account:
-    """The server's side. What it answers is what stands in its attributes: rows, or text as it is."""
+    """The server's side. What it answers is what stands in its attributes: rows, or text as it
+    is."""
 
     def __init__(self) -> None:
         self.open_orders: list[Any] | str = []

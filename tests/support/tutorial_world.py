@@ -1,4 +1,5 @@
-"""What the walk through the tutorial's table stands on: one inline deployment, and the register of checks."""
+"""What the walk through the tutorial's table stands on: one inline deployment, and the register
+of checks."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,5 @@
-"""Who trades in the demo: orders that rest, fill, take, are refused and get cancelled, and what became of them."""
+"""Who trades in the demo: orders that rest, fill, take, are refused and get cancelled, and what
+became of them."""
 
 import contextlib
 import random
@@ -17,7 +18,8 @@ from trochil.views import BookView
 
 ACCOUNT = "default"
 SETTLE_WITHIN = 90.0
-"""Seconds in which the venue has spoken on everything; a request may wait for a small budget of calls."""
+"""Seconds in which the venue has spoken on everything; a request may wait for a small budget of
+calls."""
 OPENS_WITHIN = 60.0
 STEP_EVERY, SLOW = 0.05, 0.5
 """Seconds between two steps; seconds a call from which on a venue counts as slow."""
@@ -28,7 +30,8 @@ WORTH_ELSE = 240
 
 
 class Trader:
-    """A seeded flow of orders: some rest, some are hit by the house, some take, some are refused or cancelled."""
+    """A seeded flow of orders: some rest, some are hit by the house, some take, some are refused
+    or cancelled."""
 
     def __init__(self, client: Client, sandbox: SandboxProcess, seed: int) -> None:
         self._client, self._sandbox, self._venue, self._pairs = (
@@ -85,7 +88,8 @@ class Trader:
         )
 
     def _be_hit(self, pair: str) -> None:
-        """Rest near the best price; the house sells down to it, first until a part fills, later for the rest."""
+        """Rest near the best price; the house sells down to it, first until a part fills, later
+        for the rest."""
         top, amount = self._book(pair).top(), self._amount(pair)
         order = self._market.buy(
             pair, amount, self._price((top.bid + top.ask) / 2, pair), tag="demo"
@@ -154,7 +158,8 @@ class Trader:
         return int(self._market.fills().num_rows)
 
     def balances_match(self) -> bool:
-        """The ledger against our view, compared in the venue's process; the last events may still be on their way."""
+        """The ledger against our view, compared in the venue's process; the last events may
+        still be on their way."""
         deadline = time.monotonic() + SETTLE_WITHIN
         while True:
             ours = {

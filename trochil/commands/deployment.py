@@ -75,7 +75,8 @@ def _must_run(deployment: str) -> None:
         ray.get_actor("supervisor", namespace=namespace_of(deployment))
         return
     raise ConfigError(
-        f"no deployment {deployment!r} runs on this Ray cluster; start one with `trochil up -f FILE`"
+        f"no deployment {deployment!r} runs on this Ray cluster; "
+        "start one with `trochil up -f FILE`"
     )
 
 

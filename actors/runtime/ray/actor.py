@@ -1,4 +1,5 @@
-"""The Ray actors: the only file that says ``ray.remote``. A shell holds a ComponentHost and forwards, nothing else."""
+"""The Ray actors: the only file that says ``ray.remote``. A shell holds a ComponentHost and
+forwards, nothing else."""
 
 import logging
 import os
@@ -22,13 +23,14 @@ from orderbook import kernels
 
 log = logging.getLogger(__name__)
 FAILPOINTS = "TROCHIL_FAILPOINTS"
-"""Names a folder; a file there with a point's name makes the process that reaches the point kill itself, once."""
+"""Names a folder; a file there with a point's name makes the process that reaches the point kill
+itself, once."""
 
 
 @cache
 def shell_class() -> Any:
-    """The actor class. It travels by value: on a worker our own packages are found before it names any of them,
-    so that a user's ``orderbook.py`` in a job's directory can't hide ours."""
+    """The actor class. It travels by value: on a worker our own packages are found before it
+    names any of them, so that a user's ``orderbook.py`` in a job's directory can't hide ours."""
 
     class ComponentActor:
         def __init__(
@@ -82,7 +84,8 @@ def host_of(role: str, spec: "dict[str, Any] | None", settings: dict[str, Any]) 
 
 
 def end_process(error: BaseException) -> None:
-    """A component whose loop died must not look healthy: end, so that Ray starts the actor again."""
+    """A component whose loop died must not look healthy: end, so that Ray starts the actor
+    again."""
     log.critical("this actor ends: %r", error, exc_info=error)
     logging.shutdown()
     os._exit(1)

@@ -64,7 +64,8 @@ class RayPeers:
 
 
 class RayRunner:
-    """Detached, named actors; those of one group share a node through a detached placement group."""
+    """Detached, named actors; those of one group share a node through a detached placement
+    group."""
 
     at_once = 6
     """Each is a process that takes seconds of a core to come up."""

@@ -25,7 +25,8 @@ CONNECT_TIMEOUT = 2.0
 
 
 def _cluster_listens() -> bool:
-    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it minutes to give up."""
+    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it
+    minutes to give up."""
     recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
     address = os.environ.get("RAY_ADDRESS", "")
     if not address and recorded.is_file():
@@ -50,7 +51,8 @@ class RayRuntime:
         self._started_ray = False
 
     async def start(self) -> None:
-        """Raises ConfigError when the address can't be reached, NotReady when the supervisor doesn't answer."""
+        """Raises ConfigError when the address can't be reached, NotReady when the supervisor
+        doesn't answer."""
         await asyncio.to_thread(self._join_or_start)
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
@@ -68,7 +70,8 @@ class RayRuntime:
                 await supervisor_actor(calls).ensure(to_dict(self.settings))
         except TimeoutError:
             raise NotReady(
-                f"the supervisor of {self.settings.deployment!r} didn't answer in {SUPERVISOR_TIMEOUT:.0f} s; "
+                f"the supervisor of {self.settings.deployment!r} didn't answer "
+                f"in {SUPERVISOR_TIMEOUT:.0f} s; "
                 "look at `ray status` for free CPUs and at the actor's log in the dashboard"
             ) from None
 
