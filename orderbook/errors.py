@@ -21,8 +21,8 @@ TrochilError
     ├── DuplicateOrder         the client order id is already there: the first try did arrive
     ├── UnknownOutcome         it may or may not have happened
     └── Refused                proof that it did not happen
-        ├── InsufficientFunds
-        ├── InvalidOrder
+        ├── InsufficientFunds      the account can't pay for it
+        ├── InvalidOrder           outside the venue's rules
         └── Halted             trading was stopped here by halt()
 """
 

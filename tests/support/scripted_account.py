@@ -331,11 +331,16 @@ async def served(account: Account) -> AsyncIterator[Endpoints]:
 
 @asynccontextmanager
 async def account_desk(
-    folder: Path, account: Account | None = None, *, polling: bool = False
+    folder: Path,
+    account: Account | None = None,
+    *,
+    polling: bool = False,
+    journal: Journal | None = None,
 ) -> AsyncIterator[AccountDesk]:
     """A market that is ready, on an account that a test scripts."""
     account = account or Account()
     calls = ActorCalls()
+    address = f"sqlite:///{folder}/journal.db"
     auth = ACCOUNT_VENUE.auth({"api_key": "K", "api_secret": "S"})
     place = {"run_dir": str(folder)}
     kind = PollingUserStreamTrackerDataSource if polling else UserStreamTrackerDataSource
@@ -358,7 +363,7 @@ async def account_desk(
             peers=calls,
             user_stream_tracker="tracker",
             name="market",
-            journal=Journal(f"sqlite:///{folder}/journal.db", venue="scripted", account="default"),
+            journal=journal or Journal(address, venue="scripted", account="default"),
             books=_no_book,
             **place,
         )
