@@ -1,6 +1,9 @@
-"""Frame bytes -> published book, against cryptofeed and ccxt.pro handlers in the same run. CPU us a frame, one core.
+"""Frame bytes -> published book, against the handlers of cryptofeed and ccxt.pro in the same run.
 
-cryptofeed's release speaks another dialect of the same venue: it gets the same changes in its own words, JSON included.
+CPU us per frame, one core.
+
+cryptofeed's release reads another protocol of the same venue: it gets the same changes in that
+protocol, JSON included.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""Frame bytes -> numbers: JSON libraries against our parse and scanner, recorded frames. CPU us a frame, one core."""
+"""Frame bytes -> numbers: JSON libraries against our parse and scanner, on recorded frames.
+
+CPU us per frame, one core.
+"""
 
 import json
 

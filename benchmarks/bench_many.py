@@ -1,4 +1,4 @@
-"""Questions over many books: the best of a pair over venues, the tops of all, and waking when one of them changed."""
+"""Queries over many books: best prices of a pair, tops of all books, waking on a change."""
 
 import asyncio
 import multiprocessing as mp
@@ -29,7 +29,7 @@ GAP = 0.004
 
 
 def write(folder: str, names: list[tuple[str, str]], pipe: Any) -> None:
-    """Every book, as its tracker keeps it: shared files, and a channel that says which one changed."""
+    """Every book as its tracker keeps it: shared files, and a channel with change notifications."""
     kernels.warm()
     books = []
     for venue, pair in names:
@@ -66,15 +66,15 @@ async def _serve(
             await asyncio.sleep(0.2)
 
     beating = asyncio.create_task(beat())
-    while (asked := await loop.run_in_executor(None, pipe.recv)) is not None:
-        for number in range(asked):
+    while (count := await loop.run_in_executor(None, pipe.recv)) is not None:
+        for number in range(count):
             await asyncio.sleep(float(random.exponential(GAP)))
             which = int(random.integers(len(books)))
             packed = np.array([[999.0, 1.0 + number]]).tobytes()
             books[which].apply_diff(
                 BookDiff("", packed, b"", 2 + number, 2 + number, 0, Layout.PACKED)
             )
-            publishers[names[which][0]].mark(names[which][1])
+            publishers[names[which][0]].notify_changed(names[which][1])
         pipe.send("done")
     beating.cancel()
     for publisher in publishers.values():
@@ -103,7 +103,7 @@ def timed(work: Any, rounds: int) -> float:
 
 
 class Waker(threading.Thread):
-    """A reader as a user would write it: iterates over changes of all books, notes how old each is."""
+    """A reader like a user's: iterates over the changes of all books, records how old each is."""
 
     def __init__(self, changes: Iterator[BookView]) -> None:
         super().__init__(daemon=True)
@@ -146,12 +146,13 @@ def main() -> None:
 
 
 def measure(views: list[BookView], changes: Changes, thread: LoopThread, pipe: Any) -> None:
-    async def look() -> list[BookView]:
+    async def list_books() -> list[BookView]:
         return views
 
-    catalogue = Catalogue(look)
+    catalogue = Catalogue(list_books)
     thread.run(catalogue.begin())
-    best, tops = timed(lambda: catalogue.best("C001-USD"), 20_000), timed(catalogue.tops, 2_000)
+    best = timed(lambda: catalogue.best("C001-USD"), 20_000)
+    tops = timed(catalogue.tops, 2_000)
 
     async def follow() -> None:
         for number in range(VENUES):

@@ -1,7 +1,7 @@
-"""Socket -> data source -> tracker -> shared book, each in a process of its own, fed by a light websocket server.
+"""Socket -> data source -> tracker -> shared book, each in its own process, fed by a local server.
 
-The server's frames carry the time of sending as their event time; a reader process compares it with its clock when the
-change is readable. One pair, diffs of three levels.
+The server's frames carry their sending time as event time; a reader process compares it with its
+clock when the change is readable. One pair, diffs of three levels.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ RULE = {
 
 
 def serve(pipe: Any) -> None:
-    """A venue of one symbol that sends diffs at the rate it is told over the pipe."""
+    """A venue of one symbol that sends diffs at the rate given over the pipe."""
 
     async def main() -> None:
         app, sockets, ids = web.Application(), [], [1]
@@ -91,7 +91,8 @@ def frame(number: int) -> str:
     price = 120 + number % 50
     levels = f'[["{price}.10","1.5"],["{price - 20}.00","{number % 7}"]]'
     return (
-        f'{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time.time_ns() // 1000},"s":"{SYMBOL}",'
+        f'{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate",'
+        f'"E":{time.time_ns() // 1000},"s":"{SYMBOL}",'
         f'"U":{number},"u":{number},"b":{levels},"a":[["{price + 60}.10","2.25"]]}}}}'
     )
 
@@ -143,7 +144,7 @@ def track(folder: str, used: Any) -> None:
 
 
 def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, float]:
-    """Latencies (us) of every reading that shows a new change, until the last id is there; and when that was."""
+    """Latencies (us) of every reading with a new change until the last id, and the time of that."""
     seen, got = reader.sequence, []
     limit = time.perf_counter() + 60
     while time.perf_counter() < limit:
@@ -204,8 +205,8 @@ def main() -> None:
         for process in actors:
             process.kill()
     columns = [
-        "asked/s",
-        "held/s",
+        "target/s",
+        "reached/s",
         "p50 us",
         "p99 us",
         "readings",

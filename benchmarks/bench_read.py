@@ -1,4 +1,4 @@
-"""Reading a shared book from another process while its writer works: ns a read, retries, nothing torn."""
+"""Reading a shared book from another process during writes: ns per read, retries, no torn reads."""
 
 import multiprocessing as mp
 import tempfile

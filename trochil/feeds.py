@@ -85,7 +85,7 @@ class Changes:
 
     async def _listen(self, venue: str, tracker: str) -> None:
         where = tracker_actor(self._peers, tracker).endpoint
-        subscriber = Subscriber(where, DataMessage, mode="changes")
+        subscriber = Subscriber(where, DataMessage, mode="notifications")
         async for batch in subscriber.batches():
             any_of_them = isinstance(batch[0], Reset)
             names = None if any_of_them else [(venue, pair) for pairs in batch for pair in pairs]

@@ -54,7 +54,7 @@ class AsyncOrder:
 
     def __repr__(self) -> str:
         what = f"{self.side} {self.amount} {self.trading_pair}"
-        state = f"{self.state} unknown" if self.unknown else str(self.state)
+        state = f"{self.state} unknown" if self.status_unknown else str(self.state)
         return f"<Order {self.client_id} {what} {state} filled {self.filled}>"
 
     @property
@@ -81,7 +81,7 @@ class AsyncOrder:
         return self._view.state
 
     @property
-    def unknown(self) -> bool:
+    def status_unknown(self) -> bool:
         """The venue has to tell first: a time-out, a lost connection or a restart stands between
         it and us."""
         return self._view.status_unknown

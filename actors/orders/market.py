@@ -241,7 +241,7 @@ class Market:
     async def _reconcile(self) -> None:
         """Agree with the venue, however often reading it fails; then enable trading, unless the
         stream broke again."""
-        backoff = Backoff(first=0.2, most=5.0)
+        backoff = Backoff(initial=0.2, maximum=5.0)
         while True:
             breaks = self._breaks
             try:

@@ -1,5 +1,4 @@
-"""One component in one process: built, started, called by name, and never healthy-looking when
-it isn't."""
+"""Hosts one component in one process: builds it, starts it, forwards calls, reports failures."""
 
 import asyncio
 import logging
@@ -12,18 +11,21 @@ from orderbook.errors import NotReady, TrochilError
 
 log = logging.getLogger(__name__)
 RETRY_AFTER = 2.0
-"""Seconds between two tries to build what the machine or the settings would not let us build."""
+"""Seconds between two tries to build and start a component."""
 
 
 class ComponentHost:
-    """What a shell holds. A component that can't be built says why to every caller and is tried
-    again."""
+    """The host of a component inside an actor.
+
+    While the component can't be built, every call raises the reason, and building is retried.
+    """
 
     def __init__(
         self, name: str, build: Callable[[], Component], on_failure: Callable[[BaseException], None]
     ) -> None:
         self.name = name
-        self._build, self._on_failure = build, on_failure
+        self._build = build
+        self._on_failure = on_failure
         self._component: Component | None = None
         self._error: TrochilError | None = None
         self._settled = asyncio.Event()
@@ -31,7 +33,7 @@ class ComponentHost:
         self._life.add_done_callback(self._ended)
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Forward one call by name; waits for the start, and raises what the start raised."""
+        """Forward one call by name; waits for the start, and raises what building raised."""
         if method == "host_status":
             return await self.host_status()
         await self._settled.wait()
@@ -70,7 +72,8 @@ class ComponentHost:
             try:
                 component = self._build()
                 await component.start()
-                self._component, self._error = component, None
+                self._component = component
+                self._error = None
             except TrochilError as error:
                 log.warning("%s can't start: %s", self.name, error)
                 self._error = error

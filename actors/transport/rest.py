@@ -1,4 +1,4 @@
-"""Runs Calls over aiohttp: budget, signing, the venue's clock, and one border where foreign errors become ours."""
+"""Runs Calls over aiohttp: rate limits, signing, clock sync, and translation of foreign errors."""
 
 import asyncio
 import logging
@@ -47,11 +47,11 @@ REQUEST_TIMEOUT = 10.0
 CLOCK_REFRESH = 300.0
 """Seconds after which the venue's clock is read again."""
 DEFAULT_BAN = 10.0
-"""Seconds without requests after a 429 that names no deadline."""
-LEAST_BAN = 1.0
-"""Seconds without requests where the deadline that an answer names is over already."""
-LONGEST_WAIT = 30.0
-"""Seconds that a request waits for its budget before it is refused here."""
+"""Seconds without requests after a 429 that gives no deadline."""
+MIN_BAN = 1.0
+"""Seconds without requests when the deadline of an answer has passed already."""
+MAX_WAIT = 30.0
+"""Seconds that a request waits for its rate limit before it is refused here."""
 ERRORS: dict[ErrorKind, type[VenueError]] = {
     ErrorKind.REFUSED: InvalidOrder,
     ErrorKind.FUNDS: InsufficientFunds,
@@ -71,7 +71,7 @@ REASONS_LOGGED = 256
 
 
 class Rest:
-    """One venue's REST side. ``run`` raises the errors of orderbook.errors and no other."""
+    """The REST client of one venue. ``run`` raises the errors of orderbook.errors and no others."""
 
     def __init__(
         self,
@@ -83,12 +83,15 @@ class Rest:
         on_sent: Callable[[], None] = lambda: None,
         on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
-        """``on_sent`` is called once the bytes of a changing request are on their way.
+        """``on_sent`` is called once the bytes of a mutating request have been sent.
 
         ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
-        ``session`` None: a subclass sends by means of its own.
+        ``session`` None: a subclass has its own transport.
         """
-        self._exchange, self._session, self._auth, self._clock = exchange, session, auth, clock
+        self._exchange = exchange
+        self._session = session
+        self._auth = auth
+        self._clock = clock
         self._hosts = hosts
         self._budget = Budget(exchange.limits)
         self._offset = 0.0
@@ -103,7 +106,7 @@ class Rest:
         self._logged: set[str] = set()
 
     def now(self) -> float:
-        """Unix seconds on the venue's clock, as far as it is known."""
+        """Unix seconds on the venue's clock; on ours until the venue's has been read."""
         return self._clock.time() + self._offset
 
     def status(self) -> dict[str, Any]:
@@ -118,19 +121,22 @@ class Rest:
         return list(self._bad_frames)
 
     async def close(self) -> None:
-        """End what requests are sent over."""
+        """Close the session."""
         if self._session is not None:
             await self._session.close()
 
     async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT) -> T:
-        """The call's answer, read. A changing request whose fate isn't known raises UnknownOutcome."""
+        """The parsed answer of a call.
+
+        A mutating request whose outcome isn't known raises UnknownOutcome.
+        """
         request = call.request
         if request.signed:
             await self._keep_clock()
         try:
             return await self._once(call, timeout)
         except ClockSkew:
-            # Proof that nothing was done: the same request may be sent once more with the right time.
+            # The venue did nothing: the same request may be sent once more with the right time.
             await self._read_clock()
             return await self._once(call, timeout)
         except NotFound:
@@ -159,7 +165,8 @@ class Rest:
         return found
 
     def _note(self, request: Request, fault: Fault) -> None:
-        """Count, keep and report what could not be read. Each reason is logged once: rows come again with each poll."""
+        """Count, keep and report what could not be read. Each reason is logged once: rows come
+        again with each poll."""
         self.faults += 1
         self._bad_frames.append(fault.frame[:BAD_FRAME_BYTES])
         where = f"{self._exchange.name}: {request.method} {request.path}: {fault.message[:500]}"
@@ -171,7 +178,7 @@ class Rest:
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):
             banned = self._budget.banned_until > self.now()
-            if banned or wait > LONGEST_WAIT:
+            if banned or wait > MAX_WAIT:
                 why = "the venue's ban" if banned else "our budget"
                 raise RateLimited(
                     f"{request.path}: {why} ends in {wait:.1f} s", retry_at=self.now() + wait
@@ -183,8 +190,7 @@ class Rest:
         assert self._session is not None
         ready = self._prepare(request)
         self.requests += 1
-        changing = request.is_mutating
-        if changing:
+        if request.is_mutating:
             self._on_sent_soon()
         try:
             async with self._session.request(
@@ -204,7 +210,7 @@ class Rest:
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()
-            raise (UnknownOutcome if changing else Disconnected)(what) from None
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     def _on_sent_soon(self) -> None:
         asyncio.get_running_loop().call_later(0.001, self.on_sent)
@@ -234,13 +240,13 @@ class Rest:
         return RateLimited(message, fault.code, until)
 
     def _ban_of(self, answer: Answer) -> float:
-        """Seconds, where the headers say so."""
+        """Seconds without requests by the answer's headers, or a default."""
         after, until = (
             answer.headers.get(name, "") for name in ("retry-after", self._exchange.reset_header)
         )
         if after.isdigit():
             return float(after)
-        return max(int(until) / 1000 - self.now(), LEAST_BAN) if until.isdigit() else DEFAULT_BAN
+        return max(int(until) / 1000 - self.now(), MIN_BAN) if until.isdigit() else DEFAULT_BAN
 
     async def _keep_clock(self) -> None:
         read = self._clock_read
@@ -263,7 +269,7 @@ class Rest:
 
 
 async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
-    """Run a sequence of Calls, each answer sent back in; returns what the sequence returns."""
+    """Run a generator of Calls, sending each answer back in; returns the generator's result."""
     try:
         call = next(steps)
         while True:
@@ -273,5 +279,5 @@ async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> An
 
 
 def http(host: str) -> str:
-    """The address at which a host answers requests; that of a socket too."""
+    """The HTTP address of a host, also of one that is given as a websocket address."""
     return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")

@@ -1,4 +1,4 @@
-"""What the venue's denial of an order is worth: by itself nothing, repeated and late enough a proof."""
+"""When "order not found" is a proof: not by itself, but repeated and late enough."""
 
 import asyncio
 from dataclasses import replace
@@ -52,7 +52,7 @@ class Denying:
 
 
 def denied(exchange: Any, every: float, times: int, **known: Any) -> OrderStore:
-    """What the order store recorded when an order was asked about ``times`` times, at ``every`` seconds."""
+    """What the order store recorded when an order was queried ``times`` times."""
     terms: dict[str, Any] = {
         "client_order_id": "a",
         "trading_pair": "A-B",

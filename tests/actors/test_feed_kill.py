@@ -1,4 +1,4 @@
-"""kill -9 of a tracker's process: its books are STALE at once, and LIVE again under its successor, in a new epoch."""
+"""kill -9 of a tracker's process: its books are STALE at once, then LIVE again in a new epoch."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Hyperliquid's other books over real sockets: perpetuals by images, and order by order as a node tells them."""
+"""Hyperliquid's other books over real sockets: perpetuals by snapshots, and orders from a node."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The journal on a real SQLite file: intents once, fills once, fencing, what a broken or full disk does."""
+"""The journal on a real SQLite file: intents and fills once, fencing, a broken or full disk."""
 
 import asyncio
 import contextlib

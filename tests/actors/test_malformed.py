@@ -1,4 +1,4 @@
-"""Malformed frames, ten thousand of them: each is read or refused, a book is INVALID at worst, nothing falls over."""
+"""Ten thousand malformed frames: each is read or rejected, a book becomes INVALID at worst."""
 
 import json
 from typing import Any
@@ -108,11 +108,11 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     book = SharedBook.create(
         str(tmp_path / "x" / "a.arrow"), venue="x", trading_pair="A-B", capacity=256
     )
-    asked: list[int] = []
+    requested: list[int] = []
     track = BookPipeline(
         book,
         BINANCE.book({}, ""),
-        lambda snapshot_expected: asked.append(1),
+        lambda snapshot_expected: requested.append(1),
         lambda *what: None,
         lambda point: None,
     )
@@ -142,5 +142,5 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     track.take(BookSnapshot("BTCUSDT", b'[["1","1"]]', b'[["5","1"]]', 1), 0)
     track.take(BookDiff("BTCUSDT", b'[["1","-1"]]', b"[]", 2, 2), 0)
     assert (book.state, book.meta()["rejected"]) == (BookState.INVALID, rejected + 1)
-    assert asked
+    assert requested
     book.close(unlink=True)

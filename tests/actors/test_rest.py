@@ -1,4 +1,4 @@
-"""The REST driver against real servers that misbehave: what is proof, what is not, and when nothing may be sent."""
+"""The REST client against misbehaving servers: known and unknown outcomes, and bans."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ def at_server(
     skew: float = 0.0,
     venue: Exchange = BINANCE,
 ) -> None:
-    """Run ``work`` with a driver whose venue answers by ``handler``; the list holds what arrived."""
+    """Run ``work`` with a client whose venue answers by ``handler``; the list holds requests."""
     arrived: list[str] = []
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -60,7 +60,8 @@ def at_server(
 
 
 def call(method: str = "POST", **more: Any) -> Call[Any]:
-    return Call(Request(method, "/api/v3/order", **more), lambda answer: answer.json())
+    request = Request(method, "/api/v3/order", is_mutating=method == "POST", **more)
+    return Call(request, lambda answer: answer.json())
 
 
 def answering(body: Any, status: int = 200, **headers: str) -> Handler:
@@ -110,7 +111,7 @@ def test_what_comes_back_is_proof_or_is_not(
 ) -> None:
     async def work(rest: Rest, arrived: list[str]) -> None:
         with pytest.raises(error) as caught:
-            await rest.run(call(method, signed=True, is_mutating=method != "GET"), timeout=0.3)
+            await rest.run(call(method, signed=True), timeout=0.3)
         assert method == "GET" or len(arrived) == 1, "a changing request is never sent twice"
         assert "very-secret" not in str(caught.value)
         assert "very-secret" not in repr(rest.__dict__)

@@ -1,4 +1,4 @@
-"""The tutorial's table, walked: each row is called on the running sandbox, and its effect asserted."""
+"""The tutorial's table: each row is called on the running sandbox, and its effect asserted."""
 
 from collections.abc import Iterator
 

@@ -2,9 +2,9 @@
 
 from exchanges import registry
 from trochil.conformance.cases import CASES
-from trochil.conformance.test_conformance import desk, test_every_exchange
+from trochil.conformance.test_conformance import harness, test_every_exchange
 
-__all__ = ["desk", "test_every_exchange"]
+__all__ = ["harness", "test_every_exchange"]
 
 
 def test_no_venue_excuses_itself_from_more_than_three_cases() -> None:

@@ -36,9 +36,7 @@ def run(*command: str, env: dict[str, str], cwd: Path) -> subprocess.CompletedPr
 
 
 def test_a_made_up_venue_of_another_package_passes_the_conformance_suite(tmp_path: Path) -> None:
-    written = new_exchange("lark", tmp_path, package=True)
-    adapter = next(path for path in written if path.name == "adapter.py")
-    assert len(adapter.read_text().splitlines()) < 150
+    new_exchange("lark", tmp_path, package=True)
     env = installed(tmp_path, "lark")
     suite = (
         sys.executable,

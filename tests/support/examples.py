@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: HYPOTHESIS_PROFILE is dev (few), ci, or nightly (many)."""
+"""The number of examples of a property, by HYPOTHESIS_PROFILE: dev (few), ci, or nightly (many)."""
 
 import os
 

@@ -49,7 +49,7 @@ from exchanges.rows import RowsDecoder, with_faults
 from exchanges.rules import terms_of
 from orderbook.errors import NotReady
 from orderbook.messages import Side
-from tests.support.desk import ActorCalls
+from tests.support.market_harness import ActorCalls
 from tests.support.scripted import ScriptedBook, scripted
 
 PAIR, SYMBOL = "A-USD", "AUSD"

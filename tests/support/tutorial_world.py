@@ -1,5 +1,4 @@
-"""What the walk through the tutorial's table stands on: one inline deployment, and the register
-of checks."""
+"""The world of the tutorial's checks: one inline deployment, and the register of checks."""
 
 import asyncio
 import contextlib
@@ -42,7 +41,8 @@ class World:
     """The plain objects of one inline deployment, and the loop they live on."""
 
     def __init__(self, client: trochil.Client, sandbox: SandboxProcess) -> None:
-        self.client, self.sandbox = client, sandbox
+        self.client = client
+        self.sandbox = sandbox
         hosts = client._async._runtime.peers.hosts  # type: ignore[attr-defined]
         self.source, self.tracker, self.user_source, self.user, market = (
             hosts[name]._component
@@ -75,7 +75,7 @@ class World:
         await self.until(lambda: self.market.get_order(client_id).state == "open")
         return client_id
 
-    async def heard(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
+    async def received(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
         queue: asyncio.Queue[Any] = asyncio.Queue()
         task = asyncio.ensure_future(listen(asyncio.get_running_loop(), queue))
         try:

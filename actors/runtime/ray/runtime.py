@@ -1,4 +1,4 @@
-"""A deployment on Ray, as a driver sees it: joined when it runs, started when it doesn't."""
+"""A deployment on Ray for a driver: joins the cluster if there is one, else starts one."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ import ray
 
 from actors.actor_roles import RetryingCalls, supervisor_actor
 from actors.node_paths import run_dir, sweep
-from actors.runtime.ray.actor import shell_class
-from actors.runtime.ray.peers import RayPeers, actor_options
+from actors.runtime.ray.actor import actor_class
+from actors.runtime.ray.calls import RayActorCalls, actor_options
 from actors.settings import Settings, to_dict
 from orderbook import kernels
 from orderbook.errors import ConfigError, Disconnected, NotReady
@@ -25,8 +25,10 @@ CONNECT_TIMEOUT = 2.0
 
 
 def _cluster_listens() -> bool:
-    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it
-    minutes to give up."""
+    """Whether anything listens where Ray would look for a cluster.
+
+    Ray itself takes minutes to give up the address of a dead one.
+    """
     recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
     address = os.environ.get("RAY_ADDRESS", "")
     if not address and recorded.is_file():
@@ -45,14 +47,18 @@ class RayRuntime:
     """Named actors on a Ray cluster. ``close`` leaves them running, ``shutdown`` stops them."""
 
     def __init__(self, settings: Settings, address: str | None = None) -> None:
-        self.settings, self._address = settings, address
-        self.peers = RayPeers(settings.deployment)
+        self.settings = settings
+        self._address = address
+        self.peers = RayActorCalls(settings.deployment)
         self.run_dir = ""
         self._started_ray = False
 
     async def start(self) -> None:
-        """Raises ConfigError when the address can't be reached, NotReady when the supervisor
-        doesn't answer."""
+        """Join or start the cluster and the supervisor.
+
+        Raises ConfigError if the address can't be reached, NotReady if the supervisor doesn't
+        answer.
+        """
         await asyncio.to_thread(self._join_or_start)
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
@@ -60,7 +66,7 @@ class RayRuntime:
         await asyncio.to_thread(kernels.warm)
         bare = msgspec.structs.replace(self.settings, venues={})
         options = actor_options("supervisor", self.settings)
-        shell_class().options(**options).remote("supervisor", None, to_dict(bare))
+        actor_class().options(**options).remote("supervisor", None, to_dict(bare))
         await self._ensure()
 
     async def _ensure(self) -> None:
@@ -70,9 +76,9 @@ class RayRuntime:
                 await supervisor_actor(calls).ensure(to_dict(self.settings))
         except TimeoutError:
             raise NotReady(
-                f"the supervisor of {self.settings.deployment!r} didn't answer "
-                f"in {SUPERVISOR_TIMEOUT:.0f} s; "
-                "look at `ray status` for free CPUs and at the actor's log in the dashboard"
+                f"the supervisor of {self.settings.deployment!r} didn't answer in "
+                f"{SUPERVISOR_TIMEOUT:.0f} s; look at `ray status` for free CPUs and at the "
+                "actor's log in the dashboard"
             ) from None
 
     def _join_or_start(self) -> None:
@@ -99,7 +105,7 @@ class RayRuntime:
         self._started_ray = True
 
     async def close(self) -> None:
-        """Leave the actors running. A Ray that this process started ends with the process."""
+        """Leave the actors running; a Ray that this process started is shut down."""
         if self._started_ray:
             await self.shutdown()
 

@@ -1,5 +1,4 @@
-"""A market with its user stream, as plain objects in the test's own loop, on a sandbox of its
-own."""
+"""A market with its user stream, as plain objects in the test's own loop, on its own sandbox."""
 
 import asyncio
 import dataclasses
@@ -42,11 +41,12 @@ class ActorCalls:
         return await found if inspect.isawaitable(found) else found
 
 
-class Desk:
-    """What a test touches: the market, and the sandbox's door."""
+class MarketHarness:
+    """The market under test, and the admin API of its sandbox."""
 
     def __init__(self, market: Market, sandbox: SandboxProcess) -> None:
-        self.market, self.sandbox = market, sandbox
+        self.market = market
+        self.sandbox = sandbox
 
     async def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return await asyncio.to_thread(self.sandbox.admin, method, path, body)
@@ -78,16 +78,16 @@ class Desk:
         }
 
     async def hit(self, amount: str, price: str = "1.00") -> None:
-        """The house sells down to a price."""
+        """The liquidity provider sells down to a price."""
         await self.admin(
             "POST", "trade", {"pair": PAIR, "side": "sell", "amount": amount, "price": price}
         )
 
 
 @asynccontextmanager
-async def desk(
+async def market_harness(
     sandbox: SandboxProcess, folder: Path, *, polling: bool = False, checkpoint: Any = None
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[MarketHarness]:
     peers, exchange, hosts = ActorCalls(), EXCHANGE, Endpoints(**sandbox.hosts["binance"])
     auth, place = exchange.auth(sandbox.accounts["default"]), {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
@@ -120,19 +120,22 @@ async def desk(
             await component.start()
         try:
             await market.wait_ready(15)
-            yield Desk(market, sandbox)
+            yield MarketHarness(market, sandbox)
         finally:
             for component in (market, tracker, source):
                 await component.stop()
 
 
-def at_desk(
-    sandbox: SandboxProcess, folder: Path, work: Callable[[Desk], Awaitable[None]], **options: Any
+def run_with_market(
+    sandbox: SandboxProcess,
+    folder: Path,
+    work: Callable[[MarketHarness], Awaitable[None]],
+    **options: Any,
 ) -> None:
-    """Run ``work`` at a desk; its end must leave agreement with the venue."""
+    """Run ``work`` with a market; afterwards orders and fills must agree with the venue's."""
 
     async def main() -> None:
-        async with desk(sandbox, folder, **options) as found:
+        async with market_harness(sandbox, folder, **options) as found:
             await work(found)
             await found.faults(
                 **dict.fromkeys(
@@ -144,7 +147,7 @@ def at_desk(
     asyncio.run(main())
 
 
-async def agreement(found: Desk, within: float = 20.0) -> None:
+async def agreement(found: MarketHarness, within: float = 20.0) -> None:
     """Every venue order known as the venue knows it, every fill booked once, balances equal."""
     async with asyncio.timeout(within):
         while (differences := await _differences(found)) is not None:
@@ -153,7 +156,7 @@ async def agreement(found: Desk, within: float = 20.0) -> None:
             assert last
 
 
-async def _differences(found: Desk) -> str | None:
+async def _differences(found: MarketHarness) -> str | None:
     ours = {order.client_order_id: order for order in await found.market.orders(open_only=False)}
     for client_id, row in (await found.venue_orders()).items():
         order = ours.get(client_id)

@@ -1,4 +1,4 @@
-"""Calls between actors over Ray, and the runner that starts and stops them there."""
+"""Calls between actors over Ray, and the launcher that starts and stops them there."""
 
 import asyncio
 import logging
@@ -27,15 +27,15 @@ def namespace_of(deployment: str) -> str:
     return f"trochil-{deployment}"
 
 
-class RayPeers:
-    """Calls actors of one deployment by name; their errors arrive as they were raised."""
+class RayActorCalls:
+    """Calls actors of one deployment by name; raises the errors that they raised."""
 
     def __init__(self, deployment: str) -> None:
         self.namespace = namespace_of(deployment)
         self._handles: dict[str, Any] = {}
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Raises NotReady when no such actor is there, Disconnected when it died meanwhile."""
+        """Raises NotReady if there is no such actor, Disconnected if it died during the call."""
         try:
             return await self.handle(actor).call.remote(method, *args, **kwargs)
         except RayTaskError as error:
@@ -63,25 +63,28 @@ class RayPeers:
         self._handles.pop(actor, None)
 
 
-class RayRunner:
-    """Detached, named actors; those of one group share a node through a detached placement
-    group."""
+class RayActorLauncher:
+    """Starts detached, named actors; those of one group share a node through a placement group."""
 
     at_once = 6
-    """Each is a process that takes seconds of a core to come up."""
+    """Each is a process that takes seconds of a core to start."""
 
-    def __init__(self, settings: Settings, peers: RayPeers, shell_class: Callable[[], Any]) -> None:
-        self._settings, self._peers, self._shell_class = settings, peers, shell_class
+    def __init__(
+        self, settings: Settings, peers: RayActorCalls, actor_class: Callable[[], Any]
+    ) -> None:
+        self._settings = settings
+        self._peers = peers
+        self._actor_class = actor_class
         self._booking = asyncio.Lock()
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
-        async with self._booking:  # two actors of one group at once would both find none
+        async with self._booking:  # otherwise two actors of one group would both find none
             group = await asyncio.to_thread(self._group, spec)
         strategy = PlacementGroupSchedulingStrategy(
             placement_group=group, placement_group_bundle_index=0
         )
         options = actor_options(spec.name, self._settings) | {"scheduling_strategy": strategy}
-        self._shell_class().options(**options).remote(spec.name, to_dict(spec), settings)
+        self._actor_class().options(**options).remote(spec.name, to_dict(spec), settings)
         self._peers.forget(spec.name)
 
     async def stop(self, name: str) -> None:
@@ -108,16 +111,16 @@ class RayRunner:
         return found
 
     def release_groups(self, specs: list[ActorSpec]) -> None:
-        """Give back what the groups of these actors booked."""
+        """Release the CPUs that the groups of these actors reserved."""
         for name in {f"{self._peers.namespace}/{spec.group}" for spec in specs}:
             try:
                 remove_placement_group(get_placement_group(name))
             except ValueError:
-                log.info("placement group %s was gone already", name)
+                log.info("placement group %s was already removed", name)
 
 
 def actor_options(name: str, settings: Settings) -> dict[str, Any]:
-    """Named, detached, with its CPUs stated; the first one of a name wins."""
+    """Options of a named, detached actor with reserved CPUs; an existing one is kept."""
     return {
         "name": name,
         "namespace": namespace_of(settings.deployment),

@@ -1,4 +1,4 @@
-"""What a case works with: a venue, a client on it, and the sandbox's door where there is one."""
+"""The fixture of the conformance cases: a venue, a client, and the sandbox's admin API."""
 
 import json
 import sys
@@ -22,38 +22,40 @@ from trochil.market_handle import MarketHandle, Order
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
-PATIENCE, READY_WITHIN = 15.0, 60.0
+PATIENCE = 15.0
+READY_WITHIN = 60.0
 RULES_REFRESH = 1.0
-HEARD = 100
-"""Trades that a case listens to, at the most."""
+MAX_TRADES = 100
+"""Maximum number of trades that a case collects."""
 VALUE = Decimal(600)
-"""US dollars that an order of a case is worth, about."""
+"""The approximate value of a case's orders, in US dollars."""
 REPOSITORY_FRAMES = Path(__file__).parents[2] / "tests" / "frames"
 
 
 def frames_of(exchange: Exchange) -> Path:
-    """Where a venue's frames and vectors are: of this repository, or beside the adapter of another package."""
+    """The folder of a venue's frames and vectors, here or in the adapter's package."""
     ours = REPOSITORY_FRAMES / exchange.name
-    return (
-        ours
-        if ours.is_dir()
-        else Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
-    )
+    if ours.is_dir():
+        return ours
+    return Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
 
 
-class Desk:
-    """One venue. ``sandbox`` is None at a real one; ``market`` needs keys."""
+class VenueHarness:
+    """A venue under test. ``sandbox`` is None at a real venue; ``market`` needs keys."""
 
     def __init__(
         self, exchange: Exchange, client: trochil.Client, pair: str, sandbox: SandboxProcess | None
     ) -> None:
-        self.exchange, self.client, self.pair, self._sandbox = exchange, client, pair, sandbox
+        self.exchange = exchange
+        self.client = client
+        self.pair = pair
+        self._sandbox = sandbox
         self.value = VALUE
         self.frames = frames_of(exchange)
         self.rules: dict[str, TradingRule] = {}
 
     def prepare(self, has_key: bool) -> None:
-        """Read the pairs' rules, and wait for the market where there is one."""
+        """Read the trading rules; with a key, wait until the market is ready."""
         self.rules = self.client.rules(self.name)
         if has_key:
             self.market.wait_ready(READY_WITHIN)
@@ -79,7 +81,7 @@ class Desk:
         return self.sandbox.admin("POST", path, given)
 
     def until(self, condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
-        """What ``condition`` gives, once it is true. Raises AssertionError naming ``what``."""
+        """The first true result of ``condition``. Raises AssertionError with ``what``."""
         deadline = time.monotonic() + within
         while True:
             found = condition()
@@ -97,24 +99,24 @@ class Desk:
         )
         return view
 
-    def trades_heard(self) -> list[Trade]:
+    def received_trades(self) -> list[Trade]:
         """A list that fills with the pair's next trades, in the background."""
-        heard: list[Trade] = []
+        received: list[Trade] = []
         source = self.client.trades(self.name, self.pair)
 
         def listen() -> None:
             with suppress(TrochilError):  # the client closes: the case is over
                 for item in source:
-                    heard.append(item)
-                    if len(heard) >= HEARD:
+                    received.append(item)
+                    if len(received) >= MAX_TRADES:
                         return
 
         threading.Thread(target=listen, daemon=True).start()
-        return heard
+        return received
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """The venue's market stands still inside."""
+        """Pause the venue's market flow."""
         self.admin("flow", paused=True)
         try:
             yield
@@ -122,7 +124,7 @@ class Desk:
             self.admin("flow", paused=False)
 
     def must_equal_the_venue(self) -> None:
-        """Our book is the venue's own, level by level, as deep as its feed goes."""
+        """Assert that our book equals the venue's, level by level, to the depth of the feed."""
         with self.quiet():
             view = self.live()
             self.until(lambda: self._difference(view) == "", "our book equal to the venue's", 5.0)
@@ -131,7 +133,7 @@ class Desk:
         theirs = self.sandbox.admin("GET", f"book?pair={self.pair}")
         for name, ours in (("bids", view.bids), ("asks", view.asks)):
             levels = np.array(theirs[name], np.float64).reshape(-1, 2)[: len(ours)]
-            # Sums of orders are exact sums of float64: the last digit may differ from the decimals' sum.
+            # Float64 sums of orders may differ from the venue's decimal sums in the last digit.
             if (
                 len(ours) < min(5, len(levels))
                 or len(levels) != len(ours)
@@ -140,7 +142,7 @@ class Desk:
                 return name
         return ""
 
-    # Orders whose terms fit the book as it is.
+    # Orders priced relative to the current book.
 
     def rule(self) -> TradingRule:
         return self.rules[self.pair]
@@ -151,32 +153,28 @@ class Desk:
         )
 
     def far(self, side: str) -> Decimal:
-        """A price at which an order rests undisturbed."""
-        middle, rounding = (
-            Decimal(repr(self.live().top().mid)),
-            ROUND_DOWN if side == "buy" else ROUND_UP,
-        )
-        return quantize_price(
-            middle * Decimal("0.8" if side == "buy" else "1.2"), self.rule(), rounding
-        )
+        """A price far from the market, at which an order rests."""
+        middle = Decimal(repr(self.live().top().mid))
+        if side == "buy":
+            return quantize_price(middle * Decimal("0.8"), self.rule(), ROUND_DOWN)
+        return quantize_price(middle * Decimal("1.2"), self.rule(), ROUND_UP)
 
     def through(self, side: str) -> Decimal:
-        """A price at which an order takes."""
+        """A price through the market, at which an order takes."""
         top = self.live().top()
         best = Decimal(repr(top.ask if side == "buy" else top.bid))
         return quantize_price(best * Decimal("1.02" if side == "buy" else "0.98"), self.rule())
 
     def rest(self, side: str = "buy", **options: Any) -> Order:
-        """An order that rests, open at the venue."""
+        """A resting order, open at the venue."""
         place = self.market.buy if side == "buy" else self.market.sell
         order = place(self.pair, self.amount(), self.far(side), **options)
         return order.wait("open", timeout=PATIENCE)
 
     def first_in_line(self) -> Order:
-        """An open buy that stands alone as the best bid; the market must be quiet."""
-        book = self.sandbox.admin(
-            "GET", f"book?pair={self.pair}"
-        )  # the venue's own: ours may be behind
+        """An open buy that alone is the best bid; the market must be quiet."""
+        # The venue's own book: ours may be behind.
+        book = self.sandbox.admin("GET", f"book?pair={self.pair}")
         bid, ask = (Decimal(book[side][0][0]) for side in ("bids", "asks"))
         price = quantize_price((bid + ask) / 2, self.rule())
         assert bid < price < ask, (
@@ -185,36 +183,39 @@ class Desk:
         return self.market.buy(self.pair, self.amount(), price).wait("open", timeout=PATIENCE)
 
     def hit(self, order: Order, amount: Decimal) -> None:
-        """The house sells into the order that is first in line."""
+        """The liquidity provider sells into the order that is first in line."""
         self.admin("trade", pair=self.pair, side="sell", amount=str(amount), price=str(order.price))
 
     def settled(self, order: Order, *states: str) -> Order:
-        """The order in one of ``states``, known and with all its fills."""
+        """The order, once it is in one of ``states``, known and with all its fills."""
         order.wait(*states, timeout=PATIENCE)
         self.until(lambda: self._is_settled(order.refresh()), f"{order} settled")
         return order
 
     def _is_settled(self, order: Order) -> bool:
-        return not order.unknown and sum(self.fill_sizes(order), Decimal(0)) == order.filled
+        return not order.status_unknown and sum(self.fill_sizes(order), Decimal(0)) == order.filled
 
     def fill_sizes(self, order: Order) -> list[Decimal]:
         rows = self.market.fills().to_pylist()
         return [Decimal(row["amount"]) for row in rows if row["client_order_id"] == order.client_id]
 
     def venue_order(self, order: Order) -> dict[str, Any]:
-        """The order as the venue's own ledger has it."""
+        """The order in the venue's own ledger."""
         rows = self.sandbox.admin("GET", "orders?account=default")
         return next(row for row in rows if row["client_order_id"] == order.client_id)
 
     def vectors(self) -> list[dict[str, Any]]:
-        """Published signatures from the venue's folder of frames."""
+        """The published test vectors of signatures, from the venue's folder of frames."""
         path = self.frames / "signatures.json"
         return json.loads(path.read_text()) if path.is_file() else []
 
 
 @contextmanager
-def sandbox_desk(exchange: Exchange, feed: str = "") -> Iterator[Desk]:
-    """A sandbox of the venue, with a client on two of its pairs and a market that is ready. ``feed``: another book."""
+def sandbox_harness(exchange: Exchange, feed: str = "") -> Iterator[VenueHarness]:
+    """A sandbox of the venue, with a client on two of its pairs and a ready market.
+
+    ``feed``: another book of the venue.
+    """
     name = exchange.name
     with SandboxProcess(name, seed=11, rate=20) as sandbox:
         venues = {name: {"hosts": sandbox.hosts[name], "feed": feed}}
@@ -229,6 +230,6 @@ def sandbox_desk(exchange: Exchange, feed: str = "") -> Iterator[Desk]:
         with trochil.connect(
             name, pairs=pairs, accounts=accounts, config=config, address="inline"
         ) as client:
-            desk = Desk(exchange, client, pairs[0], sandbox)
-            desk.prepare(has_key=True)
-            yield desk
+            harness = VenueHarness(exchange, client, pairs[0], sandbox)
+            harness.prepare(has_key=True)
+            yield harness
