@@ -235,7 +235,7 @@ class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def fills_filled(self) -> Decimal:
-        return sum((f.amount for f in self.fills.values()), ZERO)
+        return sum((fill.amount for fill in self.fills.values()), ZERO)
 
     @property
     def is_complete(self) -> bool:

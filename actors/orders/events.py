@@ -3,8 +3,12 @@
 from exchanges.order_views import Event, EventFill
 from exchanges.orders import Fill, InFlightOrder, OrderState
 
-CREATED, FILLED, COMPLETED = "created", "filled", "completed"
-CANCELLED, EXPIRED, FAILURE = "cancelled", "expired", "failure"
+CREATED = "created"
+FILLED = "filled"
+COMPLETED = "completed"
+CANCELLED = "cancelled"
+EXPIRED = "expired"
+FAILURE = "failure"
 KINDS = (CREATED, FILLED, COMPLETED, CANCELLED, EXPIRED, FAILURE)
 WITHOUT_SIDE = (FILLED, CANCELLED, EXPIRED, FAILURE)
 """Kinds whose name in the tutorial doesn't say whether the order buys or sells."""

@@ -40,7 +40,8 @@ class Journal:
         self._thread: threading.Thread | None = None
         self.epoch = 0
         self.journal_id = 0
-        self.commits = self.appends = 0
+        self.commits = 0
+        self.appends = 0
 
     def open(self) -> None:
         """Make what is missing and begin a new epoch. Raises ConfigError for an address or file
@@ -173,7 +174,8 @@ class Journal:
     ) -> tuple[list[Fill], list[int]]:
         """Write an order as it is known, its new fills, and the events that follow: (fills that
         were new, numbers)."""
-        text, is_open = _encode(order), not order.is_complete
+        text = _encode(order)
+        is_open = not order.is_complete
 
         def job(connection: sa.Connection) -> tuple[list[Fill], list[int]]:
             fresh = [

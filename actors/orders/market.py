@@ -32,6 +32,7 @@ from exchanges.orders import (
     UserMessage,
     UserStreamState,
 )
+from exchanges.rows import bad_rows
 from exchanges.rules import parse_pair
 from orderbook.errors import (
     Disconnected,
@@ -179,9 +180,13 @@ class Market:
     async def _read_rules(self) -> None:
         rules = await self.rest.run(self.exchange.book({}, "").trading_rules())
         by_pair: dict[str, TradingRule] = {rule.trading_pair: rule for rule in rules}
+        if bad_rows(rules):  # a pair that isn't there may be one that couldn't be read
+            by_pair = self.placer.rules | by_pair
         entry = await self._open_entry(by_pair)
-        self.order_store.rules_by_symbol = {rule.symbol: rule for rule in rules}
-        self.placer.rules, self.placer.entry, self.reconciler.entry = by_pair, entry, entry
+        self.order_store.rules_by_symbol = {rule.symbol: rule for rule in by_pair.values()}
+        self.placer.rules = by_pair
+        self.placer.entry = entry
+        self.reconciler.entry = entry
 
     async def _open_entry(self, by_pair: dict[str, TradingRule]) -> OrderEntry:
         entry = self.exchange.orders(by_pair)
@@ -214,7 +219,8 @@ class Market:
         A new epoch of a stream that stayed up: part of what it said was lost, and is read while
         trading goes on.
         """
-        before, self._stream = self._stream, state
+        before = self._stream
+        self._stream = state
         if not state.connected:
             self._disable_trading(f"the user stream is down: {state.reason}")
         elif not before.connected:

@@ -127,7 +127,7 @@ class PollingUserStreamTrackerDataSource:
             if self._balances.get(asset) != balance:
                 output(balance)
         self._balances = self._balances | balances if bad_rows(holdings) else balances
-        for symbol in touched:
+        for symbol in touched & self._pair_of.keys():
             await self._poll_fills(entry, symbol, output)
         self.polls += 1
         self.last_recv_time = self._clock.time()

@@ -143,6 +143,21 @@ def test_a_reading_that_is_unreadable_as_a_whole_enables_nothing(tmp_path: Path)
     at_desk(tmp_path, work, account=account)
 
 
+def test_a_pair_whose_rules_cannot_be_read_any_more_trades_by_those_read_before(
+    tmp_path: Path,
+) -> None:
+    async def work(at: AccountDesk) -> None:
+        at.account.rules = [7, ["C-USD"]]
+        await at.market._read_rules()
+        assert at.market.placer.rules.keys() == {"A-USD", "B-USD", "C-USD"}
+        await opened(at)
+        at.account.rules = [["A-USD"]]
+        await at.market._read_rules()
+        assert at.market.placer.rules.keys() == {"A-USD"}
+
+    at_desk(tmp_path, work)
+
+
 def test_polling_goes_on_past_a_bad_row(tmp_path: Path) -> None:
     async def work(at: AccountDesk) -> None:
         ours = await opened(at)

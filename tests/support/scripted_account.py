@@ -43,6 +43,7 @@ from exchanges.orders import (
     OrderState,
     OrderType,
     OrderUpdate,
+    TradingRule,
     UserMessage,
 )
 from exchanges.rows import RowsDecoder, with_faults
@@ -50,7 +51,7 @@ from exchanges.rules import terms_of
 from orderbook.errors import NotReady
 from orderbook.messages import Side
 from tests.support.market_harness import ActorCalls
-from tests.support.scripted import ScriptedBook, scripted
+from tests.support.scripted import ScriptedBook, rule, scripted
 
 PAIR, SYMBOL = "A-USD", "AUSD"
 STATES = {
@@ -123,6 +124,7 @@ def _balance(row: BalanceRow) -> Balance:
 
 ORDERS = RowsDecoder(OrderRow, "$.orders")
 FILLS = RowsDecoder(FillRow, "$.fills")
+RULES: RowsDecoder[list[str]] = RowsDecoder(list[str])
 BALANCES = RowsDecoder(BalanceRow, "$.balances")
 
 
@@ -137,6 +139,12 @@ class Frame(msgspec.Struct):
 
 def frame_of(body: bytes) -> Frame:
     return msgspec.json.decode(body, type=Frame)
+
+
+class AccountBook(ScriptedBook):
+    def trading_rules(self) -> Call[list[TradingRule]]:
+        request = Request("GET", "/rules")
+        return Call(request, lambda answer: RULES.decode(answer.body, lambda row: rule(*row)))
 
 
 class ScriptedOrders(OrderEntry):
@@ -199,7 +207,7 @@ def _refused(answer: Any) -> Fault | None:
 
 
 ACCOUNT_VENUE: Exchange = replace(
-    scripted(ScriptedBook),
+    scripted(AccountBook),
     user=ScriptedUser,
     orders=ScriptedOrders,
     error=_refused,
@@ -214,6 +222,7 @@ class Account:
     is."""
 
     def __init__(self) -> None:
+        self.rules: list[Any] = [[PAIR], ["B-USD"]]
         self.open_orders: list[Any] | str = []
         self.fills: list[Any] | str = []
         self.balances: list[Any] | str = []
@@ -240,7 +249,7 @@ class Account:
     async def rest(self, request: web.Request) -> web.Response:
         match request.method, request.path:
             case "GET", "/rules":
-                return web.json_response([[PAIR]])
+                return web.json_response(self.rules)
             case "POST", "/order":
                 terms = await request.json()
                 self.placed.append(terms["client_id"])
