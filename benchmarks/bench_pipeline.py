@@ -119,7 +119,8 @@ def source(port: int, folder: str, used: Any) -> None:
             )
             await data.start()
             with open(f"{folder}/new", "w") as file:
-                json.dump([data.endpoint().path, data.endpoint().token], file)
+                where = await data.endpoint()
+                json.dump([where.path, where.token], file)
             os.rename(f"{folder}/new", f"{folder}/endpoint")
             while True:
                 used[0] = time.process_time()

@@ -19,6 +19,12 @@ class BookState(IntEnum):
     STALE = 2
     INVALID = 3
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(self.name, spec)
+
 
 class Side(StrEnum):
     BUY = "buy"

@@ -119,7 +119,7 @@ class OrderBookTrackerDataSource:
         await self.tasks.stop()
         await self._publisher.close()
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         """The channel with the messages; topics are pairs, sending one requests its snapshot."""
         return self._publisher.endpoint()
 
@@ -222,7 +222,7 @@ class OrderBookTrackerDataSource:
             except Disconnected as error:
                 log.info("%s: %s; reconnecting subscribes", self._exchange.name, error)
 
-    def trading_rules(self) -> list[TradingRule]:
+    async def trading_rules(self) -> list[TradingRule]:
         """The trading rules of every pair that the venue lists."""
         return list(self._rules.values())
 

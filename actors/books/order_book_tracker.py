@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from actors.actor_roles import data_source_actor
 from actors.books.book_pipeline import BookPipeline, has_checksum
 from actors.books.snapshot_requests import SnapshotRequests
 from actors.channel import ChannelAddress, Envelope, Publisher, Reset, Subscriber
@@ -74,7 +75,7 @@ class OrderBookTracker:
         self._feed = exchange.book(self._rules, exchange.book.streams[0])
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), DataMessage)
+        self._subscriber = Subscriber(data_source_actor(peers, data_source).endpoint, DataMessage)
         self._snapshot_requests = SnapshotRequests(
             clock, self._subscriber.request, self._needs_snapshot
         )
@@ -100,7 +101,7 @@ class OrderBookTracker:
         for pair in list(self._pipelines):
             self._stop_tracking(pair)
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         """The channel with applied snapshots and diffs, trades and change notifications.
 
         Topics are trading pairs.
@@ -216,7 +217,7 @@ class OrderBookTracker:
     async def _read_rules(self) -> None:
         """Read the trading rules: checksums cover numbers as the venue formats them."""
         try:
-            rules = await self._peers.call(self.data_source, "trading_rules")
+            rules = await data_source_actor(self._peers, self.data_source).trading_rules()
         except TrochilError as error:
             log.warning(
                 "%s: no trading rules, checksums go unverified: %s", self.exchange_name, error

@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from actors.actor_roles import DataSourceActor, MarketActor, TrackerActor, UserStreamActor
 from actors.books.ccxt_connection import CcxtConnection
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.feed_connection import FeedConnection
@@ -175,3 +176,18 @@ class ComponentFactory:
             checkpoint=self.checkpoint,
             **self._place(spec),
         )
+
+
+if TYPE_CHECKING:
+    # Whoever calls an actor sees its role: here mypy finds the method that doesn't fit it any more.
+    def _data_source_role(it: OrderBookTrackerDataSource) -> DataSourceActor:
+        return it
+
+    def _tracker_role(it: OrderBookTracker | UserStreamTracker) -> TrackerActor:
+        return it
+
+    def _user_stream_role(it: UserStream) -> UserStreamActor:
+        return it
+
+    def _market_role(it: Market) -> MarketActor:
+        return it

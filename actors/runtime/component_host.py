@@ -34,9 +34,9 @@ class ComponentHost:
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Forward one call by name; waits for the start, and raises what building raised."""
-        await self._settled.wait()
         if method == "host_status":
-            return self._status()
+            return await self.host_status()
+        await self._settled.wait()
         if self._component is None:
             raise self._error or NotReady(f"{self.name} is starting")
         if method.startswith("_"):
@@ -56,7 +56,9 @@ class ComponentHost:
         if self._component is not None:
             await self._component.stop()
 
-    def _status(self) -> dict[str, Any]:
+    async def host_status(self) -> dict[str, Any]:
+        """{pid, state, error or status}, as builtins; waits for the start."""
+        await self._settled.wait()
         if self._component is None:
             return {
                 "pid": os.getpid(),

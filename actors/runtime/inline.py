@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from actors.actor_roles import supervisor_actor
 from actors.component import Component
 from actors.node_paths import run_dir
 from actors.runtime.component_factory import ComponentFactory
@@ -73,7 +74,7 @@ class InlineActorLauncher:
 
     async def probe(self, name: str) -> dict[str, Any] | None:
         host = self._peers.hosts.get(name)
-        return await host.call("host_status") if host else None
+        return await host.host_status() if host else None
 
 
 class InlineRuntime:
@@ -97,12 +98,13 @@ class InlineRuntime:
         self.peers.hosts["supervisor"] = ComponentHost(
             "supervisor", build, lambda error: log.error("supervisor: %r", error)
         )
-        await self.peers.call("supervisor", "ensure", to_dict(self.settings))
+        await supervisor_actor(self.peers).ensure(to_dict(self.settings))
 
     async def close(self) -> None:
-        supervisor = self.peers.hosts.pop("supervisor", None)
+        supervisor = self.peers.hosts.get("supervisor")
         if supervisor is not None:
-            await supervisor.call("close_deployment")
+            await supervisor_actor(self.peers).close_deployment()
+            del self.peers.hosts["supervisor"]
             await supervisor.stop()
         _remove_if_empty(self.run_dir)
 

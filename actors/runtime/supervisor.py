@@ -6,10 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from actors.actor_roles import (
+    MarketActor,
+    SupervisorActor,
+    data_source_actor,
+    market_actor,
+)
 from actors.component import ActorCalls, Tasks
 from actors.settings import BOOK_KINDS, ORDER_KINDS, ActorSpec, Settings, VenueSettings, to_dict
 from exchanges.registry import get
@@ -23,6 +29,34 @@ GIVE_UP_AFTER = 30.0
 """Seconds without an answer after which an actor that should run is restarted."""
 STARTS_WITHIN = 180.0
 """The same for an actor that has never answered: many starting together share a node's cores."""
+
+
+SCHEMA = 2
+"""Of the file of the desired state. 1: without a number. 2: with one."""
+
+
+class SchemaNumber(msgspec.Struct):
+    schema: int = 1
+
+
+class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file of the desired state: settings, and venue -> its shards -> their pairs."""
+
+    settings: Settings
+    shards: dict[str, list[list[str]]]
+    schema: int = 1
+
+
+def read_desired(text: bytes) -> Desired:
+    """The desired state, of this version's schema or an earlier one. Raises ConfigError for a
+    newer one, DecodeError."""
+    schema = msgspec.json.decode(text, type=SchemaNumber).schema
+    if schema > SCHEMA:
+        raise ConfigError(
+            f"it has schema {schema}, this version reads up to {SCHEMA}; "
+            "use the version that wrote it"
+        )
+    return msgspec.json.decode(text, type=Desired)
 
 
 class ActorLauncher(Protocol):
@@ -170,9 +204,10 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         return {"actors": self._actors(), "shards": self._shards, "halted": self._halted}
 
-    async def overview(self) -> dict[str, Any]:
-        """The status after a fresh probe of every actor."""
-        await self._probe_all()
+    async def overview(self, fresh: bool = True) -> dict[str, Any]:
+        """The status; ``fresh``: after a probe of every actor."""
+        if fresh:
+            await self._probe_all()
         return self.status()
 
     def _actors(self) -> dict[str, dict[str, Any]]:
@@ -190,10 +225,10 @@ class Supervisor:
             for name, view in self._seen.items()
         }
 
-    def specs(self) -> list[dict[str, Any]]:
+    async def specs(self) -> list[dict[str, Any]]:
         return [to_dict(spec) for spec in self._desired().values()]
 
-    def describe(self) -> dict[str, Any]:
+    async def describe(self) -> dict[str, Any]:
         """The settings in force, as builtins."""
         return to_dict(self.settings)
 
@@ -219,7 +254,7 @@ class Supervisor:
         wanted.pairs = [pair for pair in wanted.pairs if pair not in pairs]
         await self._apply()
 
-    def locate_pair(self, venue: str, pair: str) -> dict[str, str]:
+    async def locate_pair(self, venue: str, pair: str) -> dict[str, str]:
         """The actors that serve a pair: {"data_source": name, "order_book_tracker": name}."""
         for number, pairs in enumerate(self._shards.get(venue, [])):
             if pair in pairs:
@@ -233,15 +268,18 @@ class Supervisor:
 
     async def halt(self, cancel: bool = True) -> None:
         self._halted = True
-        await self._every_market("halt", cancel)
+        await asyncio.gather(*(market.halt(cancel) for market in self._markets()))
 
     async def resume(self) -> None:
         self._halted = False
-        await self._every_market("resume")
+        await asyncio.gather(*(market.resume() for market in self._markets()))
 
-    async def _every_market(self, method: str, *args: Any) -> None:
-        markets = [name for name, spec in self._desired().items() if spec.kind == "market"]
-        await asyncio.gather(*(self._peers.call(name, method, *args) for name in markets))
+    def _markets(self) -> list[MarketActor]:
+        return [
+            market_actor(self._peers, name)
+            for name, spec in self._desired().items()
+            if spec.kind == "market"
+        ]
 
     def _venue(self, name: str) -> VenueSettings:
         if name not in self.settings.venues:
@@ -278,20 +316,22 @@ class Supervisor:
             return
         temporary = self._file.with_suffix(".new")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode({"settings": self.settings, "shards": self._shards}))
+            file.write(msgspec.json.encode(Desired(self.settings, self._shards, SCHEMA)))
         temporary.replace(self._file)
 
     def _restore(self) -> None:
         if not self._remember or not self._file.exists():
             return
         try:
-            kept = msgspec.json.decode(self._file.read_bytes(), type=dict[str, msgspec.Raw])
-            self.settings = msgspec.json.decode(kept["settings"], type=Settings)
-            self._shards = msgspec.json.decode(kept["shards"], type=dict[str, list[list[str]]])
-        except (msgspec.DecodeError, KeyError) as error:
+            desired = read_desired(self._file.read_bytes())
+        except msgspec.DecodeError as error:
             raise ConfigError(
                 f"{self._file} can't be read ({error}); remove it and start the deployment again"
             ) from None
+        except ConfigError as error:
+            raise ConfigError(f"{self._file}: {error}") from None
+        self.settings = desired.settings
+        self._shards = desired.shards
 
     async def _supervise(self) -> None:
         while True:
@@ -338,7 +378,13 @@ class Supervisor:
         if action.spec is None:
             return
         if action.verb == "set_pairs":
-            await self._peers.call(action.name, "set_pairs", action.spec.pairs)
+            await data_source_actor(self._peers, action.name).set_pairs(action.spec.pairs)
         else:
             self._seen[action.name] = Seen()
             await self._launcher.spawn(action.spec, to_dict(self.settings))
+
+
+if TYPE_CHECKING:
+
+    def _supervisor_role(it: Supervisor) -> SupervisorActor:
+        return it

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from exchanges.contract import (
     Fault,
     Request,
 )
+from exchanges.rows import bad_rows, unreadable
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -35,6 +37,7 @@ from orderbook.errors import (
     NotFound,
     RateLimited,
     UnknownOutcome,
+    UnreadableAnswer,
     VenueError,
 )
 
@@ -58,7 +61,13 @@ ERRORS: dict[ErrorKind, type[VenueError]] = {
     ErrorKind.RATE: RateLimited,
     ErrorKind.CLOCK: ClockSkew,
     ErrorKind.AUTH: AuthenticationError,
+    ErrorKind.UNREADABLE: UnknownOutcome,
 }
+BAD_FRAMES_KEPT = 16
+BAD_FRAME_BYTES = 4096
+"""Of each that is kept."""
+REASONS_LOGGED = 256
+"""Reasons why something could not be read that are logged once each."""
 
 
 class Rest:
@@ -72,9 +81,11 @@ class Rest:
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
+        on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
+        ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
         ``session`` None: a subclass has its own transport.
         """
         self._exchange = exchange
@@ -87,7 +98,12 @@ class Rest:
         self._clock_read: float | None = None
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
         self.on_sent = on_sent
+        self.on_fault = on_fault
         self.requests = 0
+        self.faults = 0
+        """Rows and whole answers that could not be read."""
+        self._bad_frames: deque[bytes] = deque(maxlen=BAD_FRAMES_KEPT)
+        self._logged: set[str] = set()
 
     def now(self) -> float:
         """Unix seconds on the venue's clock; on ours until the venue's has been read."""
@@ -96,8 +112,13 @@ class Rest:
     def status(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
+            "faults": self.faults,
             "clock_offset": round(self._offset, 4),
         } | self._budget.status(self.now())
+
+    def bad_frames(self) -> list[bytes]:
+        """The last rows and answers that could not be read, each cut after 4096 bytes."""
+        return list(self._bad_frames)
 
     async def close(self) -> None:
         """Close the session."""
@@ -133,11 +154,26 @@ class Rest:
         if fault is not None:
             raise self._error_of(fault, answer)
         try:
-            return call.read(answer)
+            found = call.read(answer)
         except MALFORMED as error:
-            why = f"the answer can't be read ({type(error).__name__}: {error})"
-            kind = UnknownOutcome if request.is_mutating else Disconnected
-            raise kind(f"{request.method} {request.path}: {why}") from None
+            what = f"the answer can't be read ({type(error).__name__}: {error})"
+            self._note(request, Fault(ErrorKind.UNREADABLE, "", what, frame=answer.body))
+            kind = UnknownOutcome if request.is_mutating else UnreadableAnswer
+            raise kind(f"{request.method} {request.path}: {what}") from None
+        for bad in bad_rows(found):
+            self._note(request, unreadable(bad))
+        return found
+
+    def _note(self, request: Request, fault: Fault) -> None:
+        """Count, keep and report what could not be read. Each reason is logged once: rows come
+        again with each poll."""
+        self.faults += 1
+        self._bad_frames.append(fault.frame[:BAD_FRAME_BYTES])
+        where = f"{self._exchange.name}: {request.method} {request.path}: {fault.message[:500]}"
+        if where not in self._logged and len(self._logged) < REASONS_LOGGED:
+            self._logged.add(where)
+            log.warning("%s", where)
+        self.on_fault(fault)
 
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):

@@ -210,19 +210,19 @@ def test_an_order_rests_fills_in_part_and_whole_and_another_is_cancelled(
         best = (await at.admin("GET", f"book?pair={PAIR}"))["bids"][0][0]
         price = str(D(best) + D("0.01"))
         order = await at.state(await at.place("a", price=price, amount="2"), "open")
-        assert order["client_order_id"].isalnum()
-        assert len(order["client_order_id"]) == 18
+        assert order.client_order_id.isalnum()
+        assert len(order.client_order_id) == 18
         await at.hit("0.5", price)
         part = await at.state(order, "partially_filled")
-        assert D(part["filled"]) == D("0.5")
+        assert part.filled == D("0.5")
         await at.hit("1.5", price)
         whole = await at.state(order, "filled")
-        assert (D(whole["filled"]), len(whole["fills"]), set(whole["fees"])) == (2, 2, {"BTC"})
+        assert (whole.filled, len(whole.fills), set(whole.fees)) == (2, 2, {"BTC"})
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
         fok = await at.state(await at.place("c", tif="FOK"), "expired", "cancelled")
-        assert D(fok["filled"]) == 0
+        assert fok.filled == 0
 
     run_with_bridge(sandbox, tmp_path, work)
 
@@ -232,11 +232,11 @@ def test_what_the_venue_refuses_is_rejected_with_its_word(
 ) -> None:
     async def work(at: MarketHarness) -> None:
         poor = await at.state(await at.place("poor", amount="900", price="59000.00"), "rejected")
-        assert "insufficient balance" in poor["evidence"]
+        assert "insufficient balance" in poor.evidence
         maker = await at.state(
             await at.place("maker", price="70000.00", post_only=True), "rejected"
         )
-        assert "immediately" in maker["evidence"]
+        assert "immediately" in maker.evidence
         with pytest.raises(InvalidOrder, match="no multiple"):
             await at.place("odd", price="30000.001")
 
@@ -246,7 +246,7 @@ def test_what_the_venue_refuses_is_rejected_with_its_word(
 def test_a_market_order_fills(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def work(at: MarketHarness) -> None:
         filled = await at.state(await at.place("a", type="market", price=None), "filled")
-        assert filled["average_price"] is not None
+        assert filled.average_price is not None
 
     run_with_bridge(sandbox, tmp_path, work)
 
@@ -257,8 +257,8 @@ def test_a_lost_answer_leaves_one_order_that_is_found_by_its_client_id(
     async def work(at: MarketHarness) -> None:
         await at.faults(lose_response_after_commit=1, user_stream_drop=1)
         order = await at.state(await at.place("a"), "open")
-        assert list(await at.venue_orders()) == [order["client_order_id"]]
-        await at.market.cancel_order(order["client_order_id"])
+        assert list(await at.venue_orders()) == [order.client_order_id]
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
     run_with_bridge(sandbox, tmp_path, work)
@@ -271,14 +271,14 @@ def test_a_lost_request_is_not_placed_once_denials_are_proof(
         await at.faults(lose_request_before_commit=1)
         lost = await at.place("a")
         async with asyncio.timeout(10):
-            while not (await at.market.order(lost["client_order_id"]))["status_unknown"]:
+            while not (await at.market.order(lost.client_order_id)).status_unknown:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(4)
-        still = await at.market.order(lost["client_order_id"])
-        assert (still["state"], still["status_unknown"]) == ("pending", True)
+        still = await at.market.order(lost.client_order_id)
+        assert (still.state, still.status_unknown) == ("pending", True)
         # An order that is there and is found by its client id: from now on a denial counts.
         await at.state(await at.place("b"), "open")
-        assert "denied" in (await at.state(lost, "not_placed"))["evidence"]
+        assert "not found" in (await at.state(lost, "not_placed")).evidence
 
     run_with_bridge(sandbox, tmp_path, work)
 
@@ -287,7 +287,7 @@ def test_a_lost_cancel_answer_ends_cancelled(sandbox: SandboxProcess, tmp_path: 
     async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a"), "open")
         await at.faults(lose_response_after_commit=1, user_stream_drop=2)
-        await at.market.cancel_order(order["client_order_id"])
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
     run_with_bridge(sandbox, tmp_path, work)
@@ -313,9 +313,9 @@ def test_fills_while_the_user_stream_is_cut_are_found(
 def test_an_account_is_followed_by_polling_too(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled", within=20)
-        assert order["fills"]
+        assert order.fills
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
 
     run_with_bridge(sandbox, tmp_path, work, user_stream="polling")
@@ -345,7 +345,7 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
                 order = await at.state(
                     await at.place(name, price=price, amount="2"), "open", "partially_filled"
                 )
-                ids[name] = order["client_order_id"]
+                ids[name] = order.client_order_id
 
     asyncio.run(before())
     sandbox.admin(
@@ -354,7 +354,7 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
 
     async def after(at: MarketHarness) -> None:
         for name, state in (("rests", "open"), ("fills", "filled")):
-            await at.state({"client_order_id": ids[name]}, state)
+            await at.state(ids[name], state)
 
     run_with_bridge(sandbox, tmp_path, after)
 
@@ -363,8 +363,8 @@ def test_a_ban_stops_requests(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def work(at: MarketHarness) -> None:
         await at.faults(http_429=1)
         order = await at.state(await at.place("a"), "rejected")
-        assert "RateLimitExceeded" in order["evidence"] or "429" in order["evidence"]
-        assert at.market._rest.status()["banned_for"] > 0
+        assert "RateLimitExceeded" in order.evidence or "429" in order.evidence
+        assert at.market.rest.status()["banned_for"] > 0
 
     run_with_bridge(sandbox, tmp_path, work)
 

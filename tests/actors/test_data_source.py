@@ -34,7 +34,7 @@ class Recorder:
         self.request = self._subscriber.request
 
     async def _locate(self) -> Any:
-        return self._source.endpoint()
+        return await self._source.endpoint()
 
     async def follow(self) -> None:
         async with aclosing(self._subscriber.batches()) as batches:
@@ -300,7 +300,7 @@ def test_a_tracker_that_does_not_read_stops_the_reading_of_the_venue(tmp_path: P
             for symbol in ("AUSD", "BUSD"):  # one that stays silent would be subscribed again
                 await place.send(diff=[symbol, 0, 0, [], []])
             await until(lambda: len(recorder.messages(BookDiff)) == 2)
-            where = source.endpoint()
+            where = await source.endpoint()
             numbers, joined, gate = [], asyncio.Event(), asyncio.Event()
 
             async def locate() -> Any:

@@ -61,7 +61,7 @@ def test_a_killed_tracker_leaves_stale_books_that_its_successor_makes_live(tmp_p
         with SandboxProcess("binance", pairs=PAIRS, seed=3, rate=200) as sandbox:
             async with feed(tmp_path, sandbox.hosts["binance"], PAIRS) as both:
                 await both.end("tracker")
-                first = await asyncio.to_thread(start, tmp_path, both.source.endpoint())
+                first = await asyncio.to_thread(start, tmp_path, await both.source.endpoint())
                 readers = [await reader_when_live(both, pair) for pair in PAIRS]
                 epochs = [reader.epoch for reader in readers]
                 first.kill()
@@ -69,7 +69,7 @@ def test_a_killed_tracker_leaves_stale_books_that_its_successor_makes_live(tmp_p
                     lambda: all(reader.state is BookState.STALE for reader in readers), within=2.0
                 )
                 dying = await asyncio.to_thread(
-                    start, tmp_path, both.source.endpoint(), "mid_snapshot"
+                    start, tmp_path, await both.source.endpoint(), "mid_snapshot"
                 )
                 await until(
                     lambda: dying.exitcode == -signal.SIGKILL, what="it reached its snapshot"

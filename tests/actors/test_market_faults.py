@@ -26,7 +26,7 @@ def test_a_lost_answer_leaves_one_order_that_is_found(
         await at.faults(lose_response_after_commit=1)
         order = await at.place("a")
         await at.state(order, "open")
-        assert list(await at.venue_orders()) == [order["client_order_id"]]
+        assert list(await at.venue_orders()) == [order.client_order_id]
 
     run_with_market(sandbox, tmp_path, work)
 
@@ -37,10 +37,10 @@ def test_a_lost_request_is_not_placed_after_the_venue_denied_it_often_enough(
     async def work(at: MarketHarness) -> None:
         await at.faults(lose_request_before_commit=1)
         order = await at.state(await at.place("a"), "not_placed")
-        assert "denied" in order["evidence"]
+        assert "not found" in order.evidence
         assert await at.venue_orders() == {}
         again = await at.place("a")
-        assert again["client_order_id"] == order["client_order_id"]
+        assert again.client_order_id == order.client_order_id
         assert await at.venue_orders() == {}
 
     run_with_market(sandbox, tmp_path, work)
@@ -70,7 +70,7 @@ def test_a_lost_cancel_answer_ends_cancelled(sandbox: SandboxProcess, tmp_path: 
     async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a"), "open")
         await at.faults(lose_response_after_commit=1, user_stream_drop=2)
-        await at.market.cancel_order(order["client_order_id"])
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
     run_with_market(sandbox, tmp_path, work)
@@ -79,7 +79,7 @@ def test_a_lost_cancel_answer_ends_cancelled(sandbox: SandboxProcess, tmp_path: 
 def test_a_cancel_of_a_filled_order_ends_filled(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled")
-        assert (await at.market.cancel_order(order["client_order_id"]))["state"] == "filled"
+        assert (await at.market.cancel_order(order.client_order_id)).state == "filled"
 
     run_with_market(sandbox, tmp_path, work)
 
@@ -90,12 +90,12 @@ def test_a_fill_that_crosses_the_cancel_is_kept(sandbox: SandboxProcess, tmp_pat
         order = await at.state(
             await at.place("a", price="60000.00", amount="5"), "open", "partially_filled"
         )
-        cancelling = asyncio.create_task(at.market.cancel_order(order["client_order_id"]))
+        cancelling = asyncio.create_task(at.market.cancel_order(order.client_order_id))
         await at.hit("0.5", "60000.00")
         await cancelling
         ended = await at.state(order, "cancelled", "filled")
-        assert float(ended["filled"]) == float(
-            (await at.venue_orders())[order["client_order_id"]]["filled"]
+        assert float(ended.filled) == float(
+            (await at.venue_orders())[order.client_order_id]["filled"]
         )
 
     run_with_market(sandbox, tmp_path, work)
@@ -146,10 +146,10 @@ def test_a_ban_stops_requests_until_its_end_and_the_order_is_refused_clearly(
         await at.faults(ban_418=1)
         with pytest.raises(RateLimited):
             await at.market.check_keys()
-        sent = at.market._rest.requests
+        sent = at.market.rest.requests
         order = await at.state(await at.place("a"), "rejected")
-        assert "ban" in order["evidence"]
-        assert at.market._rest.requests == sent
+        assert "ban" in order.evidence
+        assert at.market.rest.requests == sent
         await asyncio.sleep(2.5)
         await at.state(await at.place("b"), "open")
 
@@ -163,7 +163,7 @@ def test_a_skewed_clock_is_read_again_and_the_order_placed_once(
         await at.faults(clock_skew=-20)
         await at.state(await at.place("a"), "open")
         assert len(await at.venue_orders()) == 1
-        assert at.market._rest.status()["clock_offset"] < -15
+        assert at.market.rest.status()["clock_offset"] < -15
 
     run_with_market(sandbox, tmp_path, work)
 
@@ -183,7 +183,7 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
             order = await at.state(
                 await at.place(name, price=price, amount="2"), "open", "partially_filled"
             )
-            ids[name] = order["client_order_id"]
+            ids[name] = order.client_order_id
 
     async def between() -> None:
         async with market_harness(sandbox, tmp_path) as at:
@@ -198,14 +198,10 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
 
     async def after(at: MarketHarness) -> None:
         for name, state in (("rests", "open"), ("fills", "filled"), ("cancelled", "cancelled")):
-            await at.state({"client_order_id": ids[name]}, state)
-        assert (await at.place("rests"))["client_order_id"] == ids["rests"]
+            await at.state(ids[name], state)
+        assert (await at.place("rests")).client_order_id == ids["rests"]
         events = await at.market.events_since(0)
-        told = [
-            (event["client_order_id"], event["kind"])
-            for event in events
-            if event["kind"] != "filled"
-        ]
+        told = [(event.client_order_id, event.kind) for event in events if event.kind != "filled"]
         assert len(told) == len(set(told))
 
     run_with_market(sandbox, tmp_path, after)
@@ -222,8 +218,8 @@ def test_orders_of_others_are_adopted_and_marked(sandbox: SandboxProcess, tmp_pa
 
     async def work(at: MarketHarness) -> None:
         (order,) = await at.market.orders()
-        assert order["external"]
-        await at.market.cancel_order(order["client_order_id"])
+        assert order.external
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
     run_with_market(sandbox, tmp_path, work)
@@ -238,7 +234,7 @@ def test_halting_refuses_and_resuming_takes_orders_again(
         await at.state(order, "cancelled")
         with pytest.raises(Halted):
             await at.place("b")
-        at.market.resume()
+        await at.market.resume()
         await at.state(await at.place("b"), "open")
 
     run_with_market(sandbox, tmp_path, work)
@@ -249,9 +245,9 @@ def test_an_account_without_a_socket_is_followed_by_polling(
 ) -> None:
     async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled", within=20)
-        assert order["fills"]
+        assert order.fills
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
 
     run_with_market(sandbox, tmp_path, work, polling=True)

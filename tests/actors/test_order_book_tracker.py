@@ -350,7 +350,7 @@ def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> N
         async with running(tmp_path) as (source, tracker):
 
             async def locate() -> ChannelAddress:
-                return tracker.endpoint()
+                return await tracker.endpoint()
 
             received: list[Any] = []
 

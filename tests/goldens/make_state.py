@@ -15,6 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actors.clock import Clock
 from actors.orders.journal import Journal
 from actors.orders.order_store import OrderStore
@@ -143,13 +145,13 @@ class Scene:
         await self.order_store.mark_unknown(lost, "the stream broke")
         asked = await self.order("open-cancel-asked")
         await self.update(asked, OrderState.OPEN)
-        await self.order_store.ask_cancel(asked)
+        await self.order_store.request_cancel(asked)
         part = await self.order("partially-filled")
         await self.update(part, OrderState.PARTIALLY_FILLED, filled=Decimal("0.5"))
         await self.fill(part, "0.5", is_maker=True)
         both = await self.order("partially-filled-unknown-cancel-asked", side=Side.SELL)
         await self.fill(both, "0.25", is_maker=False)
-        await self.order_store.ask_cancel(both)
+        await self.order_store.request_cancel(both)
         await self.order_store.mark_unknown(both, "no answer to the cancel")
 
     async def _closed_ones(self) -> None:
@@ -165,7 +167,7 @@ class Scene:
         await self.update(waiting, OrderState.FILLED, filled=Decimal("1.5"))
         cancelled = await self.order("cancelled")
         await self.update(cancelled, OrderState.OPEN)
-        await self.order_store.ask_cancel(cancelled)
+        await self.order_store.request_cancel(cancelled)
         await self.update(cancelled, OrderState.CANCELLED, reason="user")
         after_part = await self.order("cancelled-after-a-part")
         await self.fill(after_part, "0.75")
@@ -224,9 +226,9 @@ async def read_journal(address: str) -> dict[str, Any]:
                 "open": sorted(order.client_order_id for order in await journal.open_orders()),
                 "complete": sorted(order.client_order_id for order in orders if order.is_complete),
                 "intents": {i: o.client_order_id for i, o in intents.items() if o is not None},
-                "fills": await journal.all_fills(),
+                "fills": msgspec.to_builtins(await journal.all_fills()),
                 "last_fill_time": await journal.last_fill_time("BTCUSDT"),
-                "events": await journal.events_after(0),
+                "events": msgspec.to_builtins(await journal.events_after(0)),
             }
         finally:
             journal.close()
@@ -260,10 +262,10 @@ async def read_desired(state_dir: Path) -> dict[str, Any]:
     try:
         status = supervisor.status()
         return {
-            "settings": supervisor.describe(),
+            "settings": await supervisor.describe(),
             "shards": status["shards"],
             "halted": status["halted"],
-            "specs": supervisor.specs(),
+            "specs": await supervisor.specs(),
         }
     finally:
         await supervisor.tasks.stop()

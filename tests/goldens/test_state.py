@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.orders.events import event_of
 from actors.orders.journal import Journal
 from exchanges.orders import OrderState
 from tests.goldens.canonical import new_name
@@ -90,9 +91,9 @@ def test_a_stored_journal_can_be_written(tmp_path: Path) -> None:
         journal.open()
         try:
             for order in await journal.open_orders():
-                await journal.record(order, [], [{"kind": "seen"}])
+                await journal.record(order, [], [event_of("seen", order)])
             last = (await journal.events_after(0))[-1]
-            assert last["kind"] == "seen"
+            assert last.kind == "seen"
         finally:
             journal.close()
 

@@ -109,7 +109,9 @@ def run_with_bridge(
 async def balances_agree(found: MarketHarness, within: float = 15.0) -> None:
     async with asyncio.timeout(within):
         while True:
-            ours = {asset: list(both) for asset, both in found.market.balances_now().items()}
+            ours = {
+                asset: list(both) for asset, both in (await found.market.balances_now()).items()
+            }
             verdict = await found.admin(
                 "POST", "balances_match", {"account": "default", "balances": ours}
             )

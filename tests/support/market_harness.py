@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal as D
@@ -18,6 +19,8 @@ from actors.orders.user_stream_tracker import UserStreamTracker
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Endpoints
+from exchanges.order_views import OrderView
+from exchanges.rules import terms_of
 from orderbook.errors import NotReady
 from trochil.sandbox.process import SandboxProcess
 
@@ -34,7 +37,8 @@ class ActorCalls:
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
         if actor not in self.components:
             raise NotReady(actor)
-        return getattr(self.components[actor], method)(*args, **kwargs)
+        found = getattr(self.components[actor], method)(*args, **kwargs)
+        return await found if inspect.isawaitable(found) else found
 
 
 class MarketHarness:
@@ -50,22 +54,21 @@ class MarketHarness:
     async def faults(self, **values: float) -> None:
         await self.admin("POST", "faults", values)
 
-    async def place(self, intent: str, **terms: Any) -> dict[str, Any]:
+    async def place(self, intent: str, **terms: Any) -> OrderView:
         """A resting buy, unless the terms say otherwise."""
         base = {"trading_pair": PAIR, "side": "buy", "amount": "0.01", "price": REST_BELOW}
-        return await self.market.place(intent, base | terms)
+        return await self.market.place(intent, terms_of(**base | terms))
 
-    async def state(
-        self, order: dict[str, Any], *states: str, within: float = 15.0
-    ) -> dict[str, Any]:
+    async def state(self, order: OrderView | str, *states: str, within: float = 15.0) -> OrderView:
         """The order, once it is in one of ``states``, known, and complete if done."""
+        client_id = order if isinstance(order, str) else order.client_order_id
         async with asyncio.timeout(within):
             while True:
-                now = await self.market.order(order["client_order_id"])
-                settled = not now["status_unknown"] and (
-                    now["complete"] or now["state"] in ("open", "partially_filled")
+                now = await self.market.order(client_id)
+                settled = not now.status_unknown and (
+                    now.is_complete or now.state in ("open", "partially_filled")
                 )
-                if now["state"] in states and settled:
+                if now.state in states and settled:
                     return now
                 await asyncio.sleep(0.02)
 
@@ -154,14 +157,14 @@ async def agreement(found: MarketHarness, within: float = 20.0) -> None:
 
 
 async def _differences(found: MarketHarness) -> str | None:
-    ours = {order["client_order_id"]: order for order in await found.market.orders(open_only=False)}
+    ours = {order.client_order_id: order for order in await found.market.orders(open_only=False)}
     for client_id, row in (await found.venue_orders()).items():
         order = ours.get(client_id)
-        if order is None or (order["state"], D(order["filled"])) != (
+        if order is None or (order.state, order.filled) != (
             row["state"],
             D(row["filled"]),
         ):
             return f"{client_id}: {order} against {row}"
-    booked = sorted(row["trade_id"] for row in await found.market.fills_table())
+    booked = sorted(fill.trade_id for fill in await found.market.fills_table())
     real = sorted(str(row["trade_id"]) for row in await found.admin("GET", "fills?account=default"))
     return None if booked == real else f"fills {booked} against {real}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trochil
+from actors.orders.tutorial_market import TutorialMarket
 from trochil.sandbox.process import SandboxProcess
 
 PAIR, OTHER = "BTC-USDT", "ETH-USDT"
@@ -43,7 +44,7 @@ class World:
         self.client = client
         self.sandbox = sandbox
         hosts = client._async._runtime.peers.hosts  # type: ignore[attr-defined]
-        self.source, self.tracker, self.user_source, self.user, self.market = (
+        self.source, self.tracker, self.user_source, self.user, market = (
             hosts[name]._component
             for name in (
                 "data_source/binance/0",
@@ -53,6 +54,7 @@ class World:
                 "market/binance/default",
             )
         )
+        self.market = TutorialMarket(market)
 
     async def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return await asyncio.to_thread(self.sandbox.admin, method, path, body)

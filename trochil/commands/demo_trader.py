@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
+from exchanges.orders import OrderState
 from exchanges.registry import get
 from exchanges.rules import quantize, quantize_price
 from orderbook.errors import TrochilError
@@ -143,12 +144,12 @@ class Trader:
         states = Counter(order.state for order in self.orders)
         return {
             "placed": len(self.orders),
-            "filled": states["filled"],
+            "filled": states[OrderState.FILLED],
             "partially_filled": len(self.was_partial),
-            "cancelled": states["cancelled"] + states["expired"],
-            "rejected": states["rejected"],
+            "cancelled": states[OrderState.CANCELLED] + states[OrderState.EXPIRED],
+            "rejected": states[OrderState.REJECTED],
             "open": sum(not order.is_done for order in self.orders),
-            "unknown": sum(order.unknown for order in self.orders),
+            "unknown": sum(order.status_unknown for order in self.orders),
         }
 
     def fills(self) -> int:
@@ -159,8 +160,8 @@ class Trader:
         deadline = time.monotonic() + SETTLE_WITHIN
         while True:
             ours = {
-                asset: [str(b.total), str(b.available)]
-                for asset, b in self._market.balances().items()
+                asset: [str(balance.total), str(balance.available)]
+                for asset, balance in self._market.balances().items()
             }
             verdict = self._sandbox.admin(
                 "POST", "balances_match", {"account": ACCOUNT, "balances": ours}

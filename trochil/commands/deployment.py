@@ -19,6 +19,18 @@ deployment_option = click.option(
 )
 account_option = click.option("--account", default="default", show_default=True)
 json_option = click.option("--json", "as_json", is_flag=True)
+ORDER_COLUMNS = {
+    "client_order_id": "client_id",
+    "trading_pair": "trading_pair",
+    "side": "side",
+    "amount": "amount",
+    "price": "price",
+    "state": "state",
+    "filled": "filled",
+    "status_unknown": "status_unknown",
+    "external": "external",
+}
+"""What is shown of an order, and the attribute that it is."""
 venue_option = click.option("--venue", help="Only this venue.")
 
 
@@ -275,25 +287,14 @@ def _markets(client: Any, venue: str | None, account: str) -> Iterator[tuple[str
 def orders(
     venue: str | None, account: str, deployment: str, as_json: bool, everything: bool
 ) -> None:
-    """Open orders; unknown and external ones are marked."""
+    """Open orders; those of unknown status and external ones are marked."""
     with _joined(deployment) as client:
         found = [
-            o._known
+            {name: getattr(order, attribute) for name, attribute in ORDER_COLUMNS.items()}
             for _, market in _markets(client, venue, account)
-            for o in market.orders(open=not everything)
+            for order in market.orders(open=not everything)
         ]
-    columns = (
-        "client_order_id",
-        "trading_pair",
-        "side",
-        "amount",
-        "price",
-        "state",
-        "filled",
-        "status_unknown",
-        "external",
-    )
-    _print_rows(found, columns, as_json)
+    _print_rows(found, tuple(ORDER_COLUMNS), as_json)
 
 
 @click.command()
@@ -328,12 +329,12 @@ def balances(venue: str | None, account: str, deployment: str, as_json: bool) ->
             {
                 "venue": name,
                 "asset": asset,
-                "total": b.total,
-                "available": b.available,
-                "held": b.held,
+                "total": balance.total,
+                "available": balance.available,
+                "held": balance.held,
             }
             for name, market in _markets(client, venue, account)
-            for asset, b in market.balances().items()
+            for asset, balance in market.balances().items()
         ]
     _print_rows(rows, ("venue", "asset", "total", "available", "held"), as_json)
 

@@ -193,7 +193,7 @@ class VenueHarness:
         return order
 
     def _is_settled(self, order: Order) -> bool:
-        return not order.unknown and sum(self.fill_sizes(order), Decimal(0)) == order.filled
+        return not order.status_unknown and sum(self.fill_sizes(order), Decimal(0)) == order.filled
 
     def fill_sizes(self, order: Order) -> list[Decimal]:
         rows = self.market.fills().to_pylist()

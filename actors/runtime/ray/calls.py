@@ -15,6 +15,7 @@ from ray.util.placement_group import (
 )
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from actors.actor_roles import hosted_actor
 from actors.settings import ActorSpec, Settings, to_dict
 from orderbook.errors import Disconnected, NotReady
 
@@ -96,10 +97,9 @@ class RayActorLauncher:
 
     async def probe(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = await self._peers.call(name, "host_status")
+            return await hosted_actor(self._peers, name).host_status()
         except (NotReady, Disconnected):
             return None
-        return found
 
     def _group(self, spec: ActorSpec) -> PlacementGroup:
         name = f"{self._peers.namespace}/{spec.group}"

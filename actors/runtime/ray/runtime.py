@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import ray
 
+from actors.actor_roles import RetryingCalls, supervisor_actor
 from actors.node_paths import run_dir, sweep
 from actors.runtime.ray.actor import actor_class
 from actors.runtime.ray.calls import RayActorCalls, actor_options
@@ -69,22 +70,16 @@ class RayRuntime:
         await self._ensure()
 
     async def _ensure(self) -> None:
+        calls = RetryingCalls(self.peers, (Disconnected,), SUPERVISOR_TIMEOUT, 0.2)
         try:
             async with asyncio.timeout(SUPERVISOR_TIMEOUT):
-                await self._call_when_up("ensure", to_dict(self.settings))
+                await supervisor_actor(calls).ensure(to_dict(self.settings))
         except TimeoutError:
             raise NotReady(
                 f"the supervisor of {self.settings.deployment!r} didn't answer in "
                 f"{SUPERVISOR_TIMEOUT:.0f} s; look at `ray status` for free CPUs and at the "
                 "actor's log in the dashboard"
             ) from None
-
-    async def _call_when_up(self, method: str, *args: Any) -> Any:
-        while True:
-            try:
-                return await self.peers.call("supervisor", method, *args)
-            except Disconnected:
-                await asyncio.sleep(0.2)
 
     def _join_or_start(self) -> None:
         if ray.is_initialized():
@@ -115,7 +110,7 @@ class RayRuntime:
             await self.shutdown()
 
     async def shutdown(self) -> None:
-        await self.peers.call("supervisor", "close_deployment")
+        await supervisor_actor(self.peers).close_deployment()
         ray.kill(self.peers.handle("supervisor"), no_restart=True)
         if self._started_ray:
             await asyncio.to_thread(ray.shutdown)
