@@ -19,7 +19,6 @@ from tests.known_faults.lab.wire import encoded, track
 from tests.recordings import recording
 
 
-@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
