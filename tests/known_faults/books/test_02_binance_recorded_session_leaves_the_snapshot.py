@@ -1,9 +1,10 @@
-"""A recorded session of Binance BTCUSDT (2024-08-08, 346 s), whose market leaves the levels of its snapshot.
+"""A recorded session of Binance BTCUSDT (2024-08-08, 346 s), whose market leaves the levels of its
+snapshot.
 
-The snapshot reaches 33 basis points, and the market leaves them 247 s after it (by its trades; 260 s by the book).
-Right: once the best bid or ask lies beyond the worst price of the snapshot, the book has asked for another snapshot
-or is not LIVE. Today it is LIVE to the end and nothing is asked for; what it shows there are the levels that happened
-to change.
+The snapshot reaches 33 basis points, and the market leaves them 247 s after it (by its trades; 260
+s by the book). Right: once the best bid or ask lies beyond the worst price of the snapshot, the
+book has asked for another snapshot or is not LIVE. Today it is LIVE to the end and nothing is asked
+for; what it shows there are the levels that happened to change.
 """
 
 import gzip
@@ -34,12 +35,16 @@ def test_beyond_the_snapshot_another_one_was_asked_for_or_it_is_not_live(memory:
     with gzip.open(path) as lines:
         for line in lines:
             stamp, _, text = line.partition(b" ")
-            at, frame = int(stamp), json.loads(text)
+            at = int(stamp)
+            frame = json.loads(text)
             if "lastUpdateId" in frame:
-                bids, asks = frame["bids"], frame["asks"]
+                bids = frame["bids"]
+                asks = frame["asks"]
                 worst_bid = float(bids[-1][0])
                 worst_ask = float(asks[-1][0])
-                snapshot = BookSnapshot("BTCUSDT", encoded(bids), encoded(asks), frame["lastUpdateId"])
+                snapshot = BookSnapshot(
+                    "BTCUSDT", encoded(bids), encoded(asks), frame["lastUpdateId"]
+                )
                 pipeline.take(snapshot, at)
                 asked_before = len(asked)
             elif "depth" in frame.get("stream", ""):
@@ -51,4 +56,6 @@ def test_beyond_the_snapshot_another_one_was_asked_for_or_it_is_not_live(memory:
                     top = book.top()
                     beyond += top.bid <= worst_bid or top.ask >= worst_ask
     given(changes > 3000, f"{changes} changes in the recording")
-    assert beyond == 0, f"{beyond} of {changes} changes were LIVE beyond the snapshot, none was asked for"
+    assert beyond == 0, (
+        f"{beyond} of {changes} changes were LIVE beyond the snapshot, none was asked for"
+    )

@@ -1,7 +1,9 @@
-"""The process of a data source stops (SIGSTOP: a debugger, a frozen disk, an overloaded machine); its tracker lives.
+"""The process of a data source stops (SIGSTOP: a debugger, a frozen disk, an overloaded machine);
+its tracker lives.
 
-Right: within 5 s its books are not LIVE. Today they are LIVE with the levels of the last frame for as long as nobody
-probes the process; the tracker beats on, and the channel between the two has no heartbeat.
+Right: within 5 s its books are not LIVE. Today they are LIVE with the levels of the last frame for
+as long as nobody probes the process; the tracker beats on, and the channel between the two has no
+heartbeat.
 """
 
 import asyncio
@@ -38,7 +40,12 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
         async with aiohttp.ClientSession() as session:
             rest = Rest(exchange, session, Hosts(**hosts))
             source = OrderBookTrackerDataSource(
-                exchange, hosts=Hosts(**hosts), pairs=[PAIR], run_dir=folder, name="source", rest=rest
+                exchange,
+                hosts=Hosts(**hosts),
+                pairs=[PAIR],
+                run_dir=folder,
+                name="source",
+                rest=rest,
             )
             await source.start()
             said.send((source.endpoint().path, source.endpoint().token))
@@ -54,7 +61,9 @@ async def tracked(endpoint: Endpoint, pid: int, folder: str) -> tuple[str, float
         async def call(self, *args: object, **options: object) -> Endpoint:
             return endpoint
 
-    tracker = OrderBookTracker(get("binance"), peers=Peers(), data_source="source", run_dir=folder, name="tracker")
+    tracker = OrderBookTracker(
+        get("binance"), peers=Peers(), data_source="source", run_dir=folder, name="tracker"
+    )
     await tracker.start()
     try:
         given(await until(lambda: tracker.ready, 20), "the tracker is ready")
@@ -79,7 +88,9 @@ def test_a_book_is_not_live_5_s_after_its_data_source_stopped(memory: Path) -> N
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     with SandboxProcess("binance", pairs=[PAIR], seed=3, rate=200) as sandbox:
-        process = spawn.Process(target=source_process, args=(sandbox.hosts["binance"], str(memory), theirs))
+        process = spawn.Process(
+            target=source_process, args=(sandbox.hosts["binance"], str(memory), theirs)
+        )
         process.start()
         try:
             given(ours.poll(30), "the data source began")

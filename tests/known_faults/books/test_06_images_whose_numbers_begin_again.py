@@ -1,7 +1,9 @@
-"""A venue that sends whole books begins its numbers again (a restart on its side); the market has halved.
+"""A venue that sends whole books begins its numbers again (a restart on its side); the market has
+halved.
 
-Here Hyperliquid. Right: within 10 s the book shows the new images or is not LIVE. Today every image counts as old;
-after 399 of them (60 s) the book is LIVE at the old price, and nothing was asked for.
+Here Hyperliquid. Right: within 10 s the book shows the new images or is not LIVE. Today every image
+counts as old; after 399 of them (60 s) the book is LIVE at the old price, and nothing was asked
+for.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Eight pairs ask for snapshots, four at a time; one that waits for its turn is delisted meanwhile.
 
-Right: that pair is gone, the data source lives. Today a KeyError of the pair ends the data source and with it every
-book of the shard.
+Right: that pair is gone, the data source lives. Today a KeyError of the pair ends the data source
+and with it every book of the shard.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ NAMES = [f"P{n}-USD" for n in range(8)]
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="KeyError ends the data source when a pair is delisted while its snapshot waits for a slot",
+    reason="a pair that is delisted while its snapshot waits for a slot ends the data source",
 )
 def test_the_data_source_lives_through_a_delisting(memory: Path) -> None:
     async def main() -> str:

@@ -1,7 +1,8 @@
-"""A frame with one number of more than 53 bits goes the slow way through the scanner; malformed levels stand behind it.
+"""A frame with one number of more than 53 bits goes the slow way through the scanner; malformed
+levels stand behind it.
 
-Right: what the fast way refuses, the slow one refuses too. Today all of these make levels; "5" alone becomes price and
-size.
+Right: what the fast way refuses, the slow one refuses too. Today all of these make levels; "5"
+alone becomes price and size.
 """
 
 import pytest

@@ -1,7 +1,8 @@
 """Forty pairs of one venue in four shards, all from one address.
 
-The venue (Coinbase) allows 10 requests a second, with bursts to 15. Right: it never counts more than 15 requests in a
-second. Today each shard has a budget of its own: up to 29 in a second, and the venue refuses some.
+The venue (Coinbase) allows 10 requests a second, with bursts to 15. Right: it never counts more
+than 15 requests in a second. Today each shard has a budget of its own: up to 29 in a second, and
+the venue refuses some.
 """
 
 import collections
@@ -53,11 +54,15 @@ class Limit:
 def test_a_venues_limit_holds_over_all_shards(tmp_path: Path) -> None:
     limit = Limit()
     options = ("--seed", "1", "--rate", "0.3", "--pairs", *PAIRS)
-    with SandboxHere("coinbase", tmp_path, *options, wrap=limit.middleware()) as sandbox:
-        with deployment(sandbox, *PAIRS, keys=True, venue={"pairs_per_shard": 10, "capacity": 256}) as client:
+    with (
+        SandboxHere("coinbase", tmp_path, *options, wrap=limit.middleware()) as sandbox,
+        deployment(
+            sandbox, *PAIRS, keys=True, venue={"pairs_per_shard": 10, "capacity": 256}
+        ) as client,
+    ):
 
-            def all_live() -> bool:
-                return sum(view.state.name == "LIVE" for view in client.books()) == len(PAIRS)
+        def all_live() -> bool:
+            return sum(view.state.name == "LIVE" for view in client.books()) == len(PAIRS)
 
-            until(all_live, 40, every=0.5)
+        until(all_live, 40, every=0.5)
     assert limit.worst <= MOST, f"{limit.worst} in a second, {limit.refused} refused"

@@ -1,7 +1,8 @@
-"""A frame with an update id of 2^64 or more: poison, or a venue that numbers with random 128-bit ids.
+"""A frame with an update id of 2^64 or more: poison, or a venue that numbers with random 128-bit
+ids.
 
-Right: that book breaks and is resynchronised; the data source and the other books live. Today an OverflowError ends
-the data source; if the frame comes again, for ever.
+Right: that book breaks and is resynchronised; the data source and the other books live. Today an
+OverflowError ends the data source; if the frame comes again, for ever.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Sixty books where sixty more files may be opened (a book needs two): 500 books meet the usual soft limit of 1,024.
+"""Sixty books where sixty more files may be opened (a book needs two): 500 books meet the usual
+soft limit of 1,024.
 
-Right: the books that can't be made are refused by name; the others are LIVE; the tracker lives. Today an OSError
-(EMFILE) ends the tracker and with it all its books.
+Right: the books that can't be made are refused by name; the others are LIVE; the tracker lives.
+Today an OSError (EMFILE) ends the tracker and with it all its books.
 """
 
 import asyncio

@@ -1,7 +1,9 @@
-"""A reader of trades falls behind on a busy pair: ten trades and 60,000 changes of the book were sent.
+"""A reader of trades falls behind on a busy pair: ten trades and 60,000 changes of the book were
+sent.
 
-Right: trades() loses nothing that fits into its own queue, or Lagged.missed tells how many trades were missed. Today
-the trades come in the same stream as all changes; after one trade Lagged says that 52,909 were missed.
+Right: trades() loses nothing that fits into its own queue, or Lagged.missed tells how many trades
+were missed. Today the trades come in the same stream as all changes; after one trade Lagged says
+that 52,909 were missed.
 """
 
 import asyncio
@@ -14,7 +16,8 @@ from orderbook.errors import Lagged
 from orderbook.messages import BookDiff, Side, Trade
 from trochil.feeds import read_trades
 
-CHANGES, TRADES = 60_000, 10
+CHANGES = 60_000
+TRADES = 10
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """A public trade whose price is NaN, infinite, negative or beyond float64 (Binance).
 
-Right: refused as the same number in a level is refused; never handed to a program as a trade. Today all four pass as
-prices.
+Right: refused as the same number in a level is refused; never handed to a program as a trade. Today
+all four pass as prices.
 """
 
 import pytest

@@ -1,7 +1,7 @@
 """A program reads one book view in two threads, at Python's usual switch interval.
 
-Right: every reading is one version of the book (here all sizes of version n are n). Today the reader's buffers are
-shared: 194 of 71,224 readings were torn (one thread: none).
+Right: every reading is one version of the book (here all sizes of version n are n). Today the
+reader's buffers are shared: 194 of 71,224 readings were torn (one thread: none).
 """
 
 import threading

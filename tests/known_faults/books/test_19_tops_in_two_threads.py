@@ -1,7 +1,7 @@
 """Two threads call tops(), which "may be called from any thread".
 
-Right: every row is one version of its book (here ask = bid + 1 and both sizes are equal). Today 13,949 rows of 33,255
-tables of 100 books were torn, 4,200 of them crossed (one thread: none).
+Right: every row is one version of its book (here ask = bid + 1 and both sizes are equal). Today
+13,949 rows of 33,255 tables of 100 books were torn, 4,200 of them crossed (one thread: none).
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from trochil.catalogue import Catalogue
 
 class View:
     def __init__(self, name: str, reader: BookReader) -> None:
-        self.venue, self.trading_pair, self.reader = "v", name, reader
+        self.venue = "v"
+        self.trading_pair = name
+        self.reader = reader
 
 
 def publish(book: SharedBook, n: int) -> None:
@@ -31,7 +33,9 @@ def publish(book: SharedBook, n: int) -> None:
 
 
 def torn_rows(table: object) -> int:
-    bid, ask, bids, asks = (table.column(name).to_numpy() for name in ("bid", "ask", "bid_size", "ask_size"))
+    bid, ask, bids, asks = (
+        table.column(name).to_numpy() for name in ("bid", "ask", "bid_size", "ask_size")
+    )
     return int(((ask - bid != 1) | (bids != asks)).sum())
 
 
@@ -43,7 +47,8 @@ def torn_rows(table: object) -> int:
 )
 def test_no_row_of_tops_is_torn_between_two_threads(memory: Path) -> None:
     books = [
-        SharedBook.create(f"{memory}/P{n}.arrow", venue="v", trading_pair="A-B", capacity=64) for n in range(100)
+        SharedBook.create(f"{memory}/P{n}.arrow", venue="v", trading_pair="A-B", capacity=64)
+        for n in range(100)
     ]
     for book in books:
         publish(book, 1)

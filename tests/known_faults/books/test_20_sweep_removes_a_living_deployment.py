@@ -1,8 +1,9 @@
-"""A tracker's process is just restarting, so nobody locks its books; another deployment starts and sweeps.
+"""A tracker's process is just restarting, so nobody locks its books; another deployment starts and
+sweeps.
 
-Each connect and each `trochil status` sweeps what nobody holds. Right: the folder of a living deployment stays; the
-restarted tracker's book is LIVE. Today the folder is removed with the data source's socket in it: STALE for good,
-while everything says "running".
+Each connect and each `trochil status` sweeps what nobody holds. Right: the folder of a living
+deployment stays; the restarted tracker's book is LIVE. Today the folder is removed with the data
+source's socket in it: STALE for good, while everything says "running".
 """
 
 import os
@@ -17,7 +18,8 @@ from tests.known_faults.lab import until
 from tests.known_faults.lab.deployment import deployment, parts
 from trochil.sandbox.process import SandboxProcess
 
-PAIR, TRACKER = "BTC-USDT", "order_book_tracker/binance/0"
+PAIR = "BTC-USDT"
+TRACKER = "order_book_tracker/binance/0"
 
 
 async def dies_and_comes_back(client: Any, memory: Path) -> list[str]:
@@ -46,10 +48,12 @@ async def dies_and_comes_back(client: Any, memory: Path) -> list[str]:
 )
 def test_another_deployments_start_leaves_a_living_one_alone(memory: Path) -> None:
     # a shared memory folder of its own: no other deployment is touched
-    with SandboxProcess("binance", pairs=[PAIR], seed=3, rate=100) as sandbox:
-        with deployment(sandbox, PAIR, shared_memory=str(memory)) as client:
-            view = client.book("binance", PAIR)
-            removed = client._thread.run(dies_and_comes_back(client, memory))
-            live = until(lambda: view.state.name == "LIVE", 15, every=0.2)
-            assert not removed
-            assert live
+    with (
+        SandboxProcess("binance", pairs=[PAIR], seed=3, rate=100) as sandbox,
+        deployment(sandbox, PAIR, shared_memory=str(memory)) as client,
+    ):
+        view = client.book("binance", PAIR)
+        removed = client._thread.run(dies_and_comes_back(client, memory))
+        live = until(lambda: view.state.name == "LIVE", 15, every=0.2)
+        assert not removed
+        assert live

@@ -20,7 +20,8 @@ def test_the_path_of_a_publishers_successor_stays(memory: Path) -> None:
     path = memory / "b.sock"
 
     async def main() -> bool:
-        old, new = Publisher(str(path)), Publisher(str(path))
+        old = Publisher(str(path))
+        new = Publisher(str(path))
         await old.start()
         await new.start()
         await old.close()

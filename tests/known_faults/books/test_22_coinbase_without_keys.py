@@ -1,7 +1,7 @@
 """Coinbase's usual feed needs keys; a newcomer connects without.
 
-Right: the error names what the venue refused (or that keys are needed). Today, after the time-out: "data_source is
-running; tracker is running".
+Right: the error names what the venue refused (or that keys are needed). Today, after the time-out:
+"data_source is running; tracker is running".
 """
 
 from typing import Any

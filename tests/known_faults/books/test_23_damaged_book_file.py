@@ -1,7 +1,7 @@
 """A reader opens a book's file that was cut short by somebody; a book's folder that is a file.
 
-Right: an error of the project's own family. Today pyarrow's ArrowInvalid, and a plain OSError; in a tracker the latter
-ends all its books.
+Right: an error of the project's own family. Today pyarrow's ArrowInvalid, and a plain OSError; in a
+tracker the latter ends all its books.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,11 @@ def raised_by(work: Callable[[], Any]) -> Exception | None:
     return None
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="reading a damaged book raises pyarrow's ArrowInvalid")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="reading a damaged book raises pyarrow's ArrowInvalid",
+)
 def test_reading_a_file_that_was_cut_short_raises_an_error_of_ours(memory: Path) -> None:
     path = memory / "short.arrow"
     path.write_bytes(b"ARROW1")
@@ -31,7 +35,11 @@ def test_reading_a_file_that_was_cut_short_raises_an_error_of_ours(memory: Path)
     assert isinstance(error, TrochilError), repr(error)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a book's folder that is a file raises a plain OSError")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a book's folder that is a file raises a plain OSError",
+)
 def test_a_folder_that_is_a_file_raises_an_error_of_ours(memory: Path) -> None:
     (memory / "venue").touch()
     path = book_path(str(memory), "venue", "A-B")

@@ -1,7 +1,7 @@
 """A program asks for -1 levels, or for the price of a negative volume.
 
-Right: an error that names the argument (ValueError or one of the project's own). Today a RecursionError, and an answer
-of -11.
+Right: an error that names the argument (ValueError or one of the project's own). Today a
+RecursionError, and an answer of -11.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,18 @@ from orderbook.shared import SharedBook
             lambda reader: reader.levels(-1),
             id="depth",
             marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="a negative depth ends in a RecursionError"
+                strict=True,
+                raises=AssertionError,
+                reason="a negative depth ends in a RecursionError",
             ),
         ),
         pytest.param(
             lambda reader: reader.get_quote_volume_for_base_amount(True, -1.0),
             id="volume",
             marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="a negative volume gets a negative answer"
+                strict=True,
+                raises=AssertionError,
+                reason="a negative volume gets a negative answer",
             ),
         ),
     ],

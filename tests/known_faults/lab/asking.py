@@ -1,4 +1,4 @@
-"""A reconciler that asks a venue about one order, again and again, and a clock that a test moves."""
+"""What a reconciler needs to ask a venue about one order, and a clock that a test moves."""
 
 from typing import Any
 

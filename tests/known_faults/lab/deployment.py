@@ -1,4 +1,6 @@
-"""The product from the outside: a sandbox, ``trochil.connect(address="inline")``, and a way to its parts."""
+"""The product from the outside: a sandbox, ``trochil.connect(address="inline")``, and a way to its
+parts.
+"""
 
 import asyncio
 import copy
@@ -25,27 +27,35 @@ def deployment(
     venue: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Iterator[Any]:
-    """A client of everything in this process, on ``sandbox``. ``venue``: more settings of that venue."""
+    """A client of everything in this process, on ``sandbox``; ``venue``: more settings of it."""
     name = sandbox.exchange
     config = copy.deepcopy(sandbox.config) | settings
     config["venues"][name] |= venue or {}
     if state is not None:
         config["state_dir"] = str(state)
     accounts = {name: f"file:{sandbox.keys_file}#default"} if keys else {}
-    with trochil.connect(name, pairs=list(pairs), accounts=accounts, config=config, address="inline") as client:
+    with trochil.connect(
+        name, pairs=list(pairs), accounts=accounts, config=config, address="inline"
+    ) as client:
         yield client
 
 
 def orders_of(sandbox: Any, account: str = "default") -> dict[str, dict[str, Any]]:
     """The venue's own orders by client id."""
-    return {row["client_order_id"]: row for row in sandbox.admin("GET", f"orders?account={account}")}
+    return {
+        row["client_order_id"]: row for row in sandbox.admin("GET", f"orders?account={account}")
+    }
 
 
 class SandboxHere:
-    """The sandbox in a thread of this process: for what its admin door can't do. ``run`` works on its loop."""
+    """The sandbox in a thread of this process, for what its admin door can't do.
+
+    ``run`` works on its loop.
+    """
 
     def __init__(self, exchange: str, folder: Path, *options: str, wrap: Any = None) -> None:
-        self.exchange, self.folder = exchange, folder
+        self.exchange = exchange
+        self.folder = folder
         self.server = build(arguments([exchange, *options]))
         self._wrap = wrap
         self._loop = asyncio.new_event_loop()
@@ -59,7 +69,10 @@ class SandboxHere:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._await(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,4 +1,6 @@
-"""A desk: a market with its user stream as plain objects on this loop, on a sandbox; for any venue, clock and journal."""
+"""A desk: a market with its user stream as plain objects on this loop, on a sandbox; for any venue,
+clock and journal.
+"""
 
 import asyncio
 import dataclasses
@@ -31,7 +33,9 @@ class Desk:
     """What a test touches: the market, its source, and the sandbox's admin door."""
 
     def __init__(self, market: Market, source: UserStreamTrackerDataSource, sandbox: Any) -> None:
-        self.market, self.source, self.sandbox = market, source, sandbox
+        self.market = market
+        self.source = source
+        self.sandbox = sandbox
 
     async def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return await asyncio.to_thread(self.sandbox.admin, method, path, body)
@@ -47,7 +51,9 @@ class Desk:
     async def order(self, placed: dict[str, Any]) -> dict[str, Any]:
         return await self.market.order(placed["client_order_id"])
 
-    async def state(self, placed: dict[str, Any], *states: str, within: float = 15.0) -> dict[str, Any]:
+    async def state(
+        self, placed: dict[str, Any], *states: str, within: float = 15.0
+    ) -> dict[str, Any]:
         """The order, once it is in one of ``states`` and known."""
         async with asyncio.timeout(within):
             while True:
@@ -57,7 +63,9 @@ class Desk:
                 await asyncio.sleep(0.02)
 
     async def venue_orders(self) -> dict[str, dict[str, Any]]:
-        return {row["client_order_id"]: row for row in await self.admin("GET", "orders?account=default")}
+        return {
+            row["client_order_id"]: row for row in await self.admin("GET", "orders?account=default")
+        }
 
     async def venue_state(self, placed: dict[str, Any]) -> str:
         """What the venue says of an order; nothing when it doesn't have it."""
@@ -87,7 +95,8 @@ async def desk(
     folder.mkdir(parents=True, exist_ok=True)
     (name,) = sandbox.hosts
     exchange = exchange or get(name)
-    peers, hosts = Peers(), Hosts(**sandbox.hosts[name])
+    peers = Peers()
+    hosts = Hosts(**sandbox.hosts[name])
     auth = exchange.auth(sandbox.accounts["default"])
     place = {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
@@ -100,7 +109,9 @@ async def desk(
             clock=clock,
             **place,
         )
-        tracker = UserStreamTracker(exchange, peers=peers, data_source="source", name="tracker", **place)
+        tracker = UserStreamTracker(
+            exchange, peers=peers, data_source="source", name="tracker", **place
+        )
         market = Market(
             exchange,
             account="default",
@@ -108,7 +119,9 @@ async def desk(
             peers=peers,
             user_stream_tracker="tracker",
             name="market",
-            journal=Journal(journal or f"sqlite:///{folder}/journal.db", venue=name, account="default"),
+            journal=Journal(
+                journal or f"sqlite:///{folder}/journal.db", venue=name, account="default"
+            ),
             books=lambda pair: (_ for _ in ()).throw(NotReady(pair)),
             clock=clock,
             checkpoint=checkpoint or (lambda point: None),
@@ -129,7 +142,10 @@ async def desk(
 
 
 async def use_up(market: Market, name: str, used: int, first: float, last: float) -> None:
-    """Let a limit's window be ``used`` by others, at a moment when it ends in ``first`` to ``last`` seconds."""
+    """Let a limit's window be ``used`` by others.
+
+    At a moment when it ends in ``first`` to ``last`` seconds.
+    """
     window = market._rest._budget._windows[name]
     if window.limit.aligned:
         while not first <= window.limit.per - market._rest.now() % window.limit.per <= last:

@@ -1,4 +1,6 @@
-"""A data source and a tracker as plain objects on this loop, on a venue that does what a test tells it."""
+"""A data source and a tracker as plain objects on this loop, on a venue that does what a test tells
+it.
+"""
 
 import asyncio
 import contextlib

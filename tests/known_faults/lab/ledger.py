@@ -13,7 +13,9 @@ from exchanges.orders import Fill, InFlightOrder, TradingRule
 from orderbook.messages import Side
 
 STEP = Decimal("0.01")
-RULE = TradingRule(trading_pair="A-B", symbol="AB", base="A", quote="B", price_tick=STEP, size_step=STEP)
+RULE = TradingRule(
+    trading_pair="A-B", symbol="AB", base="A", quote="B", price_tick=STEP, size_step=STEP
+)
 
 
 @contextlib.contextmanager
@@ -41,5 +43,10 @@ def order_of(client_id: str = "x", amount: int = 1, **more: Any) -> InFlightOrde
 
 def fill_of(number: int, exchange_id: str = "9", **more: Any) -> Fill:
     """One A for 2 B."""
-    terms = {"symbol": "AB", "trade_id": str(number), "exchange_order_id": exchange_id, "side": Side.BUY}
+    terms = {
+        "symbol": "AB",
+        "trade_id": str(number),
+        "exchange_order_id": exchange_id,
+        "side": Side.BUY,
+    }
     return Fill(**terms, price=Decimal(2), amount=Decimal(1), time=number, **more)

@@ -19,8 +19,10 @@ def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 def track(feed: Any, memory: Path, capacity: int = 8192) -> tuple[Track, SharedBook, list[Any]]:
-    """What turns a feed's messages into a book, on a real shared book; and the snapshots that it asks for."""
+    """What turns messages into a book, the book (a shared one), the snapshots that it asks for."""
     path = f"{memory}/x/A.arrow"
-    book = SharedBook.create(path, venue="x", trading_pair="A-B", capacity=capacity, max_depth=feed.depth)
+    book = SharedBook.create(
+        path, venue="x", trading_pair="A-B", capacity=capacity, max_depth=feed.depth
+    )
     asked: list[Any] = []
     return Track(book, feed, asked.append, lambda message, at: None, lambda pair: None), book, asked

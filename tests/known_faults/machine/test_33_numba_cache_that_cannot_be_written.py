@@ -1,8 +1,9 @@
-"""A container without root, or with a read-only image: the folder of the code can't be written, there is no home.
+"""A container without root, or with a read-only image: the folder of the code can't be written,
+there is no home.
 
-(numba/numba #4032 #4908 #5566, LMCache/LMCache #4597: "no locator available".) Right: the books work without a cache,
-or the error and the documentation name the remedy (NUMBA_CACHE_DIR). Today importing fails with numba's own error, and
-no document names the variable.
+(numba/numba #4032 #4908 #5566, LMCache/LMCache #4597: "no locator available".) Right: the books
+work without a cache, or the error and the documentation name the remedy (NUMBA_CACHE_DIR). Today
+importing fails with numba's own error, and no document names the variable.
 """
 
 import os
@@ -31,9 +32,17 @@ def used_read_only(**more: str) -> tuple[int, str]:
     """(exit code, what was said) of a program that uses a book where our code can't be written."""
     need_mounts()
     code = Path(book.__file__).parent
-    read_only = f'mount --bind "{code}" "{code}" && mount -o remount,ro,bind "{code}" && exec {sys.executable} -c "$USE"'
+    read_only = (
+        f'mount --bind "{code}" "{code}" && mount -o remount,ro,bind "{code}"'
+        f' && exec {sys.executable} -c "$USE"'
+    )
     path = f"{code.parent}:{ROOT}"
-    environment = {"HOME": "/proc/none", "PATH": os.environ["PATH"], "USE": USE, "PYTHONPATH": path} | more
+    environment = {
+        "HOME": "/proc/none",
+        "PATH": os.environ["PATH"],
+        "USE": USE,
+        "PYTHONPATH": path,
+    } | more
     command = [*UNSHARE, "sh", "-c", read_only]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
@@ -62,7 +71,9 @@ def test_books_work_with_a_cache_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="no document names the variable that says where numba's cache is"
+    strict=True,
+    raises=AssertionError,
+    reason="no document names the variable that says where numba's cache is",
 )
 def test_the_documentation_names_the_remedy() -> None:
     documents = [ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")]

@@ -1,8 +1,8 @@
 """An address of Ray where nothing answers: minutes of silence (ray-project/ray #22413).
 
-Right: connect with such an explicit address raises a named error within 60 s. Today nothing is heard for minutes (490 s
-seen); Ray tries again and again. (A stale record of a cluster that crashed is passed over in two seconds: the probe is
-made for the recorded address only.)
+Right: connect with such an explicit address raises a named error within 60 s. Today nothing is
+heard for minutes (490 s seen); Ray tries again and again. (A stale record of a cluster that crashed
+is passed over in two seconds: the probe is made for the recorded address only.)
 """
 
 import os

@@ -1,7 +1,7 @@
 """One pair of the configuration is not listed any more (ccxt/ccxt #20131).
 
-Right: the listed pair works; the missing one is named to whoever asks for it. Today connect raises BadPair for the
-whole list. (A judgement: it is named, and may be meant.)
+Right: the listed pair works; the missing one is named to whoever asks for it. Today connect raises
+BadPair for the whole list. (A judgement: it is named, and may be meant.)
 """
 
 from typing import Any

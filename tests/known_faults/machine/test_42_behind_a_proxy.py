@@ -1,8 +1,8 @@
 """Places where a venue is reached through a proxy only (bmoscon/cryptofeed #1002).
 
-(Also sammchardy/python-binance #1312, binance/binance-connector-python #131.) Right: REST and sockets go to the proxy
-that the environment names. (A setting instead would be right too: then give it here.) Today neither does; there is no
-setting.
+(Also sammchardy/python-binance #1312, binance/binance-connector-python #131.) Right: REST and
+sockets go to the proxy that the environment names. (A setting instead would be right too: then give
+it here.) Today neither does; there is no setting.
 """
 
 import asyncio
@@ -37,7 +37,9 @@ async def open_a_socket() -> None:
 
 @pytest.mark.slow
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="neither REST nor sockets go to a proxy, and no setting names one"
+    strict=True,
+    raises=AssertionError,
+    reason="neither REST nor sockets go to a proxy, and no setting names one",
 )
 @pytest.mark.parametrize(
     "work", [pytest.param(ask_by_rest, id="REST"), pytest.param(open_a_socket, id="sockets")]

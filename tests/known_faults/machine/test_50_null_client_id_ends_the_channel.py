@@ -1,7 +1,8 @@
 """A venue tells an order whose client id is null (OKX "clOrdId": null).
 
-Right: the order reaches whoever listens, with an empty id; or the frame is refused where it is read. The channel lives.
-Today it passes parse, is published, and breaks the subscriber's connection with a ValidationError.
+Right: the order reaches whoever listens, with an empty id; or the frame is refused where it is
+read. The channel lives. Today it passes parse, is published, and breaks the subscriber's connection
+with a ValidationError.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ ROW = {
 
 
 async def heard(folder: Path, messages: list[UserMessage]) -> list[str]:
-    """What a subscriber got of these: "Reset" each time its connection began, "message" for a batch."""
+    """What a subscriber got: "Reset" each time its connection began, "message" for a batch."""
     publisher = Publisher(str(folder / "x.sock"))
     await publisher.start()
     got: list[str] = []

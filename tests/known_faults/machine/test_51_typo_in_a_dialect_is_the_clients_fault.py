@@ -1,7 +1,9 @@
-"""A sandbox dialect's own table names a fact that things don't have (a typo: "lst" for "last", "stat" for "status").
+"""A sandbox dialect's own table names a fact that things don't have (a typo: "lst" for "last",
+"stat" for "status").
 
-Right: it is the sandbox's fault: an HTTP 500 (or an error when the dialect is loaded), and no order is taken meanwhile.
-Today the client is told 400 "Illegal parameter"; a typo in what an event tells is a 400 after the order was committed.
+Right: it is the sandbox's fault: an HTTP 500 (or an error when the dialect is loaded), and no order
+is taken meanwhile. Today the client is told 400 "Illegal parameter"; a typo in what an event tells
+is a 400 after the order was committed.
 """
 
 import asyncio
@@ -28,7 +30,9 @@ def wrong_lookup() -> type[binance.Dialect]:
     wrong = dialect.lookup(TICKER, "ticker", "symbol lastPrice=lst", pair="symbol")
 
     class Wrong(binance.Dialect):
-        lookups = tuple(wrong if "ticker" in entry.path else entry for entry in binance.Dialect.lookups)
+        lookups = tuple(
+            wrong if "ticker" in entry.path else entry for entry in binance.Dialect.lookups
+        )
 
     return Wrong
 
@@ -51,9 +55,17 @@ async def ask(kind: type[binance.Dialect]) -> tuple[int, int, int]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     base = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v3"
-    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+    order = {
+        "symbol": "BTCUSDT",
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "0.01",
+    }
     query = urlencode(order | {"price": "30000.00", "timestamp": int(time.time() * 1000)})
-    signature = hmac.new(account.keys["api_secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(
+        account.keys["api_secret"].encode(), query.encode(), hashlib.sha256
+    ).hexdigest()
     async with aiohttp.ClientSession(headers={"X-MBX-APIKEY": account.keys["api_key"]}) as session:
         async with session.get(f"{base}/ticker/24hr?symbol=BTCUSDT") as said:
             ticker = said.status
@@ -68,7 +80,9 @@ def test_without_a_typo_both_are_answered() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a typo in a dialect's lookup is told as the client's fault"
+    strict=True,
+    raises=AssertionError,
+    reason="a typo in a dialect's lookup is told as the client's fault",
 )
 def test_a_typo_in_a_lookup_is_no_fault_of_the_client() -> None:
     found, refused = tried(lambda: asyncio.run(ask(wrong_lookup())))
@@ -76,7 +90,9 @@ def test_a_typo_in_a_lookup_is_no_fault_of_the_client() -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a typo in a dialect's tell refuses an order that was taken"
+    strict=True,
+    raises=AssertionError,
+    reason="a typo in a dialect's tell refuses an order that was taken",
 )
 def test_a_typo_in_a_tell_refuses_no_order_that_was_taken() -> None:
     found, refused = tried(lambda: asyncio.run(ask(wrong_tell())))

@@ -1,7 +1,7 @@
 """300 orders to ask about one by one, three requests in a hundred fail.
 
-Right: the reconciliation ends within 2,000 requests (what was answered is evidence by itself and is kept). Today every
-failure begins the whole cycle anew; it practically never ends.
+Right: the reconciliation ends within 2,000 requests (what was answered is evidence by itself and is
+kept). Today every failure begins the whole cycle anew; it practically never ends.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from exchanges.orders import InFlightOrder, OrderState, OrderUpdate
 from orderbook.errors import Disconnected
 from tests.known_faults.lab.ledger import journal_at, ledger_on, order_of
 
-ORDERS, REQUESTS = 300, 2000
+ORDERS = 300
+REQUESTS = 2000
 
 
 class Rest:
@@ -71,7 +72,11 @@ async def reconciled(folder: Path) -> tuple[bool, int, int]:
     """(whether it ended, requests, cycles begun)"""
     with journal_at(folder) as journal:
         for n in range(ORDERS):
-            more = {"state": OrderState.OPEN, "exchange_order_id": str(n + 1), "created": time.time_ns()}
+            more = {
+                "state": OrderState.OPEN,
+                "exchange_order_id": str(n + 1),
+                "created": time.time_ns(),
+            }
             await journal.intend(order_of(f"o{n}", **more), f"i{n}")
         ledger = ledger_on(journal)
         await ledger.load()

@@ -1,9 +1,9 @@
 """An order waits in our own budget (others have used Binance's weight, as 100 book snapshots do).
 
-Meanwhile the venue is asked about it, and denies it, of course. (A short visibility makes this short; with the usual
-10 s it is the same.) Right: an order that was told as failed is never sent: a strategy that places it again would hold
-it twice. Today: "not_placed: the venue denied it 3 times", event failure; then it is sent, the venue has it open,
-event created.
+Meanwhile the venue is asked about it, and denies it, of course. (A short visibility makes this
+short; with the usual 10 s it is the same.) Right: an order that was told as failed is never sent: a
+strategy that places it again would hold it twice. Today: "not_placed: the venue denied it 3 times",
+event failure; then it is sent, the venue has it open, event created.
 """
 
 import asyncio

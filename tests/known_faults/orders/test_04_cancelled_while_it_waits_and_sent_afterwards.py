@@ -1,7 +1,7 @@
 """An order waits in our own budget; the strategy cancels it meanwhile.
 
-Right: what was cancelled before it left is never sent. Today it is told as failed, then sent all the same, and only
-then cancelled at the venue.
+Right: what was cancelled before it left is never sent. Today it is told as failed, then sent all
+the same, and only then cancelled at the venue.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
-"""A market's process is stopped (SIGSTOP) between its journal and its request; a younger market begins meanwhile.
+"""A market's process is stopped (SIGSTOP) between its journal and its request; a younger market
+begins meanwhile.
 
-The younger one begins with the same journal, asks about the order, tells it as not placed. Then the old process goes
-on. Right: the order of the fenced market never reaches the venue. Today it does (the epoch is checked at appends, not
-at the send): events failure, then created.
+The younger one begins with the same journal, asks about the order, tells it as not placed. Then the
+old process goes on. Right: the order of the fenced market never reaches the venue. Today it does
+(the epoch is checked at appends, not at the send): events failure, then created.
 """
 
 import asyncio
@@ -23,8 +24,11 @@ from trochil.sandbox.process import SandboxProcess
 class Far:
     """A sandbox of another process."""
 
-    def __init__(self, hosts: dict[str, dict[str, str]], accounts: dict[str, dict[str, str]]) -> None:
-        self.hosts, self.accounts = hosts, accounts
+    def __init__(
+        self, hosts: dict[str, dict[str, str]], accounts: dict[str, dict[str, str]]
+    ) -> None:
+        self.hosts = hosts
+        self.accounts = accounts
 
 
 def old_market(sandbox: Far, folder: Path, journal: str, said: Connection) -> None:
@@ -35,8 +39,12 @@ def old_market(sandbox: Far, folder: Path, journal: str, said: Connection) -> No
             os.kill(os.getpid(), signal.SIGSTOP)
 
     async def main() -> None:
-        async with desk(sandbox, folder, journal=journal, exchange=impatient(), checkpoint=point) as at:
-            at.market.failed.add_done_callback(lambda future: os._exit(1))  # as the actor's process does
+        async with desk(
+            sandbox, folder, journal=journal, exchange=impatient(), checkpoint=point
+        ) as at:
+            at.market.failed.add_done_callback(
+                lambda future: os._exit(1)
+            )  # as the actor's process does
             said.send("ready")
             await at.place("a")
             await asyncio.sleep(20)

@@ -1,9 +1,10 @@
-"""The journal fails for a moment (a full disk) while two tasks write fills of one order; then there is space again.
+"""The journal fails for a moment (a full disk) while two tasks write fills of one order; then there
+is space again.
 
-One is the stream's fill, the other the answer to a question. (The failure is injected where the write would fail; the
-rest is the product's own.) Right: both fills end in the journal; each event is told once: created, filled, filled,
-completed. Today, when both fail, one fill and two events are gone for good; when only the first fails, "completed" is
-told twice.
+One is the stream's fill, the other the answer to a question. (The failure is injected where the
+write would fail; the rest is the product's own.) Right: both fills end in the journal; each event
+is told once: created, filled, filled, completed. Today, when both fail, one fill and two events are
+gone for good; when only the first fails, "completed" is told twice.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ class FullDisk(Journal):
     fails: tuple[bool, ...] = ()
 
     async def record(self, order: Any, fills: Any, events: Any) -> Any:
-        fail, self.fails = self.fails[:1] == (True,), self.fails[1:]
+        fail = self.fails[:1] == (True,)
+        self.fails = self.fails[1:]
         await asyncio.sleep(0.01)
         if fail:
             raise JournalError("the journal can't be written: database or disk is full")
@@ -55,19 +57,25 @@ async def written(folder: Path, fails: tuple[bool, ...]) -> tuple[list[str], dic
             (True, True),
             id="both fail",
             marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="a fill is lost when two writes of one order fail"
+                strict=True,
+                raises=AssertionError,
+                reason="a fill is lost when two writes of one order fail",
             ),
         ),
         pytest.param(
             (True, False),
             id="the first fails",
             marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="events are told twice when one write of two fails"
+                strict=True,
+                raises=AssertionError,
+                reason="events are told twice when one write of two fails",
             ),
         ),
     ],
 )
-def test_both_fills_are_written_and_each_event_is_told_once(tmp_path: Path, fails: tuple[bool, ...]) -> None:
+def test_both_fills_are_written_and_each_event_is_told_once(
+    tmp_path: Path, fails: tuple[bool, ...]
+) -> None:
     fills, kinds = asyncio.run(written(tmp_path, fails))
     assert fills == ["1", "2"]
     assert kinds == {"created": 1, "filled": 2, "completed": 1}

@@ -1,7 +1,7 @@
 """Another process holds the journal's write lock: a backup, VACUUM, a forgotten sqlite3 shell.
 
-Right: three cancels reach the venue within 5 s. Today each waits 10 s for the journal, one after another: 20, 30 and
-40 s (100 orders: a quarter of an hour).
+Right: three cancels reach the venue within 5 s. Today each waits 10 s for the journal, one after
+another: 20, 30 and 40 s (100 orders: a quarter of an hour).
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""The journal is locked for 11 s; meanwhile the stream tells of an order that somebody placed by hand.
+"""The journal is locked for 11 s; meanwhile the stream tells of an order that somebody placed by
+hand.
 
-Right: the market lives; the event is taken up once the journal is free. Today a JournalError is caught nowhere; the
-market fails after 10 s.
+Right: the market lives; the event is taken up once the journal is free. Today a JournalError is
+caught nowhere; the market fails after 10 s.
 """
 
 import asyncio
@@ -22,7 +23,8 @@ from trochil.sandbox.process import SandboxProcess
 )
 def test_the_market_lives_through_a_locked_journal(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[str, bool]:
-        ours, others = tmp_path / "ours", tmp_path / "by hand"
+        ours = tmp_path / "ours"
+        others = tmp_path / "by hand"
         async with desk(sandbox, ours) as at, desk(sandbox, others) as by_hand:
             await at.state(await at.place("mine"), "open")
             lock = sqlite3.connect(ours / "journal.db", isolation_level=None)

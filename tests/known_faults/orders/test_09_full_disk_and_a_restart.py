@@ -1,7 +1,8 @@
 """The disk with the journal is full, orders are open; the market's process restarts.
 
-(A small tmpfs in a mount namespace of its own.) Right: the restarted market can still list and cancel what is open; no
-new order is taken. Today it can't open its journal (ConfigError) and so does not start: nothing here can cancel.
+(A small tmpfs in a mount namespace of its own.) Right: the restarted market can still list and
+cancel what is open; no new order is taken. Today it can't open its journal (ConfigError) and so
+does not start: nothing here can cancel.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def on_a_full_disk(sandbox: SandboxProcess, folder: Path, small: Path) -> dict[str, Any]:
-    """What became of an order that was cancelled while the disk was full, and of the others after a restart."""
+    """What became of an order cancelled while the disk was full, and of others after a restart."""
     address = f"sqlite:///{small}/journal.db"
     found: dict[str, Any] = {}
     async with desk(sandbox, folder / "first", journal=address) as at:
@@ -59,7 +60,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What happened in a process that has a small disk of its own."""
     need_mounts()
     command = [*UNSHARE, sys.executable, "-m", __name__, str(tmp_path_factory.mktemp("disk"))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     given(done.returncode == 0, done.stderr[-2000:])
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said

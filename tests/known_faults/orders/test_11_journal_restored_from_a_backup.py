@@ -1,7 +1,8 @@
-"""The state folder is restored from a backup after an order was placed and filled. The next order's request is lost.
+"""The state folder is restored from a backup after an order was placed and filled. The next order's
+request is lost.
 
-Right: the new order is not filled (it was never sent); its id is not the old one's. Today ids begin at the backup's
-number again; the question about the new order finds the old one: "filled 0.30000".
+Right: the new order is not filled (it was never sent); its id is not the old one's. Today ids begin
+at the backup's number again; the question about the new order finds the old one: "filled 0.30000".
 """
 
 import shutil
@@ -23,7 +24,8 @@ PAIR = "BTC-USDT"
     reason="a journal restored from a backup gives the ids of lost orders again",
 )
 def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
-    state, backup = tmp_path / "state", tmp_path / "backup"
+    state = tmp_path / "state"
+    backup = tmp_path / "backup"
     with SandboxProcess("binance", pairs=[PAIR], rate=5, seed=2) as sandbox:
         with deployment(sandbox, PAIR, keys=True, state=state) as client:
             client.market("binance").wait_ready(30)

@@ -1,8 +1,8 @@
 """The local clock is 60 s ahead (Kraken, which tells no time); the stream loses a fill.
 
-Fills are asked for from the order's creation by OUR clock on: after the fill. Right: the fill is found within 20 s, as
-with a right clock. Today: filled but never complete, no event, no fill booked; the question is repeated until the
-counter is used up.
+Fills are asked for from the order's creation by OUR clock on: after the fill. Right: the fill is
+found within 20 s, as with a right clock. Today: filled but never complete, no event, no fill
+booked; the question is repeated until the counter is used up.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ async def found(sandbox: SandboxProcess, folder: Path, skew: float) -> tuple[boo
             marks=pytest.mark.xfail(
                 strict=True,
                 raises=AssertionError,
-                reason="fills are asked for from a time by our own clock on, after the fill where it is ahead",
+                reason="where our own clock is ahead, fills are asked for from a time after them on",
             ),
         ),
     ],

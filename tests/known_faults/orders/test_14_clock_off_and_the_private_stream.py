@@ -1,7 +1,8 @@
 """The local clock is wrong by 60 s, the venue's is right (Binance).
 
-Right: the private stream logs in by the venue's clock as REST does; the market is ready within 12 s. Today "Invalid
-timestamp" for ever: the stream signs with a clock whose offset is read for signed REST requests only.
+Right: the private stream logs in by the venue's clock as REST does; the market is ready within 12
+s. Today "Invalid timestamp" for ever: the stream signs with a clock whose offset is read for signed
+REST requests only.
 """
 
 import asyncio

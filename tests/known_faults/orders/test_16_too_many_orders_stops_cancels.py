@@ -1,4 +1,5 @@
-"""Binance answers an order with 429 and -1015 "Too many new orders": cancels stay allowed; there is no Retry-After.
+"""Binance answers an order with 429 and -1015 "Too many new orders": cancels stay allowed; there is
+no Retry-After.
 
 Right: a cancel is sent at once. Today everything is refused here for 10 s, cancels too.
 """
@@ -21,14 +22,18 @@ TOO_MANY = {"code": -1015, "msg": "Too many new orders; current limit is 50 orde
 
 
 async def methods_seen() -> list[str]:
-    """The methods of the requests that come to the venue when an order is refused and one is cancelled."""
+    """The methods that come to the venue when an order is refused and then cancelled."""
     seen: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
         seen.append(request.method)
         if request.path.endswith("/time"):
             return web.json_response({"serverTime": int(time.time() * 1000)})
-        return web.json_response(TOO_MANY, status=429) if request.method == "POST" else web.json_response({})
+        return (
+            web.json_response(TOO_MANY, status=429)
+            if request.method == "POST"
+            else web.json_response({})
+        )
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handle)

@@ -1,4 +1,5 @@
-"""Kraken allows 20 counters in 40 s; our window begins with its first request and forgets all when it ends.
+"""Kraken allows 20 counters in 40 s; our window begins with its first request and forgets all when
+it ends.
 
 Right: never more than 20 in any 40 s. Today: 39, all within 1.1 s.
 """

@@ -1,7 +1,7 @@
 """Two fills of orders that aren't in memory; the venue has archived the first order and denies it.
 
-Right: the second one is adopted and its fill booked within 50 looks. Today only the first is ever asked about, at each
-look, for ever.
+Right: the second one is adopted and its fill booked within 50 looks. Today only the first is ever
+asked about, at each look, for ever.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from orderbook.errors import NotFound
 from orderbook.messages import Side
 from tests.known_faults.lab.ledger import fill_of, journal_at, ledger_on
 
-ARCHIVED, KNOWN = "100", "200"
+ARCHIVED = "100"
+KNOWN = "200"
 
 
 class Rest:

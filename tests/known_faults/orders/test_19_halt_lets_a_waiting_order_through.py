@@ -1,6 +1,8 @@
-"""An order waits at the market's gate (the private stream reconnects); the operator halts the deployment.
+"""An order waits at the market's gate (the private stream reconnects); the operator halts the
+deployment.
 
-Right: the order is refused, or never sent. Today it passes after halt(): halted, and open at the venue.
+Right: the order is refused, or never sent. Today it passes after halt(): halted, and open at the
+venue.
 """
 
 import asyncio

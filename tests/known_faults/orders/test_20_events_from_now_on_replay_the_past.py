@@ -1,7 +1,7 @@
 """A strategy listens to events() "from now on"; the journal holds 6,000 events of yesterday.
 
-Right: nothing is told before something happens. Today 5,000 old events come as new, the first of them "filled": a
-strategy books them again.
+Right: nothing is told before something happens. Today 5,000 old events come as new, the first of
+them "filled": a strategy books them again.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from orderbook.messages import Side
 from tests.known_faults.lab.deployment import deployment
 from trochil.sandbox.process import SandboxProcess
 
-PAIR, ORDERS = "BTC-USDT", 2000
+PAIR = "BTC-USDT"
+ORDERS = 2000
 
 
 async def yesterday(address: str) -> None:
@@ -38,10 +39,14 @@ async def yesterday(address: str) -> None:
             filled=Decimal(1),
             **terms,
         )
-        order.fills["t"] = Fill(symbol="BTCUSDT", trade_id=f"t{n}", exchange_order_id=str(n), **terms)
+        order.fills["t"] = Fill(
+            symbol="BTCUSDT", trade_id=f"t{n}", exchange_order_id=str(n), **terms
+        )
         await journal.intend(order, client_id)
         told = {"client_order_id": client_id, "trading_pair": PAIR, "side": "buy"}
-        await journal.record(order, [], [told | {"kind": kind} for kind in ("created", "filled", "completed")])
+        await journal.record(
+            order, [], [told | {"kind": kind} for kind in ("created", "filled", "completed")]
+        )
     journal.close()
 
 
@@ -55,18 +60,20 @@ def test_nothing_is_told_before_something_happens(tmp_path: Path) -> None:
     (tmp_path / "listens").mkdir(mode=0o700)
     asyncio.run(yesterday(f"sqlite:///{tmp_path}/listens/journal.db"))
     got: list[Any] = []
-    with SandboxProcess("binance", pairs=[PAIR], rate=5, seed=2) as sandbox:
-        with deployment(sandbox, PAIR, keys=True, state=tmp_path, deployment="listens") as client:
-            market = client.market("binance")
-            market.wait_ready(30)
-            stream = market.events()
+    with (
+        SandboxProcess("binance", pairs=[PAIR], rate=5, seed=2) as sandbox,
+        deployment(sandbox, PAIR, keys=True, state=tmp_path, deployment="listens") as client,
+    ):
+        market = client.market("binance")
+        market.wait_ready(30)
+        stream = market.events()
 
-            def listen() -> None:
-                with contextlib.suppress(Exception):  # the client is closed under it at the end
-                    for event in stream:
-                        got.append(event)
+        def listen() -> None:
+            with contextlib.suppress(Exception):  # the client is closed under it at the end
+                for event in stream:
+                    got.append(event)
 
-            threading.Thread(target=listen, daemon=True).start()
-            time.sleep(3)
-            told = len(got)
+        threading.Thread(target=listen, daemon=True).start()
+        time.sleep(3)
+        told = len(got)
     assert told == 0, f"{told} events, first {got[0].number} {got[0].kind} {got[0].client_order_id}"

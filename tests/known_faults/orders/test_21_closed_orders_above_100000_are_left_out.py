@@ -1,6 +1,7 @@
 """A journal of 100,500 orders; a program asks for all of them.
 
-Right: all of them, or an error, or an answer that says where it goes on. Today: 100,000, without a word.
+Right: all of them, or an error, or an answer that says where it goes on. Today: 100,000, without a
+word.
 """
 
 import asyncio

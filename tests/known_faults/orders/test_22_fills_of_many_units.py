@@ -21,7 +21,10 @@ FAULT = pytest.mark.xfail(
 
 @pytest.mark.parametrize(
     "amount",
-    [pytest.param("9999999999", id="ten digits"), pytest.param("12345678901", id="eleven digits", marks=FAULT)],
+    [
+        pytest.param("9999999999", id="ten digits"),
+        pytest.param("12345678901", id="eleven digits", marks=FAULT),
+    ],
 )
 def test_fills_gives_amounts_of_many_units(amount: str) -> None:
     row = {

@@ -1,6 +1,7 @@
 """A reconciliation is cancelled (the stream reconnects a second time) while it writes a fill.
 
-Right: listeners hear of the fill once, as the journal has it. Today the journal has it, the listeners never hear it.
+Right: listeners hear of the fill once, as the journal has it. Today the journal has it, the
+listeners never hear it.
 """
 
 import asyncio

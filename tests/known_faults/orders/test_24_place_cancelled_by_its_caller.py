@@ -1,7 +1,7 @@
 """A caller gives up (its own time-out) between journal and send.
 
-Right: the order is in the list of open orders until the venue has been asked, and ends as not placed. Today it is in
-the journal for good, in no list until a restart.
+Right: the order is in the list of open orders until the venue has been asked, and ends as not
+placed. Today it is in the journal for good, in no list until a restart.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from trochil.sandbox.process import SandboxProcess
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="an order whose caller gave up between journal and send is in the journal and in no list",
+    reason="an order whose caller gave up between journal and send is listed nowhere",
 )
 def test_what_the_journal_calls_open_is_listed(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[set[str], set[str]]:

@@ -1,7 +1,8 @@
 """Coinbase's level2 channel begins with the whole book. BTC-USD's is larger than many buffers.
 
-(ccxt/ccxt #23597: its snapshot passes 4 MiB.) Right: a snapshot of 20,001 or 35,000 levels a side makes the book LIVE,
-as one of 20,000 does. Today from 20,001 levels on it counts as malformed, and the book stays SYNCING for ever.
+(ccxt/ccxt #23597: its snapshot passes 4 MiB.) Right: a snapshot of 20,001 or 35,000 levels a side
+makes the book LIVE, as one of 20,000 does. Today from 20,001 levels on it counts as malformed, and
+the book stays SYNCING for ever.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """Hyperliquid's spot listing holds pairs whose tokens it doesn't list: 19 of them on its testnet.
 
-(hyperliquid-dex/hyperliquid-python-sdk #275.) Right: those pairs are left out, the readable ones are listed. Today a
-KeyError: no market of the venue can be read, so there is no book and no order at all.
+(hyperliquid-dex/hyperliquid-python-sdk #275.) Right: those pairs are left out, the readable ones
+are listed. Today a KeyError: no market of the venue can be read, so there is no book and no order
+at all.
 """
 
 import pytest

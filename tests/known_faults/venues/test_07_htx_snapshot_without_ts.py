@@ -1,7 +1,8 @@
-"""HTX documents the answer to a request for a snapshot without the field "ts"; the market-by-price feed asks for one.
+"""HTX documents the answer to a request for a snapshot without the field "ts"; the market-by-price
+feed asks for one.
 
-Right: a snapshot in the documented form makes the book LIVE. Today a KeyError 'ts': the default book of HTX never
-becomes LIVE on such an answer.
+Right: a snapshot in the documented form makes the book LIVE. Today a KeyError 'ts': the default
+book of HTX never becomes LIVE on such an answer.
 """
 
 from pathlib import Path

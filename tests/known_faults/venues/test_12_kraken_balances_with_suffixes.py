@@ -1,7 +1,9 @@
-"""Kraken pays rewards on spot balances and then names the holding XBT.F or ETH.F; it is tradable at once.
+"""Kraken pays rewards on spot balances and then names the holding XBT.F or ETH.F; it is tradable at
+once.
 
-(hummingbot/hummingbot #7052: "BTC balance is too low".) Right: XBT.F counts as BTC, ETH.F as ETH; ETH.S (staked,
-bonded) does not. Today XBT.F and ETH.F stand beside BTC and ETH as assets of their own.
+(hummingbot/hummingbot #7052: "BTC balance is too low".) Right: XBT.F counts as BTC, ETH.F as ETH;
+ETH.S (staked, bonded) does not. Today XBT.F and ETH.F stand beside BTC and ETH as assets of their
+own.
 """
 
 import contextlib
@@ -40,7 +42,10 @@ def test_other_assets_are_as_they_are_named() -> None:
 )
 @pytest.mark.parametrize(
     ("asset", "total"),
-    [pytest.param("BTC", "0.0020", id="XXBT and XBT.F"), pytest.param("ETH", "0.03", id="ETH.F without ETH.S")],
+    [
+        pytest.param("BTC", "0.0020", id="XXBT and XBT.F"),
+        pytest.param("ETH", "0.03", id="ETH.F without ETH.S"),
+    ],
 )
 def test_a_holding_with_rewards_counts_as_the_asset(asset: str, total: str) -> None:
     assert totals().get(asset) == Decimal(total)

@@ -1,7 +1,8 @@
 """A venue adds a word to its order states (Coinbase's "canceling", ccxt/ccxt #4017).
 
-(One row of 979 in nautechsystems/nautilus_trader #1437, also #3922 and #4325.) Right: one open order with an unknown
-word does not hide the other open orders of the account. Today none of the rows is read, at any of the six venues.
+(One row of 979 in nautechsystems/nautilus_trader #1437, also #3922 and #4325.) Right: one open
+order with an unknown word does not hide the other open orders of the account. Today none of the
+rows is read, at any of the six venues.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,13 @@ STEP = Decimal("0.01")
 def rules(pair: str, symbol: str, *aliases: str) -> dict[str, TradingRule]:
     base, quote = pair.split("-")
     rule = TradingRule(
-        trading_pair=pair, symbol=symbol, base=base, quote=quote, price_tick=STEP, size_step=STEP, aliases=aliases
+        trading_pair=pair,
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        price_tick=STEP,
+        size_step=STEP,
+        aliases=aliases,
     )
     return {pair: rule}
 

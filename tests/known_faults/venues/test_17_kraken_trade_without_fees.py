@@ -1,7 +1,7 @@
 """Kraken marks "fees" of a trade as conditional; some trades come without (askmike/gekko #2336).
 
-Right: a trade that names no fee has paid none as far as we know: 0, not the fee of the trade before it. Today the fee
-of the trade before is booked once more.
+Right: a trade that names no fee has paid none as far as we know: 0, not the fee of the trade before
+it. Today the fee of the trade before is booked once more.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
-"""A venue said "not found" of orders that stood open, and the bot forgot them (hummingbot/hummingbot #3571, Coinbase).
+"""A venue said "not found" of orders that stood open, and the bot forgot them
+(hummingbot/hummingbot #3571, Coinbase).
 
-Right: an order that was closed by such denials is open again once the venue lists it as open. Today after four denials
-it is CANCELLED and stays so although the venue lists it; cancel_all passes it by. The same holds for the venues that
-forget cancelled orders (Bittrex, Coinbase, HTX).
+Right: an order that was closed by such denials is open again once the venue lists it as open. Today
+after four denials it is CANCELLED and stays so although the venue lists it; cancel_all passes it
+by. The same holds for the venues that forget cancelled orders (Bittrex, Coinbase, HTX).
 """
 
 import asyncio

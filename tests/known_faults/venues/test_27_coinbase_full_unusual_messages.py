@@ -1,7 +1,9 @@
-"""Coinbase's full channel in its rarer messages: self-trade prevention, modify, funds, rfq_match, activate, "auction".
+"""Coinbase's full channel in its rarer messages: self-trade prevention, modify, funds, rfq_match,
+activate, "auction".
 
-The last carries "timestamp" in place of "time". Right: each leaves the book LIVE and as the documentation says; what
-isn't needed is passed over. Today "auction" is a KeyError that breaks the book; the others are right.
+The last carries "timestamp" in place of "time". Right: each leaves the book LIVE and as the
+documentation says; what isn't needed is passed over. Today "auction" is a KeyError that breaks the
+book; the others are right.
 """
 
 import json
@@ -49,7 +51,8 @@ def messages() -> list[Any]:
 def test_the_book_is_live_and_right_after(memory: Path, last: int) -> None:
     feed = CoinbaseBook({}, "")
     pipeline, book, _ = track(feed, memory)
-    bids, asks = [RestingOrder("b1", 100.0, 1.0)], [RestingOrder("z", 300.0, 1.0)]
+    bids = [RestingOrder("b1", 100.0, 1.0)]
+    asks = [RestingOrder("z", 300.0, 1.0)]
     pipeline.take(OrdersSnapshot("BTC-USD", bids, asks, 10), 1)
     for n, line in enumerate(LINES[: last + 1]):
         found, error = tried(lambda line=line: list(feed.parse(line)))

@@ -1,7 +1,8 @@
-"""A venue's sequence ids fell from a high number back to 1, on a market with one message in two seconds.
+"""A venue's sequence ids fell from a high number back to 1, on a market with one message in two
+seconds.
 
-(Bittrex/bittrex.github.io #240.) Right: a book whose numbers began again is LIVE with old levels for 5 s at most.
-Today: 18 s, since ten ignored messages are needed.
+(Bittrex/bittrex.github.io #240.) Right: a book whose numbers began again is LIVE with old levels
+for 5 s at most. Today: 18 s, since ten ignored messages are needed.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.known_faults.lab.wire import track
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="ten ignored messages are needed to see that a sequence began again, however long they take",
+    reason="only ten ignored messages tell that a sequence began again, however long they take",
 )
 def test_wrong_and_live_for_5_s_at_most(memory: Path) -> None:
     told = load(__file__)

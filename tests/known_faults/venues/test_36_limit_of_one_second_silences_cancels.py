@@ -1,7 +1,9 @@
-"""A venue refuses an order for a limit that lasts one or two seconds (hummingbot/hummingbot #1291 #2380 #4224).
+"""A venue refuses an order for a limit that lasts one or two seconds (hummingbot/hummingbot #1291
+#2380 #4224).
 
-Coinbase 1 s, OKX 2 s by kind of request, Kraken by pair, Bybit 1 s by endpoint, Hyperliquid by address. Right: a
-cancel, which takes risk away, may leave within 3 s. Today every request, cancels too, is refused here for 10 s.
+Coinbase 1 s, OKX 2 s by kind of request, Kraken by pair, Bybit 1 s by endpoint, Hyperliquid by
+address. Right: a cancel, which takes risk away, may leave within 3 s. Today every request, cancels
+too, is refused here for 10 s.
 """
 
 import pytest
@@ -21,7 +23,8 @@ from tests.known_faults.lab.wire import answer
 @pytest.mark.parametrize("venue", ["bybit", "coinbase", "hyperliquid", "kraken", "okx"])
 def test_a_cancel_leaves_within_3_s_of_a_limit(venue: str) -> None:
     status, body = load(__file__)["answers"][venue]
-    exchange, said = get(venue), answer(body, status)
+    exchange = get(venue)
+    said = answer(body, status)
     rest = Rest(exchange, None, exchange.hosts, None, Clock(lambda: 1000.0, lambda: 1000.0))
     fault = exchange.error(said)
     given(fault is not None and str(fault.kind) == "rate", f"the limit is read: {fault}")

@@ -1,8 +1,9 @@
-"""An order rests; the client comes back while the venue says a word of that order that no table has.
+"""An order rests; the client comes back while the venue says a word of that order that no table
+has.
 
-What one unknown status word does, from the outside (ccxt/ccxt #4017, Coinbase's "canceling"). A proxy before the
-sandbox changes the word. Right: another order can be placed. Today no new order is taken for as long as the venue says
-that word.
+What one unknown status word does, from the outside (ccxt/ccxt #4017, Coinbase's "canceling"). A
+proxy before the sandbox changes the word. Right: another order can be placed. Today no new order is
+taken for as long as the venue says that word.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ class Proxy:
 
     @contextmanager
     def running(self) -> Iterator["Proxy"]:
-        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
+        thread = threading.Thread(
+            target=lambda: self._loop.run_until_complete(self._serve()), daemon=True
+        )
         thread.start()
         given(self._ready.wait(10), "the proxy listens")
         try:
@@ -50,7 +53,9 @@ class Proxy:
     async def _serve(self) -> None:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             application = web.Application()
-            application.router.add_route("*", "/{path:.*}", lambda request: self._pass_on(session, request))
+            application.router.add_route(
+                "*", "/{path:.*}", lambda request: self._pass_on(session, request)
+            )
             runner = web.AppRunner(application, shutdown_timeout=1.0)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -61,7 +66,11 @@ class Proxy:
 
     async def _pass_on(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
         body = await request.read()
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_PASSED_ON}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in NOT_PASSED_ON
+        }
         url = self.target + request.raw_path
         async with session.request(request.method, url, data=body or None, headers=headers) as said:
             text = await said.text()
@@ -83,7 +92,9 @@ def test_another_order_can_be_placed_though_one_has_an_unknown_state(tmp_path: P
     with SandboxProcess("coinbase") as sandbox:
         config = copy.deepcopy(sandbox.config) | {"state_dir": str(tmp_path)}
         keys = {"coinbase": f"file:{sandbox.keys_file}#default"}
-        with trochil.connect("coinbase", pairs=[PAIR], accounts=keys, config=config, address="inline") as client:
+        with trochil.connect(
+            "coinbase", pairs=[PAIR], accounts=keys, config=config, address="inline"
+        ) as client:
             price = f"{client.book('coinbase', PAIR).top().bid * 0.5:.2f}"
             client.market("coinbase").buy(PAIR, "0.01", price).wait("open", timeout=10)
         with Proxy(sandbox.hosts["coinbase"]["rest"]).running() as proxy:

@@ -1,7 +1,9 @@
-"""Kraken changes a pair's decimals while everything runs; its checksums are made of the new numbers from then on.
+"""Kraken changes a pair's decimals while everything runs; its checksums are made of the new numbers
+from then on.
 
-(knowm/XChange #1749, DeviaVir/zenbot #514 #616 #779.) Right: once the rules were read again, the book is LIVE again
-without a restart. Today the data source knows the new tick, the tracker keeps the old one: INVALID for ever.
+(knowm/XChange #1749, DeviaVir/zenbot #514 #616 #779.) Right: once the rules were read again, the
+book is LIVE again without a restart. Today the data source knows the new tick, the tracker keeps
+the old one: INVALID for ever.
 """
 
 import asyncio
@@ -47,7 +49,9 @@ def digits(number: str, decimals: int) -> str:
 def snapshot(decimals: int) -> bytes:
     """The frame of a book whose pair has so many decimals."""
     summed = "".join(
-        digits(price, decimals) + digits(size, 8) for side in ("asks", "bids") for price, size in LEVELS[side]
+        digits(price, decimals) + digits(size, 8)
+        for side in ("asks", "bids")
+        for price, size in LEVELS[side]
     )
     rows = {
         side: ",".join(f'{{"price":{price},"qty":{size}}}' for price, size in LEVELS[side])
@@ -64,11 +68,16 @@ def snapshot(decimals: int) -> bytes:
 )
 def test_a_book_is_live_again_once_the_new_decimals_were_read(memory: Path) -> None:
     async def main() -> list[str]:
-        rest, peers = Rest(), LocalPeers()
+        rest = Rest()
+        peers = LocalPeers()
         hosts = Hosts("http://x", "ws://x", "ws://x")
         place = {"run_dir": str(memory)}
-        source = OrderBookTrackerDataSource(KRAKEN, hosts=hosts, pairs=[PAIR], name="source", rest=rest, **place)
-        tracker = OrderBookTracker(KRAKEN, peers=peers, data_source="source", name="tracker", **place)
+        source = OrderBookTrackerDataSource(
+            KRAKEN, hosts=hosts, pairs=[PAIR], name="source", rest=rest, **place
+        )
+        tracker = OrderBookTracker(
+            KRAKEN, peers=peers, data_source="source", name="tracker", **place
+        )
         peers.components = {"source": source, "tracker": tracker}
         said: list[Any] = []
         source._publisher.publish = lambda topic, message, **more: said.append(message)
