@@ -19,7 +19,7 @@ PAIR = "BTC-USD"
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="a frame that can't be read and names no symbol breaks no book of a feed without numbers",
+    reason="an unreadable frame that names no symbol breaks no book of a feed without numbers",
 )
 def test_a_frame_that_names_no_symbol_breaks_the_books_of_its_connection() -> None:
     with (

@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
-@pytest.mark.ray
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

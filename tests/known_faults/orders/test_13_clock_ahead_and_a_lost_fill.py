@@ -49,7 +49,7 @@ async def found(sandbox: SandboxProcess, folder: Path, skew: float) -> tuple[boo
             marks=pytest.mark.xfail(
                 strict=True,
                 raises=AssertionError,
-                reason="where our own clock is ahead, fills are asked for from a time after them on",
+                reason="where our clock is ahead, fills are asked for from a time after them on",
             ),
         ),
     ],

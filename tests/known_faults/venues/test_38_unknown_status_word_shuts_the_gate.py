@@ -35,6 +35,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._over = asyncio.Event()
+        self._session: aiohttp.ClientSession
 
     @contextmanager
     def running(self) -> Iterator["Proxy"]:
@@ -51,11 +52,9 @@ class Proxy:
             self._loop.close()
 
     async def _serve(self) -> None:
-        async with aiohttp.ClientSession(auto_decompress=False) as session:
+        async with aiohttp.ClientSession(auto_decompress=False) as self._session:
             application = web.Application()
-            application.router.add_route(
-                "*", "/{path:.*}", lambda request: self._pass_on(session, request)
-            )
+            application.router.add_route("*", "/{path:.*}", self._pass_on)
             runner = web.AppRunner(application, shutdown_timeout=1.0)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -64,7 +63,7 @@ class Proxy:
             await self._over.wait()
             await runner.cleanup()
 
-    async def _pass_on(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
+    async def _pass_on(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {
             name: value
@@ -72,7 +71,9 @@ class Proxy:
             if name.lower() not in NOT_PASSED_ON
         }
         url = self.target + request.raw_path
-        async with session.request(request.method, url, data=body or None, headers=headers) as said:
+        async with self._session.request(
+            request.method, url, data=body or None, headers=headers
+        ) as said:
             text = await said.text()
         if request.method == "GET" and request.path.startswith("/orders"):
             before = text
