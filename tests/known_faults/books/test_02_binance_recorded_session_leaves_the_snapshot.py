@@ -17,7 +17,7 @@ from exchanges.registry import get
 from orderbook.messages import BookDiff, BookSnapshot
 from tests.known_faults.lab import given
 from tests.known_faults.lab.wire import encoded, track
-from tests.recordings import recording
+from tests.support.recordings import recording
 
 
 @pytest.mark.xfail(

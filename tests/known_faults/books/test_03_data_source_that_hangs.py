@@ -18,9 +18,9 @@ import aiohttp
 import pytest
 
 from actors.component import Endpoint
-from actors.data_source import OrderBookTrackerDataSource
-from actors.order_book_tracker import OrderBookTracker
-from actors.rest import Rest
+from actors.books.data_source import OrderBookTrackerDataSource
+from actors.books.order_book_tracker import OrderBookTracker
+from actors.transport.rest import Rest
 from exchanges.contract import Hosts
 from exchanges.registry import get
 from orderbook.reader import BookReader
@@ -57,12 +57,12 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
 async def tracked(endpoint: Endpoint, pid: int, folder: str) -> tuple[str, float]:
     """(the book's state, after how many seconds) once its data source was stopped."""
 
-    class Peers:
+    class ActorCalls:
         async def call(self, *args: object, **options: object) -> Endpoint:
             return endpoint
 
     tracker = OrderBookTracker(
-        get("binance"), peers=Peers(), data_source="source", run_dir=folder, name="tracker"
+        get("binance"), peers=ActorCalls(), data_source="source", run_dir=folder, name="tracker"
     )
     await tracker.start()
     try:

@@ -31,14 +31,14 @@ def test_trades_got_and_trades_missed_make_all_trades(memory: Path) -> None:
         publisher = Publisher(f"{memory}/a.sock", limit=1 << 16)
         await publisher.start()
 
-        class Peers:
+        class ActorCalls:
             async def call(self, *args: object) -> object:
                 return publisher.endpoint()
 
         def trade(number: int) -> None:
             publisher.publish("A", Trade("A", str(number), Side.BUY, 1.0, 1.0, 0))
 
-        trades = read_trades(Peers(), "tracker", "A")
+        trades = read_trades(ActorCalls(), "tracker", "A")
         first = asyncio.create_task(anext(trades))
         while publisher.subscribers < 1:
             await asyncio.sleep(0.01)

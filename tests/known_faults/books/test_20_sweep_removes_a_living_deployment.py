@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from actors.node import sweep
+from actors.node_paths import sweep
 from actors.settings import to_dict
 from tests.known_faults.lab import until
 from tests.known_faults.lab.deployment import deployment, parts

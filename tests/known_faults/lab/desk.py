@@ -13,15 +13,15 @@ from typing import Any
 import aiohttp
 
 from actors.clock import SYSTEM, Clock
-from actors.journal import Journal
-from actors.market import Market
-from actors.rest import Rest
-from actors.user_stream import UserStreamTrackerDataSource
-from actors.user_stream_tracker import UserStreamTracker
+from actors.orders.journal import Journal
+from actors.orders.market import Market
+from actors.transport.rest import Rest
+from actors.orders.user_stream import UserStreamTrackerDataSource
+from actors.orders.user_stream_tracker import UserStreamTracker
 from exchanges.contract import Exchange, Hosts
 from exchanges.registry import get
 from orderbook.errors import NotReady
-from tests.desk import PAIR, REST_BELOW, Peers
+from tests.support.desk import PAIR, REST_BELOW, ActorCalls
 
 
 def impatient(venue: str = "binance") -> Exchange:
@@ -95,7 +95,7 @@ async def desk(
     folder.mkdir(parents=True, exist_ok=True)
     (name,) = sandbox.hosts
     exchange = exchange or get(name)
-    peers = Peers()
+    peers = ActorCalls()
     hosts = Hosts(**sandbox.hosts[name])
     auth = exchange.auth(sandbox.accounts["default"])
     place = {"run_dir": str(folder)}

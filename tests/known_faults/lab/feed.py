@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 
 from exchanges.contract import BookFeed
-from tests.feed import Feed, LocalPeers
-from tests.scripted import ScriptedBook, Venue, scripted, venue
+from tests.support.feed import Feed, LocalPeers
+from tests.support.scripted import ScriptedBook, Venue, scripted, venue
 
 __all__ = ["Feed", "LocalPeers", "ScriptedBook", "death", "feed", "until"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.clock import SYSTEM
-from actors.journal import Journal
-from actors.ledger import Ledger
+from actors.orders.journal import Journal
+from actors.orders.order_store import OrderStore
 from exchanges.orders import Fill, InFlightOrder, TradingRule
 from orderbook.messages import Side
 
@@ -29,8 +29,8 @@ def journal_at(folder: Path, kind: type[Journal] = Journal) -> Iterator[Any]:
         journal.close()
 
 
-def ledger_on(journal: Journal, hear: Callable[[Any], None] = lambda event: None) -> Ledger:
-    ledger = Ledger(journal, SYSTEM, lambda point: None, hear)
+def ledger_on(journal: Journal, hear: Callable[[Any], None] = lambda event: None) -> OrderStore:
+    ledger = OrderStore(journal, SYSTEM, lambda point: None, hear)
     ledger.rules_by_symbol = {"AB": RULE}
     return ledger
 

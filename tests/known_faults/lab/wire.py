@@ -1,10 +1,10 @@
-"""Frames and answers for the adapters."""
+"""FrameProtocol and answers for the adapters."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from actors.track import Track
+from actors.books.book_pipeline import BookPipeline
 from exchanges.requests import Answer
 from orderbook.shared import SharedBook
 
@@ -18,11 +18,11 @@ def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) 
     return Answer(status, headers or {}, body if isinstance(body, bytes) else encoded(body))
 
 
-def track(feed: Any, memory: Path, capacity: int = 8192) -> tuple[Track, SharedBook, list[Any]]:
+def track(feed: Any, memory: Path, capacity: int = 8192) -> tuple[BookPipeline, SharedBook, list[Any]]:
     """What turns messages into a book, the book (a shared one), the snapshots that it asks for."""
     path = f"{memory}/x/A.arrow"
     book = SharedBook.create(
         path, venue="x", trading_pair="A-B", capacity=capacity, max_depth=feed.depth
     )
     asked: list[Any] = []
-    return Track(book, feed, asked.append, lambda message, at: None, lambda pair: None), book, asked
+    return BookPipeline(book, feed, asked.append, lambda message, at: None, lambda pair: None), book, asked

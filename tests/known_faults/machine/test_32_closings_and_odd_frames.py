@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from actors.socket import ExchangeSocket
+from actors.transport.websocket import ExchangeSocket
 from orderbook.errors import Disconnected
 from tests.known_faults.lab import load
 

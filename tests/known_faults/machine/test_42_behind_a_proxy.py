@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.build import rest_of
+from actors.runtime.component_factory import rest_of
 from actors.settings import VenueSettings
-from actors.socket import ExchangeSocket
+from actors.transport.websocket import ExchangeSocket
 from exchanges.registry import get
 
 NOWHERE = "venue.invalid"

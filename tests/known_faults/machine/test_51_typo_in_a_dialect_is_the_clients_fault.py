@@ -20,7 +20,7 @@ from tests.known_faults.lab import tried
 from trochil.sandbox import dialect
 from trochil.sandbox.__main__ import symbol_of
 from trochil.sandbox.dialects import binance
-from trochil.sandbox.faults import Faults, parse_faults
+from trochil.sandbox.market.faults import Faults, parse_faults
 from trochil.sandbox.server import Server
 
 TICKER = "GET /api/v3/ticker/{_:24hr|price|bookTicker}"

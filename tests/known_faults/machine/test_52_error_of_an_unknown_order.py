@@ -1,7 +1,7 @@
 """A program asks for an order that isn't there, and wants to catch that by its type.
 
 Right: one error of the tree in trochil's public names, which says "not found"; not a venue's error,
-since no venue was asked. Today VenueErrorHere out of a module inside; neither it nor NotFound is a
+since no venue was asked. Today OrderNotFound out of a module inside; neither it nor NotFound is a
 name of trochil.
 """
 

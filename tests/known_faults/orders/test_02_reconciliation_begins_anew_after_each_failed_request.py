@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from actors.clock import SYSTEM
-from actors.reconciling import Reconciler
+from actors.orders.reconciler import Reconciler
 from exchanges.binance import BINANCE
 from exchanges.contract import Page
 from exchanges.orders import InFlightOrder, OrderState, OrderUpdate

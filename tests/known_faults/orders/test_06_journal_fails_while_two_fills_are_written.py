@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from actors.journal import Journal, JournalError
+from actors.orders.journal import Journal, JournalError
 from tests.known_faults.lab.ledger import fill_of, journal_at, ledger_on, order_of
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from actors.rest import Rest
+from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Hosts
 from orderbook.errors import TrochilError

@@ -6,7 +6,7 @@ Right: never more than 20 in any 40 s. Today: 39, all within 1.1 s.
 
 import pytest
 
-from actors.limits import Budget
+from actors.transport.rate_limits import Budget
 from exchanges.kraken import KRAKEN
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from actors.journal import Journal
+from actors.orders.journal import Journal
 from exchanges.orders import Fill, InFlightOrder, OrderState
 from orderbook.messages import Side
 from tests.known_faults.lab.deployment import deployment

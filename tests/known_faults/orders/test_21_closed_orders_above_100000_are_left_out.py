@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.journal import _encode
+from actors.orders.journal import _encode
 from tests.known_faults.lab.ledger import journal_at, order_of
 
 ORDERS = 100_500

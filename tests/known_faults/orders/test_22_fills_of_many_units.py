@@ -41,10 +41,10 @@ def test_fills_gives_amounts_of_many_units(amount: str) -> None:
         "time": 1,
     }
 
-    class Peers:
+    class ActorCalls:
         async def call(self, *args: object) -> list[dict[str, Any]]:
             return [row]
 
-    table, error = tried(lambda: asyncio.run(AsyncMarketHandle(Peers(), "m").fills()))
+    table, error = tried(lambda: asyncio.run(AsyncMarketHandle(ActorCalls(), "m").fills()))
     assert not error
     assert table.to_pylist()[0]["amount"] == Decimal(amount)

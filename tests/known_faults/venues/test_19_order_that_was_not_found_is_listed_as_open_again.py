@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.reconciling import Reconciler
+from actors.orders.reconciler import Reconciler
 from exchanges.coinbase import COINBASE, CoinbaseOrders, order_of
 from exchanges.lifecycle import merge
 from exchanges.orders import InFlightOrder

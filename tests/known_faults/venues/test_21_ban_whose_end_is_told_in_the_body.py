@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.clock import Clock
-from actors.rest import Rest
+from actors.transport.rest import Rest
 from exchanges.binance import BinanceUser
 from exchanges.registry import get
 from tests.known_faults.lab import given, load

@@ -6,7 +6,7 @@
 import asyncio
 from decimal import Decimal
 
-from actors.reconciling import Reconciler
+from actors.orders.reconciler import Reconciler
 from exchanges.hyperliquid import HYPERLIQUID, HyperliquidOrders
 from exchanges.orders import InFlightOrder, OrderState
 from orderbook.messages import Side

@@ -9,7 +9,7 @@ too, is refused here for 10 s.
 import pytest
 
 from actors.clock import Clock
-from actors.rest import Rest
+from actors.transport.rest import Rest
 from exchanges.registry import get
 from tests.known_faults.lab import given, load
 from tests.known_faults.lab.wire import answer

@@ -14,12 +14,12 @@ from zlib import crc32
 
 import pytest
 
-from actors.data_source import OrderBookTrackerDataSource
-from actors.order_book_tracker import OrderBookTracker
+from actors.books.data_source import OrderBookTrackerDataSource
+from actors.books.order_book_tracker import OrderBookTracker
 from exchanges.contract import Hosts
 from exchanges.kraken import KRAKEN, KrakenBook
 from orderbook.messages import Pairs
-from tests.feed import LocalPeers
+from tests.support.feed import LocalPeers
 from tests.known_faults.lab import given, load
 from tests.known_faults.lab.wire import answer
 
