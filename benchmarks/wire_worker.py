@@ -1,7 +1,7 @@
 """Reads frames with the adapters that PYTHONPATH leads to: of this checkout, or of an older one.
 
-Out of standard input a JSON list of rows, {"venue", "role", "symbol", "pair", "stream", "handshake",
-"frames"}; to standard output a JSON list of a result each: with ``records``, what the frames gave;
+Standard input: a JSON list of rows, {"venue", "role", "symbol", "pair", "stream", "handshake",
+"frames"}. Standard output: a JSON list with a result each: with ``records``, what the frames gave;
 else CPU microseconds a frame, the least of many rounds. It imports what revisions have in common.
 """
 
