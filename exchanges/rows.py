@@ -1,7 +1,8 @@
 """Lists whose rows stand on their own: one that can't be read never voids the others.
 
-A venue's answer is decoded in one pass into typed rows (``msgspec.Struct``), which become our records. A row that can't
-be read, or that makes no record, is kept beside the others with its path and the reason.
+A venue's answer is decoded in one pass into typed rows (``msgspec.Struct``), which become our
+records. A row that can't be read, or that makes no record, is kept beside the others with its path
+and the reason.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class BadRow:
 class Rows(list[Record]):
     """The records of the rows that could be read, and the rows that could not.
 
-    An incomplete list proves presence, never absence: nothing may be closed, denied or zeroed because it isn't in it.
+    An incomplete list proves presence, never absence: nothing may be closed, denied or zeroed
+    because it isn't in it.
     """
 
     __slots__ = ("bad",)
@@ -50,7 +53,8 @@ class Rows(list[Record]):
 def only(rows: Rows[Record]) -> Record:
     """The one record that was asked for.
 
-    Raises NotFound where a complete list has none; ValueError where what was asked for may be among the unreadable.
+    Raises NotFound where a complete list has none; ValueError where what was asked for may be among
+    the unreadable.
     """
     if rows:
         return rows[0]
@@ -84,16 +88,18 @@ class RowsDecoder(Generic[Row]):
     def decode(self, body: bytes | Raw, convert: Callable[[Row], Record | None]) -> Rows[Record]:
         """A record of each row, in order; ``convert`` gives None for a row that is not wanted.
 
+        It is called once for each row that can be decoded, so that it may keep what it was told.
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
         try:
             rows = self._list.decode(body)
         except msgspec.ValidationError:
             return self._one_by_one(_numbered(body), lambda key, row: convert(row))
-        try:
-            return Rows(record for row in rows if (record := convert(row)) is not None)
-        except MALFORMED:
-            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
+
+        def source(number: int) -> tuple[str, Raw]:
+            return f"[{number}]", _raw_list.decode(body)[number]
+
+        return self._all(enumerate(rows), lambda number, row: convert(row), source)
 
     def decode_keyed(
         self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
@@ -103,11 +109,31 @@ class RowsDecoder(Generic[Row]):
             rows: Mapping[str, Row] = self._object.decode(body)
         except msgspec.ValidationError:
             return self._one_by_one(_keyed(body), convert)
-        try:
-            records = (convert(key, row) for key, row in rows.items())
-            return Rows(record for record in records if record is not None)
-        except MALFORMED:
-            return self._one_by_one(_keyed(body), convert)
+
+        def source(key: str) -> tuple[str, Raw]:
+            return f".{key}", _raw_object.decode(body)[key]
+
+        return self._all(rows.items(), convert, source)
+
+    def _all(
+        self,
+        rows: Iterable[tuple[Key, Row]],
+        convert: Callable[[Key, Row], Record | None],
+        source: Callable[[Key], tuple[str, Raw]],
+    ) -> Rows[Record]:
+        """``source``: where a row stood in the list or object, and its bytes."""
+        records: list[Record] = []
+        bad: list[BadRow] = []
+        for key, row in rows:
+            try:
+                record = convert(key, row)
+            except MALFORMED as error:
+                step, raw = source(key)
+                bad.append(bad_row(f"{self._path}{step}", error, raw))
+            else:
+                if record is not None:
+                    records.append(record)
+        return Rows(records, bad)
 
     def _one_by_one(
         self,
