@@ -1,4 +1,4 @@
-"""A trade, an order update and a fill of each venue, with all fields that its documentation shows."""
+"""A trade, an order update and a fill of each venue, with all fields of its documentation."""
 
 import base64
 import json

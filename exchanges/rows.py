@@ -17,7 +17,7 @@ from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
-Key = TypeVar("Key")
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,10 @@ class RowsDecoder(Generic[Row]):
     def decode(self, body: bytes | Raw, convert: Callable[[Row], Record | None]) -> Rows[Record]:
         """A record of each row, in order; ``convert`` gives None for a row that is not wanted.
 
+        It is called once for each row that can be decoded, so that it may keep what it was told.
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
-        try:
-            records = [convert(row) for row in self._list.decode(body)]
-        except MALFORMED:
-            return self._one_by_one(_numbered(body), lambda number, row: convert(row))
-        return Rows(record for record in records if record is not None)
+        return self.decode_numbered(body, lambda number, row: convert(row))
 
     def decode_numbered(
         self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]
@@ -107,22 +104,47 @@ class RowsDecoder(Generic[Row]):
         """The same where a row's place in the list means something; ``convert`` takes it too, from
         0."""
         try:
-            rows = enumerate(self._list.decode(body))
-            records = [convert(number, row) for number, row in rows]
-        except MALFORMED:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
             return self._one_by_one(_numbered(body), convert)
-        return Rows(record for record in records if record is not None)
+        return self._all(enumerate(rows), convert, lambda: _numbered(body))
 
     def decode_keyed(
         self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
     ) -> Rows[Record]:
         """The same of a JSON object; ``convert`` takes each row's key too."""
         try:
-            rows = self._object.decode(body).items()
-            records = [convert(key, row) for key, row in rows]
-        except MALFORMED:
+            rows = self._object.decode(body)
+        except msgspec.ValidationError:
             return self._one_by_one(_keyed(body), convert)
-        return Rows(record for record in records if record is not None)
+        return self._all(rows.items(), convert, lambda: _keyed(body))
+
+    def _all(
+        self,
+        rows: Iterable[tuple[Key, Row]],
+        convert: Callable[[Key, Row], Record | None],
+        raws: Callable[[], Iterable[tuple[Key, str, Raw]]],
+    ) -> Rows[Record]:
+        """Of rows that could be decoded. ``raws``: where each stood, and its bytes, for those that
+        make no record."""
+        records: list[Record] = []
+        errors: dict[Key, Exception] = {}
+        for key, row in rows:
+            try:
+                record = convert(key, row)
+            except MALFORMED as error:
+                errors[key] = error
+            else:
+                if record is not None:
+                    records.append(record)
+        if not errors:
+            return Rows(records)
+        bad = [
+            bad_row(f"{self._path}{step}", errors[key], raw)
+            for key, step, raw in raws()
+            if key in errors
+        ]
+        return Rows(records, bad)
 
     def _one_by_one(
         self,
