@@ -28,7 +28,7 @@ PLACES = ("sandbox", "tests", "refusals", "variants")
 """Where the inputs of a file of goldens came from."""
 SHOWN = 3
 """Differences that a failed test shows."""
-LEAST = {"sandbox": 1.0, "tests": 1.0, "refusals": 0.5, "variants": 0.5}
+LEAST = {"sandbox": 1.0, "tests": 1.0, "refusals": 0.5, "variants": 0.2}
 """Part of the stored records of each kind that must still be read."""
 STRICTER = FOLDER / "stricter.json"
 """Venue -> place -> group -> reason -> lines with another outcome for that reason."""

@@ -111,6 +111,27 @@ def test_another_request_is_another_outcome() -> None:
     assert same_or_stricter("venue", "variants", line, now) is Verdict.DIFFERENT
 
 
+def test_an_answer_that_lacks_the_form_of_the_venue_is_a_gateways() -> None:
+    line = {"call": "fills", "gives": {"request": 1, "reads": [order(1)]}}
+    unknown = {"type": "Fault", "fields": {"kind": "ErrorKind.UNKNOWN", "code": ""}}
+    absent = {"type": "Fault", "fields": {"kind": "ErrorKind.NOT_FOUND", "code": ""}}
+    for fault_now, verdict in ((unknown, Verdict.GATEWAY), (absent, Verdict.DIFFERENT)):
+        now = {"request": 1, "fault": fault_now}
+        assert same_or_stricter("venue", "variants", line, now) is verdict
+        assert same_or_stricter("venue", "sandbox", line, now) is Verdict.DIFFERENT
+
+
+def test_an_exception_is_of_one_venue_and_one_outcome() -> None:
+    told = {"kind": "ErrorKind.UNKNOWN", "code": "no colon", "message": "HTTP 200"}
+    line = {"frame": "{}", "gives": [{"type": "Fault", "fields": told}]}
+    better = told | {"code": "", "message": "no colon"}
+    now = [{"type": "Fault", "fields": better}]
+    assert same_or_stricter("kraken", "tests", line, now) is Verdict.EXCEPTION
+    assert same_or_stricter("okx", "tests", line, now) is Verdict.DIFFERENT
+    now = [{"type": "Fault", "fields": better | {"kind": "ErrorKind.NOT_FOUND"}}]
+    assert same_or_stricter("kraken", "tests", line, now) is Verdict.DIFFERENT
+
+
 def test_cut_words_become_whole_and_whole_words_stay() -> None:
     text = "some nsufficient more, Insufficient, EOrder:uplicate, duplicate, EOrder:s limit"
     whole = "some insufficient more, Insufficient, EOrder:duplicate, duplicate, EOrder:Orders limit"
