@@ -5,7 +5,7 @@ records. A row that can't be read, or that makes no record, is kept beside the o
 and the reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -42,7 +42,7 @@ class Rows(list[Record]):
     __slots__ = ("bad",)
 
     def __init__(self, records: Iterable[Record] = (), bad: Iterable[BadRow] = ()) -> None:
-        super().__init__(records)
+        list.__init__(self, records)
         self.bad = tuple(bad)
 
     @property
@@ -68,16 +68,16 @@ def unreadable(bad: BadRow) -> Fault:
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
 
 
-def with_faults(rows: Rows[Record]) -> Iterator[Record | Fault]:
+def with_faults(rows: Rows[Record]) -> Iterable[Record | Fault]:
     """The records of a frame, then a fault for each of its rows that could not be read.
 
     Raises ValueError where none could be: such a frame is malformed as a whole.
     """
-    if rows.bad and not rows:
+    if not rows.bad:
+        return rows
+    if not rows:
         raise ValueError(str(rows.bad[0]))
-    yield from rows
-    for bad in rows.bad:
-        yield unreadable(bad)
+    return [*rows, *map(unreadable, rows.bad)]
 
 
 class RowsDecoder(Generic[Row]):
@@ -96,7 +96,21 @@ class RowsDecoder(Generic[Row]):
         It is called once for each row that can be decoded, so that it may keep what it was told.
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
-        return self.decode_numbered(body, lambda number, row: convert(row))
+        try:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
+            return self._one_by_one(_numbered(body), lambda number, row: convert(row))
+        records: list[Record] = []
+        errors: dict[int, Exception] = {}
+        for number, row in enumerate(rows):
+            try:
+                record = convert(row)
+            except MALFORMED as error:
+                errors[number] = error
+            else:
+                if record is not None:
+                    records.append(record)
+        return self._with_bad(records, errors, _numbered(body)) if errors else Rows(records)
 
     def decode_numbered(
         self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]
@@ -137,14 +151,22 @@ class RowsDecoder(Generic[Row]):
             else:
                 if record is not None:
                     records.append(record)
-        if not errors:
-            return Rows(records)
-        bad = [
-            bad_row(f"{self._path}{step}", errors[key], raw)
-            for key, step, raw in raws()
-            if key in errors
-        ]
-        return Rows(records, bad)
+        return self._with_bad(records, errors, raws()) if errors else Rows(records)
+
+    def _with_bad(
+        self,
+        records: list[Record],
+        errors: Mapping[Key, Exception],
+        raws: Iterable[tuple[Key, str, Raw]],
+    ) -> Rows[Record]:
+        return Rows(
+            records,
+            [
+                bad_row(f"{self._path}{step}", errors[key], raw)
+                for key, step, raw in raws
+                if key in errors
+            ],
+        )
 
     def _one_by_one(
         self,
