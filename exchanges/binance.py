@@ -651,7 +651,8 @@ class BinanceUser(UserFeed):
 
     def _answer(self, message: UserFrame, frame: bytes) -> Control:
         if message.error is not None:
-            return ERRORS.fault(str(message.error.code), message.error.msg)
+            code = str(message.error.code)
+            return Fault(ERRORS.kind(code, message.error.msg), code, message.error.msg)
         if message.status == 200:
             return Ready()
         raise ValueError(f"a frame of no known form: {frame[:120]!r}")

@@ -1,330 +1,978 @@
-"""Coinbase Exchange (successor of Coinbase Pro), as its REST and websocket feed documentation describes it."""
+"""Coinbase Exchange (successor of Coinbase Pro): its messages as the documentation describes them.
 
-from collections.abc import Iterable
+Sources: the venue's public documentation of its REST API and of its websocket feed. Fields have the
+venue's names; those that we don't use are not listed, the decoder skips them.
+"""
+
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import partial
+from typing import Any, Literal
 
-from msgspec import Raw, Struct, json
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from exchanges import contract as c, orders as o, reading as r
+from exchanges.contract import (
+    About,
+    Answer,
+    Auth,
+    AuthDict,
+    BookFeed,
+    Call,
+    Control,
+    Endpoints,
+    ErrorKind,
+    Exchange,
+    Fault,
+    FillCursor,
+    Frame,
+    OrderEntry,
+    Page,
+    RateLimit,
+    Ready,
+    Request,
+    UnsignedRequest,
+    UserEvent,
+    UserFeed,
+    public_request,
+    signed_request,
+)
+from exchanges.errors import ErrorTable, message_rules, of_gateway, refusal_in
+from exchanges.orders import (
+    ZERO,
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    TradingRule,
+)
+from exchanges.rows import Rows, RowsDecoder
 from exchanges.signing import base64_key, hmac_base64, uuid_of
-from orderbook import messages as m
-
-STATES = r.states(
-    open="received pending active open", filled="filled", cancelled="canceled", rejected="rejected"
+from exchanges.values import decimal_or_none, decimal_or_zero, iso_ns, unknown_status
+from orderbook.messages import (
+    BookDiff,
+    BookSnapshot,
+    Layout,
+    OrderAction,
+    OrderBookMessage,
+    OrderEvent,
+    OrdersSnapshot,
+    RestingOrder,
+    Side,
+    Trade,
 )
-RULE = "id base_currency quote_currency quote_increment base_increment base_increment base_max_size| min_market_funds"
-MARKET, TRADE, ONLINE = (
-    "id last| volume|",
-    "product_id trade_id price size side time",
-    ["online", False],
+
+FEED = "wss://ws-feed.exchange.coinbase.com"
+TEST_FEED = "wss://ws-feed-public.sandbox.exchange.coinbase.com"
+STATES = {
+    "received": OrderState.OPEN,
+    "pending": OrderState.OPEN,
+    "active": OrderState.OPEN,
+    "open": OrderState.OPEN,
+    "filled": OrderState.FILLED,
+    "canceled": OrderState.CANCELLED,
+    "rejected": OrderState.REJECTED,
+}
+"""Words of ``status``, and of ``done_reason`` where an order is done."""
+OrderSide = Literal["buy", "sell"]
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+TAKER_SIDES = {"buy": Side.SELL, "sell": Side.BUY}
+"""The side of a match is the maker's."""
+ERRORS = ErrorTable(
+    messages=(
+        *message_rules(ErrorKind.FUNDS, "insufficient funds"),
+        *message_rules(
+            ErrorKind.AUTH,
+            "api key",
+            "cb-access",
+            "invalid signature",
+            "passphrase",
+            "authentication",
+            "forbidden",
+        ),
+        *message_rules(ErrorKind.CLOCK, "timestamp"),
+        *message_rules(ErrorKind.DUPLICATE, "duplicate"),
+        *message_rules(
+            ErrorKind.REFUSED,
+            "too small",
+            "too large",
+            "too precise",
+            "invalid",
+            "is required",
+            "product not found",
+            "not available",
+            "only",
+        ),
+        *message_rules(ErrorKind.NOT_FOUND, "already done", "not found", "notfound"),
+    ),
 )
-ORDER = """product_id done_reason|status id filled_size| executed_value| side size| price| type client_oid|
-    done_at|created_at reject_reason|"""
-FILL = "product_id trade_id order_id price size fee quote liquidity side created_at|time"
-BATCHED = (
-    "level2_batch",
-    "matches",
-    "heartbeat",
-)  # levels every 50 ms; the only book that needs no login
-REPEATED = (
-    "heartbeat",
-    "ticker",
-    "last_match",
-)  # their sequence is another frame's: they don't count
-OTHER = {"buy": m.Side.SELL, "sell": m.Side.BUY}
 
 
-class CoinbaseAuth(c.Auth):
+def order_type(word: str) -> OrderType:
+    return OrderType.MARKET if word == "market" else OrderType.LIMIT
+
+
+def quote_of(product_id: str) -> str:
+    """The asset of prices and fees."""
+    return product_id.rpartition("-")[2]
+
+
+# Refusals, of REST and of the feed.
+
+
+class Refusal(Struct):
+    """{"message": ...}."""
+
+    message: str
+
+
+class ErrorMessage(Struct, tag_field="type", tag="error"):
+    """A request on the feed was refused. ``reason`` may be a refusal in JSON."""
+
+    message: str
+    reason: str = ""
+
+    def to_fault(self) -> Fault:
+        try:
+            reason = _refusal.decode(self.reason).message
+        except msgspec.DecodeError:
+            reason = self.reason
+        return ERRORS.fault("", f"{self.message}: {reason}")
+
+    def to_messages(self) -> Iterable[Fault]:
+        return (self.to_fault(),)
+
+
+class MessageKind(Struct):
+    """A message of any kind, by its name alone."""
+
+    type: str
+
+
+_refusal = msgspec.json.Decoder(Refusal)
+_kind = msgspec.json.Decoder(MessageKind)
+
+
+# The channels of books. Those of the channel ``full`` count in one sequence a product.
+
+
+class SequencedMessage(Struct, gc=False):
+    """What every message of the channel ``full`` has that counts."""
+
+    product_id: str
+    sequence: int
+    time: str
+
+    def event(
+        self,
+        action: OrderAction,
+        order_id: str,
+        side: str,
+        price: float = 0.0,
+        size: float = 0.0,
+    ) -> OrderEvent:
+        return OrderEvent(
+            symbol=self.product_id,
+            action=action,
+            order_id=order_id,
+            side=side,
+            price=price,
+            size=size,
+            first_id=self.sequence,
+            update_id=self.sequence,
+            time=iso_ns(self.time),
+        )
+
+
+class ReceivedMessage(SequencedMessage, tag_field="type", tag="received", gc=False):
+    """An order arrived; it doesn't rest yet, so that only its number counts."""
+
+    order_id: str = ""
+    side: str = ""
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        return (self.event(OrderAction.NOTHING, self.order_id, self.side),)
+
+
+class OpenMessage(SequencedMessage, tag_field="type", tag="open", gc=False):
+    """An order, or what is left of it, rests now."""
+
+    order_id: str
+    side: OrderSide
+    price: str
+    remaining_size: str
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        price = float(self.price)
+        size = float(self.remaining_size)
+        return (self.event(OrderAction.OPEN, self.order_id, self.side, price, size),)
+
+
+class MatchMessage(SequencedMessage, tag_field="type", tag="match", gc=False):
+    """A trade; ``side`` is that of the maker's order."""
+
+    trade_id: int
+    maker_order_id: str
+    side: OrderSide
+    price: str
+    size: str
+
+    def to_trade(self) -> Trade:
+        return Trade(
+            symbol=self.product_id,
+            trade_id=str(self.trade_id),
+            side=TAKER_SIDES[self.side],
+            price=float(self.price),
+            size=float(self.size),
+            time=iso_ns(self.time),
+        )
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        size = float(self.size)
+        event = self.event(OrderAction.MATCH, self.maker_order_id, self.side, size=size)
+        return (event, self.to_trade())
+
+
+class ChangeMessage(SequencedMessage, tag_field="type", tag="change", gc=False):
+    """An order was changed by its owner, or to prevent a trade with oneself.
+
+    One of funds has no new size.
+    """
+
+    order_id: str
+    side: OrderSide
+    new_size: str | None = None
+    new_price: str | None = None
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        if not self.new_size:
+            return (self.event(OrderAction.NOTHING, self.order_id, self.side),)
+        price = float(self.new_price or "nan")
+        size = float(self.new_size)
+        return (self.event(OrderAction.CHANGE, self.order_id, self.side, price, size),)
+
+
+class DoneMessage(SequencedMessage, tag_field="type", tag="done", gc=False):
+    """An order is no more, whether or not it has rested."""
+
+    order_id: str
+    side: OrderSide
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        return (self.event(OrderAction.DONE, self.order_id, self.side),)
+
+
+class OtherMessage(Struct):
+    """A message of a kind that we don't need, like ``auction``: its number counts if it has one."""
+
+    product_id: str = ""
+    sequence: int | None = None
+    time: str = ""
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        if self.sequence is None:
+            return ()
+        message = SequencedMessage(self.product_id, self.sequence, self.time)
+        return (message.event(OrderAction.NOTHING, "", ""),)
+
+
+class LevelsMessage(Struct, tag_field="type", tag="snapshot", gc=False):
+    """The whole book of channel ``level2``."""
+
+    product_id: str
+    bids: Raw
+    asks: Raw
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        return (BookSnapshot(self.product_id, bytes(self.bids), bytes(self.asks)),)
+
+
+class LevelChanges(Struct, tag_field="type", tag="l2update", gc=False):
+    """Changed levels of channel ``level2``: rows of side, price and the new size."""
+
+    product_id: str
+    time: str
+    changes: Raw
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        diff = BookDiff(
+            symbol=self.product_id,
+            bids=bytes(self.changes),
+            asks=b"",
+            time=iso_ns(self.time),
+            layout=Layout.SIDED,
+        )
+        return (diff,)
+
+
+class Uncounted(Struct):
+    """A message that says nothing of a book, and whose number is another message's."""
+
+    def to_messages(self) -> Iterable[OrderBookMessage]:
+        return ()
+
+
+class Heartbeat(Uncounted, tag_field="type", tag="heartbeat"):
+    """Once a second."""
+
+
+class TickerMessage(Uncounted, tag_field="type", tag="ticker"):
+    """The best prices after a match."""
+
+
+class LastMatch(Uncounted, tag_field="type", tag="last_match"):
+    """The match before the subscription began."""
+
+
+class Subscribed(Uncounted, tag_field="type", tag="subscriptions"):
+    """The answer to a subscription."""
+
+
+NotCounted = Heartbeat | TickerMessage | LastMatch | Subscribed
+OrderMessage = (
+    ReceivedMessage
+    | OpenMessage
+    | MatchMessage
+    | ChangeMessage
+    | DoneMessage
+    | NotCounted
+    | ErrorMessage
+)
+LevelMessage = LevelsMessage | LevelChanges | MatchMessage | NotCounted | ErrorMessage
+ORDER_MESSAGES = {"open", "match", "change", "done", "received", "error"}
+"""Kinds of the channel ``full`` that must be readable."""
+LEVEL_MESSAGES = {"snapshot", "l2update", "match", "error"}
+"""The same of the channels of levels."""
+
+
+class LevelThreeRow(Struct, array_like=True, gc=False):
+    """A resting order in the answer of level 3."""
+
+    price: str
+    size: str
+    order_id: str
+
+    def to_order(self) -> RestingOrder:
+        return RestingOrder(self.order_id, float(self.price), float(self.size))
+
+
+class LevelThreeBook(Struct):
+    """GET /products/{id}/book?level=3."""
+
+    bids: list[LevelThreeRow]
+    asks: list[LevelThreeRow]
+    sequence: int
+
+    def to_snapshot(self, symbol: str) -> OrdersSnapshot:
+        bids = [row.to_order() for row in self.bids]
+        asks = [row.to_order() for row in self.asks]
+        return OrdersSnapshot(symbol, bids, asks, self.sequence)
+
+
+class DayStats(Struct):
+    """Of a product without trades it is empty."""
+
+    last: str | None = None
+    volume: str | None = None
+
+
+NO_STATS = DayStats()
+
+
+class ProductStats(Struct):
+    """A row of GET /products/stats, which names its rows by product."""
+
+    stats_24hour: DayStats | None = None
+
+    def to_summary(self, product_id: str) -> MarketSummary:
+        stats = self.stats_24hour or NO_STATS
+        last = decimal_or_zero(stats.last)
+        volume = decimal_or_zero(stats.volume)
+        return MarketSummary(product_id, last, volume, last * volume)
+
+
+class Product(Struct):
+    """A row of GET /products. The venue took ``base_max_size`` out in 2022."""
+
+    id: str
+    base_currency: str
+    quote_currency: str
+    quote_increment: Decimal
+    base_increment: Decimal
+    min_market_funds: Decimal
+    status: str
+    trading_disabled: bool
+    base_max_size: str | None = None
+
+    def to_rule(self) -> TradingRule:
+        return TradingRule(
+            trading_pair=f"{self.base_currency}-{self.quote_currency}".upper(),
+            symbol=self.id,
+            base=self.base_currency,
+            quote=self.quote_currency,
+            price_tick=self.quote_increment,
+            size_step=self.base_increment,
+            min_size=self.base_increment,
+            max_size=decimal_or_none(self.base_max_size),
+            min_notional=self.min_market_funds,
+            active=self.status == "online" and not self.trading_disabled,
+        )
+
+
+class ServerTime(Struct):
+    """GET /time."""
+
+    epoch: float
+
+
+_order_message: msgspec.json.Decoder[OrderMessage] = msgspec.json.Decoder(OrderMessage)
+_level_message: msgspec.json.Decoder[LevelMessage] = msgspec.json.Decoder(LevelMessage)
+_other_message = msgspec.json.Decoder(OtherMessage)
+_level_three = msgspec.json.Decoder(LevelThreeBook)
+_stats = RowsDecoder(ProductStats)
+_products = RowsDecoder(Product)
+_server_time = msgspec.json.Decoder(ServerTime)
+
+
+class CoinbaseAuth(Auth):
+    """HMAC-SHA256 of time, method, target and body, in base64."""
+
     fields = ("api_key", "api_secret", "passphrase")
 
-    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
-        fields = self.login(now, ask.method + ask.target + ask.data)
-        fields["sign"] = fields.pop("signature")
-        return ask.signed({f"CB-ACCESS-{name.upper()}": value for name, value in fields.items()})
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
+        said = self.login(now, request.method + request.target + request.data)
+        headers = {
+            "CB-ACCESS-KEY": said["key"],
+            "CB-ACCESS-SIGN": said["signature"],
+            "CB-ACCESS-TIMESTAMP": said["timestamp"],
+            "CB-ACCESS-PASSPHRASE": said["passphrase"],
+        }
+        return request.signed(headers)
 
     def login(self, now: float, payload: str = "GET/users/self/verify") -> dict[str, str]:
         """What a subscription has besides."""
-        (secret, passphrase), stamp = self._secrets, str(int(now))
-        sign = hmac_base64(base64_key(secret), stamp + payload)
+        secret, passphrase = self._secrets
+        timestamp = str(int(now))
         return {
             "key": self.api_key,
-            "signature": sign,
-            "timestamp": stamp,
+            "signature": hmac_base64(base64_key(secret), timestamp + payload),
+            "timestamp": timestamp,
             "passphrase": passphrase,
         }
 
 
-class CoinbaseBook(c.BookFeed):
-    """Order by order: the ``full`` channel on top of a level 3 snapshot; every message counts in one sequence."""
+class CoinbaseBook(BookFeed):
+    """Order by order: the ``full`` channel on top of a level 3 snapshot.
+
+    Every message counts in one sequence.
+    """
 
     channels: tuple[str, ...] = ("full", "heartbeat")
 
-    def markets(self) -> c.Call[list[o.MarketSummary]]:
-        read = r.keyed(
-            lambda symbol, row: r.read_market({"id": symbol, **row.get("stats_24hour", {})}, MARKET)
-        )
-        return c.get("/products/stats", read, public=1)
+    def markets(self) -> Call[list[MarketSummary]]:
+        def to_summary(product_id: str, row: ProductStats) -> MarketSummary:
+            return row.to_summary(product_id)
 
-    def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        read = r.each(
-            lambda row: r.read_rule(
-                row, RULE, active=r.pick(row, "status trading_disabled") == ONLINE
-            )
-        )
-        return c.get("/products", read, public=1)
+        def read(answer: Answer) -> Rows[MarketSummary]:
+            return _stats.decode_keyed(answer.body, to_summary)
 
-    def snapshot(self, symbol: str) -> c.Call[m.BookSnapshot | m.OrdersSnapshot] | None:
-        return c.get(
-            f"/products/{symbol}/book",
-            r.orders(symbol, "bids asks sequence"),
-            {"level": "3"},
-            public=1,
+        return public_request("/products/stats", read, cost={"public": 1})
+
+    def trading_rules(self) -> Call[list[TradingRule]]:
+        return public_request(
+            "/products",
+            lambda answer: _products.decode(answer.body, Product.to_rule),
+            cost={"public": 1},
         )
 
-    def subscribe(self, symbols: list[str], on: bool = True) -> list[c.Frame]:
-        return [
-            {
-                "type": "subscribe" if on else "unsubscribe",
-                "product_ids": symbols,
-                "channels": self.channels,
-            }
-        ]
+    def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
+        def read(answer: Answer) -> BookSnapshot | OrdersSnapshot:
+            return _level_three.decode(answer.body).to_snapshot(symbol)
 
-    def login(self, symbols: list[str], auth: c.Auth, now: float) -> list[c.Frame]:
-        return [
-            {
-                "type": "subscribe",
-                "product_ids": symbols,
-                "channels": self.channels,
-                **auth.login(now),
-            }
-        ]
+        path = f"/products/{symbol}/book"
+        return public_request(path, read, {"level": "3"}, cost={"public": 1})
 
-    def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
-        row = json.decode(frame)
-        match row["type"]:
-            case "open":
-                yield event(row, m.OrderAction.OPEN, row["price"], row["remaining_size"])
-            case "match":
-                yield event(row, m.OrderAction.MATCH, size=row["size"])
-                yield r.read_trade(
-                    {**row, "side": OTHER[row["side"]]}, TRADE
-                )  # the side of a match is the maker's
-            case "change" if row.get("new_size"):
-                yield event(
-                    row, m.OrderAction.CHANGE, row.get("new_price") or "nan", row["new_size"]
-                )
-            case "done":
-                yield event(row, m.OrderAction.DONE)
-            case "error":
-                yield ERRORS.of("", f"{row['message']}: {r.reason_of(row.get('reason', ''))}")
-            case kind if "sequence" in row and kind not in REPEATED:
-                yield event(row, m.OrderAction.NOTHING)  # received, and whatever the venue adds
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        kind = "subscribe" if on else "unsubscribe"
+        return [{"type": kind, "product_ids": symbols, "channels": self.channels}]
 
+    def login(self, symbols: list[str], auth: Auth, now: float) -> Iterable[Frame]:
+        frame: dict[str, Any] = {
+            "type": "subscribe",
+            "product_ids": symbols,
+            "channels": self.channels,
+        }
+        return [frame | auth.login(now)]
 
-class Levels(Struct, gc=False):
-    type: str
-    product_id: str = ""
-    time: str = ""
-    changes: Raw = Raw()
-    bids: Raw = Raw()
-    asks: Raw = Raw()
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        try:
+            message = _order_message.decode(frame)
+        except msgspec.ValidationError:
+            if _kind.decode(frame).type in ORDER_MESSAGES:
+                raise
+            return _other_message.decode(frame).to_messages()
+        return message.to_messages()
 
 
 class CoinbaseLevel2(CoinbaseBook):
-    """Levels: a snapshot by stream, then every change; no sequence, so only a lost connection shows."""
+    """Levels: a snapshot by stream, then every change.
 
-    channels, snapshot = ("level2", "matches", "heartbeat"), c.BookFeed.snapshot
+    There is no sequence, so only a lost connection shows.
+    """
 
-    def parse(self, frame: bytes) -> Iterable[m.OrderBookMessage | c.Control]:
-        said = json.decode(frame, type=Levels)
-        if said.type == "l2update":
-            return [
-                m.BookDiff(
-                    said.product_id,
-                    bytes(said.changes),
-                    b"",
-                    0,
-                    0,
-                    r.iso_ns(said.time),
-                    m.Layout.SIDED,
-                )
-            ]
-        if said.type == "snapshot":
-            return [m.BookSnapshot(said.product_id, bytes(said.bids), bytes(said.asks))]
-        return [word for word in super().parse(frame) if not isinstance(word, m.OrderEvent)]
+    channels = ("level2", "matches", "heartbeat")
+    snapshot = BookFeed.snapshot
+
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        try:
+            message = _level_message.decode(frame)
+        except msgspec.ValidationError:
+            if _kind.decode(frame).type in LEVEL_MESSAGES:
+                raise
+            return ()
+        if type(message) is MatchMessage:
+            return (message.to_trade(),)
+        return message.to_messages()
 
 
-def event(row: r.Row, action: m.OrderAction, price: str = "0", size: str = "0") -> m.OrderEvent:
-    order, number, time = (
-        row.get("maker_order_id") or row.get("order_id", ""),
-        row["sequence"],
-        r.iso_ns(row["time"]),
-    )
-    what = (row["product_id"], action, order, row.get("side", ""))
-    return m.OrderEvent(*what, float(price), float(size), number, number, time)
+# The account: the channel ``user`` and REST.
 
 
-class CoinbaseUser(c.UserFeed):
+class UserReceived(Struct, tag_field="type", tag="received"):
+    """An order of ours arrived: the one message with our own id."""
+
+    product_id: str
+    order_id: str
+    time: str
+    client_oid: str | None = None
+
+    def to_update(self) -> OrderUpdate:
+        return OrderUpdate(
+            symbol=self.product_id,
+            state=OrderState.OPEN,
+            client_order_id=self.client_oid or "",
+            exchange_order_id=self.order_id,
+            time=iso_ns(self.time),
+        )
+
+
+class UserOpen(Struct, tag_field="type", tag="open"):
+    """What is left of an order of ours rests now."""
+
+    product_id: str
+    order_id: str
+    time: str
+    remaining_size: Decimal
+
+    def to_update(self, cut: Decimal) -> OrderUpdate:
+        """``cut``: what the order lost without a trade."""
+        return OrderUpdate(
+            symbol=self.product_id,
+            state=OrderState.OPEN,
+            exchange_order_id=self.order_id,
+            left=self.remaining_size + cut,
+            time=iso_ns(self.time),
+        )
+
+
+class UserDone(Struct, tag_field="type", tag="done"):
+    """An order of ours is no more. ``remaining_size``: not of market orders."""
+
+    product_id: str
+    order_id: str
+    time: str
+    reason: str
+    remaining_size: str | None = None
+    cancel_reason: str | None = None
+
+    def to_update(self, cut: Decimal) -> OrderUpdate:
+        """``cut``: what the order lost without a trade."""
+        state = STATES.get(self.reason)
+        reason = self.cancel_reason or ""
+        return OrderUpdate(
+            symbol=self.product_id,
+            state=state,
+            exchange_order_id=self.order_id,
+            left=Decimal(self.remaining_size) + cut if self.remaining_size else None,
+            time=iso_ns(self.time),
+            reason=unknown_status(self.reason) if state is None else reason,
+        )
+
+
+class UserChange(Struct, tag_field="type", tag="change"):
+    """An order of ours was changed. One of funds has no sizes."""
+
+    order_id: str
+    old_size: str | None = None
+    new_size: str | None = None
+
+    def cut(self) -> Decimal:
+        """What the order lost without a trade."""
+        if self.old_size is None or self.new_size is None:
+            return ZERO
+        return Decimal(self.old_size) - Decimal(self.new_size)
+
+
+class UserMatch(Struct, tag_field="type", tag="match"):
+    """A trade of ours; ``side`` is the maker's. Our user's id stands under the role that we had."""
+
+    product_id: str
+    trade_id: int
+    maker_order_id: str
+    taker_order_id: str
+    side: OrderSide
+    price: Decimal
+    size: Decimal
+    time: str
+    taker_user_id: str | UnsetType = UNSET
+    maker_user_id: str | UnsetType = UNSET
+    taker_fee_rate: Decimal | None = None
+    maker_fee_rate: Decimal | None = None
+
+    def to_fills(self) -> Iterable[Fill]:
+        if self.taker_user_id is not UNSET:
+            yield self._fill(
+                order_id=self.taker_order_id,
+                side=TAKER_SIDES[self.side],
+                fee_rate=self.taker_fee_rate,
+                is_maker=False,
+            )
+        if self.maker_user_id is not UNSET:
+            yield self._fill(
+                order_id=self.maker_order_id,
+                side=SIDES[self.side],
+                fee_rate=self.maker_fee_rate,
+                is_maker=True,
+            )
+
+    def _fill(self, *, order_id: str, side: Side, fee_rate: Decimal | None, is_maker: bool) -> Fill:
+        if fee_rate is None:
+            raise ValueError(f"trade {self.trade_id} of ours has no fee rate")
+        return Fill(
+            symbol=self.product_id,
+            trade_id=str(self.trade_id),
+            exchange_order_id=order_id,
+            side=side,
+            price=self.price,
+            amount=self.size,
+            fee=self.price * self.size * fee_rate,
+            fee_asset=quote_of(self.product_id),
+            is_maker=is_maker,
+            time=iso_ns(self.time),
+        )
+
+
+class Channel(Struct):
+    """A subscribed channel."""
+
+    name: str
+
+
+class UserSubscriptions(Struct, tag_field="type", tag="subscriptions"):
+    """All channels that are subscribed now, by name alone or with more."""
+
+    channels: list[str | Channel]
+
+    def has_user(self) -> bool:
+        names = [item if isinstance(item, str) else item.name for item in self.channels]
+        return "user" in names
+
+
+class UserMessageKind(Struct):
+    """A message of any kind: its name, and in whose name it was sent."""
+
+    type: str = ""
+    taker_user_id: Raw | UnsetType = UNSET
+    maker_user_id: Raw | UnsetType = UNSET
+
+    def is_needed(self) -> bool:
+        """Whether it must be readable. A match of others is none of ours."""
+        if self.type == "match":
+            return not (self.taker_user_id is UNSET and self.maker_user_id is UNSET)
+        return self.type in USER_MESSAGES
+
+
+class OrderRow(Struct):
+    """An order as REST answers it. ``done_reason`` and ``done_at``: only of one that is done."""
+
+    id: str
+    product_id: str
+    side: OrderSide
+    type: str
+    status: str
+    created_at: str
+    filled_size: Decimal
+    executed_value: Decimal
+    size: str | None = None
+    price: str | None = None
+    client_oid: str | None = None
+    done_at: str | None = None
+    done_reason: str | None = None
+    reject_reason: str | None = None
+
+    def to_update(self) -> OrderUpdate:
+        word = self.done_reason or self.status
+        state = STATES.get(word)
+        return OrderUpdate(
+            symbol=self.product_id,
+            state=state,
+            client_order_id=self.client_oid or "",
+            exchange_order_id=self.id,
+            filled=self.filled_size,
+            quote_filled=self.executed_value,
+            time=iso_ns(self.done_at or self.created_at),
+            reason=unknown_status(word) if state is None else self.reject_reason or "",
+            side=SIDES[self.side],
+            amount=decimal_or_zero(self.size),
+            price=decimal_or_none(self.price),
+            type=order_type(self.type),
+        )
+
+
+class FillRow(Struct):
+    """A row of GET /fills."""
+
+    product_id: str
+    trade_id: int
+    order_id: str
+    side: OrderSide
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    liquidity: str
+    created_at: str
+
+    def to_fill(self) -> Fill:
+        return Fill(
+            symbol=self.product_id,
+            trade_id=str(self.trade_id),
+            exchange_order_id=self.order_id,
+            side=SIDES[self.side],
+            price=self.price,
+            amount=self.size,
+            fee=self.fee,
+            fee_asset=quote_of(self.product_id),
+            is_maker=self.liquidity == "M",
+            time=iso_ns(self.created_at),
+        )
+
+
+class Account(Struct):
+    """A row of GET /accounts."""
+
+    currency: str
+    available: Decimal
+    hold: Decimal
+
+    def to_balance(self) -> Balance:
+        return Balance(self.currency, self.available + self.hold, self.available)
+
+
+class FeeRates(Struct):
+    """GET /fees."""
+
+    maker_fee_rate: Decimal
+    taker_fee_rate: Decimal
+
+    def to_fee(self) -> Fee:
+        return Fee(self.maker_fee_rate, self.taker_fee_rate)
+
+
+UserMessage = (
+    UserReceived | UserOpen | UserDone | UserChange | UserMatch | UserSubscriptions | ErrorMessage
+)
+_user_message: msgspec.json.Decoder[UserMessage] = msgspec.json.Decoder(UserMessage)
+_user_kind = msgspec.json.Decoder(UserMessageKind)
+_order = msgspec.json.Decoder(OrderRow)
+_orders = RowsDecoder(OrderRow)
+_fills = RowsDecoder(FillRow)
+_accounts = RowsDecoder(Account)
+_fee_rates = msgspec.json.Decoder(FeeRates)
+USER_MESSAGES = {"received", "open", "done", "change", "subscriptions", "error"}
+
+
+class CoinbaseUser(UserFeed):
     """The ``user`` channel. Loss on it can't be seen: the market asks from time to time."""
 
-    def login(self, now: float) -> list[c.Frame]:
-        self._cut: dict[
-            str, Decimal
-        ] = {}  # what orders lost without a trade: so the venue prevents those with oneself
-        products = [rule.symbol for rule in self.rules.values() if rule.active]
-        return [
-            {
-                "type": "subscribe",
-                "product_ids": products,
-                "channels": ["user"],
-                **self.auth.login(now),
-            }
-        ]
+    def __init__(self, auth: Auth, rules: Mapping[str, TradingRule], host: str = "") -> None:
+        super().__init__(auth, rules, host)
+        # What orders lost without a trade: so the venue prevents those with oneself.
+        self._cut: dict[str, Decimal] = {}
 
-    def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match json.decode(frame):
-            case {"type": "subscriptions", "channels": [*_, "user" | {"name": "user"}]}:
-                yield c.Ready()
-            case {"type": "match"} as row:
-                yield from (
-                    fill_of(row, role) for role in ("taker", "maker") if f"{role}_user_id" in row
-                )
-            case {"type": "change", "order_id": order_id, "old_size": old, "new_size": new}:
-                self._cut[order_id] = self._cut.get(order_id, o.ZERO) + Decimal(old) - Decimal(new)
-            case {"type": "received" | "open" | "done", "order_id": str()} as row:
-                yield self._update(row)
-            case {"type": "error"} as row:
-                yield ERRORS.of("", f"{row['message']}: {r.reason_of(row.get('reason', ''))}")
-
-    def _update(self, row: r.Row) -> o.OrderUpdate:
-        """What the channel says of an order; our own id is in the first message only."""
-        symbol, state, theirs, ours, reason = r.pick(
-            row, "product_id reason|type order_id client_oid| cancel_reason|"
-        )
-        left = (
-            Decimal(row["remaining_size"]) + self._cut.get(theirs, o.ZERO)
-            if row.get("remaining_size")
-            else None
-        )
-        ids = {"symbol": symbol, "exchange_order_id": theirs, "client_order_id": ours}
-        return o.OrderUpdate(
-            state=STATES[state], left=left, time=r.iso_ns(row["time"]), reason=reason, **ids
-        )
-
-
-def fill_of(row: r.Row, role: str = "") -> o.Fill:
-    """A trade of ours; out of a match, whose side is the maker's, with our ``role`` in it."""
-    if role:
-        fee = Decimal(row["price"]) * Decimal(row["size"]) * Decimal(row[f"{role}_fee_rate"])
-        side = row["side"] if role == "maker" else OTHER[row["side"]]
-        row = {
-            **row,
-            "side": side,
-            "fee": fee,
-            "order_id": row[f"{role}_order_id"],
-            "liquidity": role[0].upper(),
+    def login(self, now: float) -> Iterable[Frame]:
+        frame: dict[str, Any] = {
+            "type": "subscribe",
+            "product_ids": [rule.symbol for rule in self.rules.values() if rule.active],
+            "channels": ["user"],
         }
-    return r.read_fill({"quote": row["product_id"].rpartition("-")[2], **row}, FILL)
+        return [frame | self.auth.login(now)]
+
+    def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        try:
+            message = _user_message.decode(frame)
+        except msgspec.ValidationError:
+            if _user_kind.decode(frame).is_needed():
+                raise
+            return ()  # stops that wait, matches of others, and whatever the venue adds
+        if isinstance(message, UserMatch):
+            return message.to_fills()
+        if isinstance(message, UserReceived | UserOpen | UserDone):
+            return (self._update(message),)
+        if isinstance(message, ErrorMessage):
+            return (message.to_fault(),)
+        if isinstance(message, UserSubscriptions):
+            return (Ready(),) if message.has_user() else ()
+        cut = self._cut.get(message.order_id, ZERO)
+        self._cut[message.order_id] = cut + message.cut()
+        return ()
+
+    def _update(self, message: UserReceived | UserOpen | UserDone) -> OrderUpdate:
+        match message:
+            case UserReceived():
+                return message.to_update()
+            case UserOpen() | UserDone():
+                return message.to_update(self._cut.get(message.order_id, ZERO))
 
 
-class CoinbaseOrders(c.OrderEntry):
+def read_order(answer: Answer) -> OrderUpdate:
+    return _order.decode(answer.body).to_update()
+
+
+def read_orders(answer: Answer) -> Rows[OrderUpdate]:
+    return _orders.decode(answer.body, OrderRow.to_update)
+
+
+def read_fills(answer: Answer) -> Rows[Fill]:
+    return _fills.decode(answer.body, FillRow.to_fill)
+
+
+def read_balances(answer: Answer) -> Rows[Balance]:
+    return _accounts.decode(answer.body, Account.to_balance)
+
+
+def read_fee(answer: Answer) -> Fee:
+    return _fee_rates.decode(answer.body).to_fee()
+
+
+def read_error(answer: Answer) -> Fault | None:
+    """A refusal by HTTP status, in the form {"message": ...}."""
+    if answer.status < 400:
+        return None
+    refusal = refusal_in(answer, Refusal)
+    if refusal is None:
+        return of_gateway(answer)
+    return ERRORS.fault("", refusal.message, answer.status)
+
+
+class CoinbaseOrders(OrderEntry):
     id_params = ("product_id", "client_oid", "id")
 
-    def _path(self, order: o.InFlightOrder) -> str:
+    def _path(self, order: InFlightOrder) -> str:
         return f"/orders/{order.exchange_order_id or f'client:{order.client_order_id}'}"
 
-    def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body: r.Row = {
+    def place(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        body: dict[str, Any] = {
             **self.query_by_id(order),
             "side": order.side,
             "type": order.type,
             "size": f"{order.amount:f}",
         }
-        body |= (
-            {} if order.price is None else {"price": f"{order.price:f}", "time_in_force": order.tif}
-        )
-        body |= {"post_only": True} if order.post_only else {}
-        return c.ask("POST /orders", r.one(order_of), body=body, urgent=False, private=1)
+        if order.price is not None:
+            body["price"] = f"{order.price:f}"
+            body["time_in_force"] = order.tif
+        if order.post_only:
+            body["post_only"] = True
+        cost = {"private": 1}
+        return signed_request("POST", "/orders", read_order, body=body, cost=cost, urgent=False)
 
-    def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(
-            f"DELETE {self._path(order)}",
+    def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
+        return signed_request(
+            "DELETE",
+            self._path(order),
             lambda answer: None,
             {"product_id": order.symbol},
-            private=1,
+            cost={"private": 1},
         )
 
-    def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(self._path(order), r.one(order_of), private=1)
+    def status(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        return signed_request("GET", self._path(order), read_order, cost={"private": 1})
 
-    def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        return c.ask("/orders", r.each(order_of), self.pair(trading_pair), private=1)
+    def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
+        params = self.pair(trading_pair)
+        return signed_request("GET", "/orders", read_orders, params, cost={"private": 1})
 
-    def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        query = self.pair(trading_pair) | {"after": after.page}
-        read = r.pages(fill_of, 1, "trade_id", until=lambda last: last.time < after.time)
-        return c.ask("/fills", read, query, fills=1)
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
+        """Newest first; what follows a page's last is older."""
 
-    def order_fills(self, order: o.InFlightOrder) -> c.Call[list[o.Fill]]:
-        return c.ask("/fills", r.each(fill_of), {"order_id": order.exchange_order_id}, fills=1)
+        def read(answer: Answer) -> Page[Fill]:
+            fills = read_fills(answer)
+            is_last = not fills or fills[-1].time < after.time
+            return Page(fills, "" if is_last else fills[-1].trade_id)
 
-    def balances(self) -> c.Call[list[o.Balance]]:
-        return c.ask(
-            "/accounts", r.each(partial(r.read_holding, names="currency available hold")), private=1
-        )
+        params = self.pair(trading_pair) | {"after": after.page}
+        return signed_request("GET", "/fills", read, params, cost={"fills": 1})
 
-    def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        return c.ask(
-            "/fees", r.one(partial(r.read_fee, names="maker_fee_rate taker_fee_rate")), private=1
-        )
+    def order_fills(self, order: InFlightOrder) -> Call[list[Fill]]:
+        params = {"order_id": order.exchange_order_id}
+        return signed_request("GET", "/fills", read_fills, params, cost={"fills": 1})
+
+    def balances(self) -> Call[list[Balance]]:
+        return signed_request("GET", "/accounts", read_balances, cost={"private": 1})
+
+    def fees(self, trading_pair: str) -> Call[Fee]:
+        return signed_request("GET", "/fees", read_fee, cost={"private": 1})
 
 
-order_of = partial(r.read_update, names=ORDER, states=STATES)
-ERRORS = r.worded(
-    funds="nsufficient funds",
-    auth="API Key|CB-ACCESS|invalid signature|Passphrase|authentication|Forbidden",
-    clock="timestamp",
-    duplicate="duplicate",
-    refused="too small|too large|too precise|Invalid|is required|roduct not found|not available|only",
-    not_found="already done|ot found|NotFound",
-)
-FEED, TEST_FEED = (
-    "wss://ws-feed.exchange.coinbase.com",
-    "wss://ws-feed-public.sandbox.exchange.coinbase.com",
-)
-COINBASE = c.Exchange(
+COINBASE = Exchange(
     name="coinbase",
-    hosts=c.Endpoints("https://api.exchange.coinbase.com", FEED, FEED),
-    testnet=c.Endpoints("https://api-public.sandbox.exchange.coinbase.com", TEST_FEED, TEST_FEED),
+    hosts=Endpoints(
+        rest="https://api.exchange.coinbase.com",
+        public=FEED,
+        private=FEED,
+    ),
+    testnet=Endpoints(
+        rest="https://api-public.sandbox.exchange.coinbase.com",
+        public=TEST_FEED,
+        private=TEST_FEED,
+    ),
     limits=(
-        c.RateLimit("public", 10, 1.0),
-        c.RateLimit("private", 15, 1.0),
-        c.RateLimit("fills", 10, 1.0),
+        RateLimit("public", 10, 1.0),
+        RateLimit("private", 15, 1.0),
+        RateLimit("fills", 10, 1.0),
     ),
     auth=CoinbaseAuth,
     book=CoinbaseBook,
     feeds={
         "level2": CoinbaseLevel2,
-        "level2_batch": CoinbaseLevel2.variant("Batch", channels=BATCHED),
+        # Levels every 50 ms; the only book that needs no login.
+        "level2_batch": CoinbaseLevel2.variant(
+            "Batch", channels=("level2_batch", "matches", "heartbeat")
+        ),
     },
     user=CoinbaseUser,
     orders=CoinbaseOrders,
-    error=partial(ERRORS.fault, message="message"),
+    error=read_error,
     client_id=uuid_of,
-    server_time=c.get("/time", r.one(lambda row: float(row["epoch"]))),
+    server_time=Call(
+        Request("GET", "/time"),
+        lambda answer: _server_time.decode(answer.body).epoch,
+    ),
     streams_balances=False,
     forgets_cancelled=True,
     has=frozenset({"post_only", "ioc", "fok", "market"}),
-    about=c.About(
+    about=About(
         title="Coinbase Exchange (successor of Coinbase Pro)",
         books="orders (full); by setting: level2, level2_batch",
         gaps="one sequence a product, every message counts (full); none (level2)",
-        checked="recorded level2 frames of ten pairs; ccxt and ccxt.pro (level2, orders, user channel)",
+        checked="recorded level2 frames of ten pairs; "
+        "ccxt and ccxt.pro (level2, orders, user channel)",
         unchecked="the full channel order by order",
         not_applicable={
-            "checksum_mismatch": "The feed's messages carry a sequence number; no checksum is among them."
+            "checksum_mismatch": "The feed's messages carry a sequence number; "
+            "no checksum is among them."
         },
     ),
 )

@@ -688,21 +688,24 @@ class SpotState(Struct):
     balances: Raw
 
 
-class UserFees(
-    Struct,
-    rename={
-        "maker": "userAddRate",
-        "taker": "userCrossRate",
-        "spot_maker": "userSpotAddRate",
-        "spot_taker": "userSpotCrossRate",
-    },
-):
-    """info userFees, rates as fractions."""
+class SpotFees(Struct, rename={"maker": "userSpotAddRate", "taker": "userSpotCrossRate"}):
+    """info userFees, rates of spot pairs as fractions."""
 
     maker: Decimal
     taker: Decimal
-    spot_maker: Decimal
-    spot_taker: Decimal
+
+    def to_fee(self) -> Fee:
+        return Fee(self.maker, self.taker)
+
+
+class PerpFees(Struct, rename={"maker": "userAddRate", "taker": "userCrossRate"}):
+    """info userFees, rates of perpetuals as fractions."""
+
+    maker: Decimal
+    taker: Decimal
+
+    def to_fee(self) -> Fee:
+        return Fee(self.maker, self.taker)
 
 
 class PlacedOrder(Struct, rename={"order_id": "oid"}):
@@ -755,7 +758,8 @@ _fills = RowsDecoder(FillRow)
 _subscription_response = msgspec.json.Decoder(SubscriptionResponse)
 _spot_state = msgspec.json.Decoder(SpotState)
 _balances = RowsDecoder(BalanceRow, "$.balances")
-_user_fees = msgspec.json.Decoder(UserFees)
+_spot_fees = msgspec.json.Decoder(SpotFees)
+_perp_fees = msgspec.json.Decoder(PerpFees)
 _action_answer = msgspec.json.Decoder(ActionAnswer)
 _any_answer = msgspec.json.Decoder(AnyAnswer)
 
@@ -836,6 +840,14 @@ def read_nothing(answer: Answer) -> None:
 
 def read_balances(answer: Answer) -> Rows[Balance]:
     return _balances.decode(_spot_state.decode(answer.body).balances, BalanceRow.to_balance)
+
+
+def read_spot_fee(answer: Answer) -> Fee:
+    return _spot_fees.decode(answer.body).to_fee()
+
+
+def read_perp_fee(answer: Answer) -> Fee:
+    return _perp_fees.decode(answer.body).to_fee()
 
 
 def read_order_status(answer: Answer) -> OrderUpdate:
@@ -929,14 +941,7 @@ class HyperliquidOrders(OrderEntry):
 
     def fees(self, trading_pair: str) -> Call[Fee]:
         is_spot = self._assets[self.rules[trading_pair].symbol] >= SPOT_ASSETS
-
-        def read(answer: Answer) -> Fee:
-            fees = _user_fees.decode(answer.body)
-            if is_spot:
-                return Fee(fees.spot_maker, fees.spot_taker)
-            return Fee(fees.maker, fees.taker)
-
-        return account_info("userFees", read)
+        return account_info("userFees", read_spot_fee if is_spot else read_perp_fee)
 
 
 def read_perp_assets(answer: Answer) -> dict[str, int]:

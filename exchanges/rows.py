@@ -5,7 +5,7 @@ records. A row that can't be read, or that makes no record, is kept beside the o
 and the reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
-Key = TypeVar("Key")
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Rows(list[Record]):
     __slots__ = ("bad",)
 
     def __init__(self, records: Iterable[Record] = (), bad: Iterable[BadRow] = ()) -> None:
-        super().__init__(records)
+        list.__init__(self, records)
         self.bad = tuple(bad)
 
     @property
@@ -68,16 +68,16 @@ def unreadable(bad: BadRow) -> Fault:
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
 
 
-def with_faults(rows: Rows[Record]) -> Iterator[Record | Fault]:
+def with_faults(rows: Rows[Record]) -> Iterable[Record | Fault]:
     """The records of a frame, then a fault for each of its rows that could not be read.
 
     Raises ValueError where none could be: such a frame is malformed as a whole.
     """
-    if rows.bad and not rows:
+    if not rows.bad:
+        return rows
+    if not rows:
         raise ValueError(str(rows.bad[0]))
-    yield from rows
-    for bad in rows.bad:
-        yield unreadable(bad)
+    return [*rows, *map(unreadable, rows.bad)]
 
 
 class RowsDecoder(Generic[Row]):
@@ -93,13 +93,24 @@ class RowsDecoder(Generic[Row]):
     def decode(self, body: bytes | Raw, convert: Callable[[Row], Record | None]) -> Rows[Record]:
         """A record of each row, in order; ``convert`` gives None for a row that is not wanted.
 
+        It is called once for each row that can be decoded, so that it may keep what it was told.
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
         try:
-            records = [convert(row) for row in self._list.decode(body)]
-        except MALFORMED:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
             return self._one_by_one(_numbered(body), lambda number, row: convert(row))
-        return Rows(record for record in records if record is not None)
+        records: list[Record] = []
+        errors: dict[int, Exception] = {}
+        for number, row in enumerate(rows):
+            try:
+                record = convert(row)
+            except MALFORMED as error:
+                errors[number] = error
+            else:
+                if record is not None:
+                    records.append(record)
+        return self._with_bad(records, errors, _numbered(body)) if errors else Rows(records)
 
     def decode_numbered(
         self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]
@@ -107,22 +118,55 @@ class RowsDecoder(Generic[Row]):
         """The same where a row's place in the list means something; ``convert`` takes it too, from
         0."""
         try:
-            rows = enumerate(self._list.decode(body))
-            records = [convert(number, row) for number, row in rows]
-        except MALFORMED:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
             return self._one_by_one(_numbered(body), convert)
-        return Rows(record for record in records if record is not None)
+        return self._all(enumerate(rows), convert, lambda: _numbered(body))
 
     def decode_keyed(
         self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
     ) -> Rows[Record]:
         """The same of a JSON object; ``convert`` takes each row's key too."""
         try:
-            rows = self._object.decode(body).items()
-            records = [convert(key, row) for key, row in rows]
-        except MALFORMED:
+            rows = self._object.decode(body)
+        except msgspec.ValidationError:
             return self._one_by_one(_keyed(body), convert)
-        return Rows(record for record in records if record is not None)
+        return self._all(rows.items(), convert, lambda: _keyed(body))
+
+    def _all(
+        self,
+        rows: Iterable[tuple[Key, Row]],
+        convert: Callable[[Key, Row], Record | None],
+        raws: Callable[[], Iterable[tuple[Key, str, Raw]]],
+    ) -> Rows[Record]:
+        """Of rows that could be decoded. ``raws``: where each stood, and its bytes, for those that
+        make no record."""
+        records: list[Record] = []
+        errors: dict[Key, Exception] = {}
+        for key, row in rows:
+            try:
+                record = convert(key, row)
+            except MALFORMED as error:
+                errors[key] = error
+            else:
+                if record is not None:
+                    records.append(record)
+        return self._with_bad(records, errors, raws()) if errors else Rows(records)
+
+    def _with_bad(
+        self,
+        records: list[Record],
+        errors: Mapping[Key, Exception],
+        raws: Iterable[tuple[Key, str, Raw]],
+    ) -> Rows[Record]:
+        return Rows(
+            records,
+            [
+                bad_row(f"{self._path}{step}", errors[key], raw)
+                for key, step, raw in raws
+                if key in errors
+            ],
+        )
 
     def _one_by_one(
         self,

@@ -1,6 +1,7 @@
-"""SignalR as ASP.NET (before Core) speaks it, protocol 1.5: a negotiation by HTTP; then invocations and pushes in JSON.
+"""SignalR as ASP.NET (before Core) speaks it, protocol 1.5: what connectors need of it.
 
-Contents of pushes are base64 of raw deflate, as venues pack them.
+A negotiation by HTTP; then invocations and pushes in JSON. Contents of pushes are base64 of raw
+deflate, as venues pack them.
 """
 
 import zlib
@@ -9,44 +10,93 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from exchanges.contract import Call, ErrorKind, Fault, Frame, Handshake, Request
-from exchanges.refusals import ErrorTable
+from exchanges.contract import Answer, Call, ErrorKind, Fault, Frame, Handshake, Request
+from exchanges.errors import ErrorTable
 from exchanges.signing import encode_query
+
+
+class Negotiated(Struct, rename="pascal"):
+    """The answer to a negotiation."""
+
+    connection_token: str
+
+
+class Push(Struct, rename={"name": "M", "packed": "A"}):
+    """A message of a hub, with the contents that it has."""
+
+    name: str
+    packed: list[str]
+
+
+class Result(Struct, rename="pascal"):
+    """How one of the things went that an invocation asked for."""
+
+    success: bool
+    error_code: str | None = None
+
+
+class HubFrame(Struct, rename={"pushes": "M", "results": "R", "error": "E"}):
+    """A frame of a hub: pushes, or the result of an invocation."""
+
+    pushes: list[Push] | UnsetType = UNSET
+    results: list[Result] | Result | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+    @property
+    def is_empty(self) -> bool:
+        return self.pushes is UNSET and self.results is UNSET and self.error is UNSET
+
+    def pushed(self) -> Iterable[tuple[str, bytes]]:
+        """Name and content of each push; b"" for one without any. Raises ValueError."""
+        for push in self.pushes or ():
+            for packed in push.packed or [""]:
+                yield push.name, inflate(packed)
+
+    def faults(self, errors: ErrorTable) -> list[Fault]:
+        """What was refused."""
+        if self.error is not UNSET:
+            return [Fault(ErrorKind.UNKNOWN, "", self.error)]
+        if self.results is UNSET:
+            return []
+        results = self.results if isinstance(self.results, list) else [self.results]
+        return [
+            errors.fault(str(result.error_code), "refused")
+            for result in results
+            if not result.success
+        ]
+
+
+_negotiated = msgspec.json.Decoder(Negotiated)
+_hub_frame = msgspec.json.Decoder(HubFrame)
+_fields = msgspec.json.Decoder(dict[str, Raw])
 
 
 def negotiate(hub: str, over: Literal["rest", "public", "private"]) -> Handshake:
     """A token by HTTP from the socket's host, then the path of the socket."""
     query = {"clientProtocol": "1.5", "connectionData": f'[{{"name":"{hub}"}}]'}
     request = Request("GET", "/signalr/negotiate", query, over=over)
-    token = yield Call(request, lambda answer: str(answer.json()["ConnectionToken"]))
-    return "/signalr/connect?" + encode_query(
-        {"transport": "webSockets", "connectionToken": token, **query}
-    )
+
+    def read(answer: Answer) -> str:
+        return _negotiated.decode(answer.body).connection_token
+
+    token = yield Call(request, read)
+    params = {"transport": "webSockets", "connectionToken": token, **query}
+    return "/signalr/connect?" + encode_query(params)
 
 
 def invoke(hub: str, method: str, *arguments: Any) -> Frame:
     return {"H": hub, "M": method, "A": arguments, "I": 1}
 
 
-def said_in(frame: bytes, errors: ErrorTable) -> Iterable[tuple[str, Any]]:
-    """Of each push its name and content (b"" without one); ("R", result) of an invocation, or ("E", fault) of each that
-    went together and has no Success."""
-    match msgspec.json.decode(frame):
-        case {"M": pushes}:
-            yield from (
-                (push["M"], inflate(packed)) for push in pushes for packed in push["A"] or [""]
-            )
-        case {"R": result}:
-            rows = result if isinstance(result, list) else [result]
-            faults = [
-                errors.of(str(row["ErrorCode"]), "refused") for row in rows if not row["Success"]
-            ]
-            yield from [("E", fault) for fault in faults] or [("R", result)]
-        case {"E": text}:
-            yield "E", Fault(ErrorKind.UNKNOWN, "", str(text))
-        case other if other != {}:  # an empty one keeps the connection alive
-            raise ValueError(f"a frame of no known form: {str(other)[:120]}")
+def read_frame(frame: bytes) -> HubFrame:
+    """Raises msgspec.DecodeError or ValueError for a frame of no known form."""
+    said = _hub_frame.decode(frame)
+    # One without any fields keeps the connection alive.
+    if said.is_empty and _fields.decode(frame):
+        raise ValueError(f"a frame of no known form: {frame[:120]!r}")
+    return said
 
 
 def inflate(packed: str) -> bytes:

@@ -232,6 +232,24 @@ def test_trades_carry_the_takers_side_and_one_frame_holds_several_messages(feed:
     assert (second.side, second.trade_id, type(diff)) == (Side.SELL, "9", BookDiff)
 
 
+def test_a_trade_that_cannot_be_read_hides_no_other(feed: Any) -> None:
+    row = {
+        "id": "1",
+        "executedAt": "2021-06-13T22:38:11.08Z",
+        "quantity": "0.5",
+        "rate": "2",
+        "takerSide": "BUY",
+    }
+    rows = [row, row | {"id": None}, row | {"rate": "much"}, row | {"id": "4", "newField": 1}]
+    told = {"deltas": rows, "sequence": 1, "marketSymbol": "BTC-USD"}
+    first, second, *faults = feed.parse(hub(("trade", told)))
+    assert (first.trade_id, second.trade_id) == ("1", "4")
+    assert [fault.message for fault in faults] == [
+        "$.deltas[1].id: Expected `str`, got `null`",
+        "$.deltas[2]: ValueError: could not convert string to float: 'much'",
+    ]
+
+
 def test_several_contents_of_one_push_are_read(feed: Any) -> None:
     contents = [deflated(DELTA), deflated(DELTA | {"sequence": 3209227})]
     frame = json.dumps({"C": "x", "M": [{"H": "C3", "M": "orderBook", "A": contents}]}).encode()

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from exchanges.bittrex import BITTREX
-from exchanges.contract import ErrorKind, FillCursor, LoginAgain, Ready, Reconnect, Send
+from exchanges.contract import (
+    MALFORMED,
+    ErrorKind,
+    FillCursor,
+    LoginAgain,
+    Ready,
+    Reconnect,
+    Send,
+)
 from exchanges.orders import (
     Balance,
     Fill,
@@ -175,6 +183,59 @@ def test_a_hole_in_a_sequence_means_another_connection_and_a_repetition_nothing(
     assert len(list(user.parse(hub(("order", {"sequence": 1, "delta": ORDER}))))) == 1
 
 
+BAD_ORDERS = [
+    ({"id": None}, ".id: Expected `str`, got `null`"),
+    ({"proceeds": []}, ".proceeds: Expected `decimal`, got `array`"),
+    ({"direction": "HOLD"}, ".direction: Invalid enum value 'HOLD'"),
+    ({"fillQuantity": ...}, ": Object missing required field `fillQuantity`"),
+    ({"createdAt": "x", "updatedAt": ...}, ": ValueError: Invalid isoformat string"),
+]
+BAD_EXECUTIONS = [
+    ({"orderId": None}, ".orderId: Expected `str`, got `null`"),
+    ({"commission": {}}, ".commission: Expected `decimal`, got `object`"),
+    ({"isTaker": ...}, ": Object missing required field `isTaker`"),
+    ({"rate": "nan"}, ": ValueError: trade e1: NaN is not a finite number"),
+]
+
+
+def with_changes(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The row with other fields; without those that are ``...``."""
+    return {name: value for name, value in (row | changes).items() if value is not ...}
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD_ORDERS)
+def test_an_order_that_cannot_be_read_hides_no_other_push(
+    user: Any, changes: dict[str, Any], why: str
+) -> None:
+    bad = {"sequence": 1, "delta": with_changes(ORDER, changes)}
+    good = {"sequence": 2, "delta": ORDER | {"newField": [None]}}
+    balance = {"sequence": 1, "delta": BALANCE}
+    fault, update, told = user.parse(hub(("order", bad), ("order", good), ("balance", balance)))
+    assert fault.kind is ErrorKind.UNREADABLE
+    assert fault.message.startswith(f"$.delta{why}")
+    assert b'"marketSymbol"' in fault.frame
+    assert (type(update), type(told)) == (OrderUpdate, Balance)
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD_EXECUTIONS)
+def test_an_execution_that_cannot_be_read_hides_no_other(
+    user: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = [EXECUTION | {"newField": 1}, with_changes(EXECUTION, changes), EXECUTION]
+    first, second, fault = user.parse(hub(("execution", {"sequence": 1, "deltas": rows})))
+    assert (first, second) == (FILL, FILL)
+    assert fault.message.startswith(f"$.deltas[1]{why}")
+
+
+def test_an_unknown_status_is_told_as_such(user: Any, entry: Any) -> None:
+    row = ORDER | {"status": "HALTED"}
+    (update,) = user.parse(hub(("order", {"sequence": 1, "delta": row})))
+    assert (update.state, update.reason) == (None, "the status 'HALTED' is unknown here")
+    updates = entry.open_orders().read(answer([row, ORDER]))
+    assert [update.state for update in updates] == [None, OrderState.OPEN]
+    assert updates.is_complete
+
+
 # Orders.
 
 
@@ -327,6 +388,38 @@ def test_balances_and_fees_are_read(entry: Any) -> None:
     assert (fee.maker, fee.taker) == (D("0.0075"), D("0.008"))
 
 
+@pytest.mark.parametrize(("changes", "why"), BAD_ORDERS)
+def test_an_order_that_cannot_be_read_hides_no_other_row(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = [ORDER, with_changes(ORDER, changes), ORDER | {"id": "2", "newField": 1}]
+    updates = entry.open_orders().read(answer(rows))
+    assert [update.exchange_order_id for update in updates] == [ORDER["id"], "2"]
+    assert [str(bad)[: 4 + len(why)] for bad in updates.bad] == [f"$[1]{why}"]
+    # What was asked for may be the one that can't be read.
+    for call in (entry.status(order(exchange_order_id="")), entry.status(order())):
+        with pytest.raises(MALFORMED):
+            call.read(answer(rows))
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD_EXECUTIONS)
+def test_a_fill_that_cannot_be_read_hides_no_other_row(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = [with_changes(EXECUTION, changes), EXECUTION]
+    page = entry.fills("VLX-USDT", FillCursor()).read(answer(rows))
+    assert page.items == [FILL]
+    assert [str(bad)[: 4 + len(why)] for bad in page.items.bad] == [f"$[0]{why}"]
+    full = entry.fills("VLX-USDT", FillCursor()).read(answer(rows * 100))
+    assert full.next == "e1"
+
+
+def test_a_balance_that_cannot_be_read_hides_no_other_row(entry: Any) -> None:
+    balances = entry.balances().read(answer([BALANCE | {"total": None}, BALANCE]))
+    assert [balance.asset for balance in balances] == ["VLX"]
+    assert [bad.path for bad in balances.bad] == ["$[0].total"]
+
+
 # Errors, and the rest.
 
 
@@ -366,3 +459,14 @@ def test_refusals_are_classified(status: int, body: Any, kind: ErrorKind) -> Non
 def test_success_is_no_fault() -> None:
     assert BITTREX.error(answer([])) is None
     assert BITTREX.error(answer(ORDER, 201)) is None
+
+
+@pytest.mark.parametrize("body", [b"<title>404</title>", b"", b"null", b"[]", b"{}", b'"x"'])
+def test_what_a_gateway_says_proves_nothing(body: bytes) -> None:
+    faults = [BITTREX.error(answer(body, status)) for status in (401, 403, 404, 429)]
+    assert [fault.kind for fault in faults if fault is not None] == [
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.RATE,
+    ]

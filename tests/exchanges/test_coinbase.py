@@ -4,6 +4,7 @@ tests/frames/coinbase/user.jsonl: the documentation's examples of each type, mad
 see test_coinbase_book.py.
 """
 
+import json
 from decimal import Decimal as D
 from typing import Any
 
@@ -22,7 +23,7 @@ from exchanges.orders import (
 )
 from orderbook.errors import AuthenticationError
 from orderbook.messages import Side
-from tests.exchanges.test_coinbase_book import KEYS, PRODUCT, said
+from tests.exchanges.test_coinbase_book import KEYS, PRODUCT, lines, said
 from tests.support.answers import answer
 
 # The example of the venue's documentation for a single order.
@@ -215,8 +216,10 @@ def test_a_market_order_has_neither_price_nor_always_a_size(entry: Any) -> None:
     "changes", [{"status": "what"}, {"status": "done"}, {"status": "done", "done_reason": "what"}]
 )
 def test_an_unknown_state_is_no_evidence(entry: Any, changes: dict[str, str]) -> None:
-    with pytest.raises(MALFORMED):
-        entry.status(order()).read(answer(ORDER_ROW | changes))
+    update = entry.status(order()).read(answer(ORDER_ROW | changes))
+    word = changes.get("done_reason", changes["status"])
+    assert (update.state, update.reason) == (None, f"the status {word!r} is unknown here")
+    assert (update.filled, update.exchange_order_id) == (D("0.004"), ORDER_ROW["id"])
 
 
 def test_orders_are_named_by_our_id_until_the_venues_is_known(entry: Any) -> None:
@@ -297,6 +300,76 @@ def test_the_server_time_is_in_seconds() -> None:
     )
 
 
+# Rows stand on their own.
+
+
+ACCOUNT_ROW = {"id": "x", "currency": "BTC", "balance": "2", "hold": "0.5", "available": "1.5"}
+BAD_ORDERS = [
+    ({"id": None}, "$[1].id: Expected `str`, got `null`"),
+    ({"id": 7}, "$[1].id: Expected `str`, got `int`"),
+    ({"filled_size": [1]}, "$[1].filled_size: Expected `decimal`, got `array`"),
+    ({"side": "hold"}, "$[1].side: Invalid enum value 'hold'"),
+    ({"created_at": "yesterday"}, "$[1]: ValueError: Invalid isoformat string"),
+]
+BAD_FILLS = [
+    ({"order_id": None}, "$[1].order_id: Expected `str`, got `null`"),
+    ({"price": {}}, "$[1].price: Expected `decimal`, got `object`"),
+    ({"fee": "nan"}, "$[1]: ValueError: trade 74: NaN is not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD_ORDERS)
+def test_an_order_that_cannot_be_read_hides_no_other(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = [ORDER_ROW, ORDER_ROW | changes, ORDER_ROW | {"id": "30", "new_field": {"a": [None]}}]
+    updates = entry.open_orders().read(answer(rows))
+    assert [update.exchange_order_id for update in updates] == [ORDER_ROW["id"], "30"]
+    (bad,) = updates.bad
+    assert str(bad).startswith(why)
+
+
+@pytest.mark.parametrize("field", ["id", "product_id", "side", "type", "status", "filled_size"])
+def test_an_order_without_what_it_must_have_hides_no_other(entry: Any, field: str) -> None:
+    row = {name: value for name, value in ORDER_ROW.items() if name != field}
+    updates = entry.open_orders().read(answer([row, ORDER_ROW]))
+    assert [update.exchange_order_id for update in updates] == [ORDER_ROW["id"]]
+    assert [str(bad) for bad in updates.bad] == [f"$[0]: Object missing required field `{field}`"]
+    with pytest.raises(MALFORMED, match=field):
+        entry.status(order()).read(answer(row))
+
+
+def test_an_order_of_an_unknown_state_hides_no_other(entry: Any) -> None:
+    rows = [ORDER_ROW, ORDER_ROW | {"id": "30", "status": "canceling"}]
+    updates = entry.open_orders().read(answer(rows))
+    assert [update.state for update in updates] == [OrderState.OPEN, None]
+    assert (updates[1].reason, updates.is_complete) == (
+        "the status 'canceling' is unknown here",
+        True,
+    )
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD_FILLS)
+def test_a_fill_that_cannot_be_read_hides_no_other(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = [FILL_ROW, FILL_ROW | changes, FILL_ROW | {"trade_id": 73}]
+    page = entry.fills("BTC-USD", FillCursor()).read(answer(rows))
+    assert [fill.trade_id for fill in page.items] == ["74", "73"]
+    assert page.next == "73"
+    assert [str(bad)[: len(why)] for bad in page.items.bad] == [why]
+    listed = entry.order_fills(order()).read(answer(rows))
+    assert len(listed) == 2
+    assert not listed.is_complete
+
+
+def test_a_balance_that_cannot_be_read_hides_no_other(entry: Any) -> None:
+    rows = [ACCOUNT_ROW, ACCOUNT_ROW | {"currency": "X", "hold": None}]
+    balances = entry.balances().read(answer(rows))
+    assert [balance.asset for balance in balances] == ["BTC"]
+    assert [bad.path for bad in balances.bad] == ["$[1].hold"]
+
+
 # The user channel.
 
 
@@ -357,6 +430,41 @@ def test_other_frames_of_the_user_channel_say_nothing(user: Any) -> None:
     assert list(user.parse(b'{"type":"subscriptions","channels":["user"]}')) == [Ready()]
 
 
+def changed(name: str, **changes: Any) -> bytes:
+    """A message of the documentation, with other fields; without those that are ``...``."""
+    found = next(line for line in lines("user.jsonl") if f'"type":"{name}"'.encode() in line)
+    row = json.loads(found) | changes
+    return json.dumps({name: value for name, value in row.items() if value is not ...}).encode()
+
+
+@pytest.mark.parametrize(
+    ("frame", "why"),
+    [
+        (changed("received", order_id=None), r"Expected `str`, got `null` - at `\$.order_id`"),
+        (changed("done", order_id=...), "missing required field `order_id`"),
+        (changed("open", remaining_size=...), "missing required field `remaining_size`"),
+        (changed("match", price=[]), r"Expected `decimal`, got `array` - at `\$.price`"),
+        (changed("match", taker_user_id=None), r"got `null` - at `\$.taker_user_id`"),
+        (changed("match", taker_fee_rate=...), "trade 5455505 of ours has no fee rate"),
+        (changed("match", side="both"), "Invalid enum value 'both'"),
+    ],
+)
+def test_an_event_that_cannot_be_read_is_an_error(user: Any, frame: bytes, why: str) -> None:
+    with pytest.raises(MALFORMED, match=why):
+        list(user.parse(frame))
+
+
+def test_an_unknown_reason_and_more_fields_are_no_error(user: Any) -> None:
+    (update,) = user.parse(changed("done", reason="gone", new_field={"a": [None]}))
+    assert (update.state, update.reason) == (None, "the status 'gone' is unknown here")
+    assert update.left == D("0.0003")
+
+
+def test_a_kind_of_event_that_is_new_is_passed_over(user: Any) -> None:
+    assert list(user.parse(b'{"type":"new","order_id":7}')) == []
+    assert list(user.parse(changed("match", taker_user_id=..., price=None))) == []
+
+
 # Refusals.
 
 
@@ -394,3 +502,16 @@ def test_success_is_no_refusal_and_no_json_is_an_unknown_outcome() -> None:
     fault = COINBASE.error(answer(b"<html>", 502))
     assert fault is not None
     assert fault.kind is ErrorKind.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "body", [b"<title>403 Forbidden</title>", b"404 Not Found", b"", b"null", b"{}", b'"Invalid"']
+)
+def test_what_a_gateway_says_proves_nothing(body: bytes) -> None:
+    kinds = [COINBASE.error(answer(body, status)) for status in (401, 403, 404, 429)]
+    assert [fault.kind for fault in kinds if fault is not None] == [
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.RATE,
+    ]

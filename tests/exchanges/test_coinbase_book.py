@@ -4,6 +4,7 @@ tests/frames/coinbase/full.jsonl: the documentation's examples of each type, wit
 they make one order's life. level2.jsonl: frames of a recording of 2021, and refusals seen live.
 """
 
+import json
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,11 @@ def test_a_login_signs_the_subscription(full: Any) -> None:
 
 def test_a_refresh_subscribes_again_with_a_login(level2: Any) -> None:
     auth = COINBASE.auth(KEYS)
-    assert [frame["type"] for frame in level2.refresh(["A"])] == ["unsubscribe", "subscribe"]
-    end, again = level2.refresh(["A"], level2.login(["A"], auth, 1.0))
+    assert [frame["type"] for frame in level2.request_snapshot(["A"])] == [
+        "unsubscribe",
+        "subscribe",
+    ]
+    end, again = level2.request_snapshot(["A"], level2.login(["A"], auth, 1.0))
     assert ("signature" in end, "signature" in again) == (False, True)
 
 
@@ -243,6 +247,30 @@ def test_a_refused_subscription_wants_a_login(full: Any) -> None:
 def test_a_malformed_frame_is_an_error(full: Any, frame: bytes) -> None:
     with pytest.raises(MALFORMED):
         list(full.parse(frame))
+
+
+def test_what_is_not_needed_breaks_nothing(full: Any) -> None:
+    frames = [
+        b'{"type":"auction","product_id":"A","sequence":18,"timestamp":"2015-11-14T20:46:03Z"}',
+        b'{"type":"rfq_match","maker_order_id":null,"trade_id":0,"product_id":"A","price":null}',
+        b'{"type":"new","product_id":"A","sequence":19,"order_id":7,"side":"both","time":""}',
+    ]
+    events = [event for frame in frames for event in full.parse(frame)]
+    assert events == [
+        OrderEvent("A", OrderAction.NOTHING, "", first_id=number, update_id=number)
+        for number in (18, 19)
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"order_id": None}, {"price": 1}, {"side": "both"}, {"sequence": "1"}]
+)
+def test_a_message_that_moves_the_book_must_be_readable(full: Any, changes: dict[str, Any]) -> None:
+    row = json.loads(lines("full.jsonl")[2]) | {"new_field": 1}
+    assert len(full.parse(json.dumps(row).encode())) == 1
+    (name,) = changes
+    with pytest.raises(MALFORMED, match=rf"\$\.{name}"):
+        full.parse(json.dumps(row | changes).encode())
 
 
 # Levels.

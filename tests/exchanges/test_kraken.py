@@ -158,11 +158,11 @@ def test_nonces_grow_though_the_clock_stands() -> None:
 def test_a_limit_order_is_placed_with_fees_in_quote(entry: Any) -> None:
     call = entry.place(order(tif=TimeInForce.IOC))
     request = call.request
-    assert (request.method, request.path, request.signed, request.asks) == (
+    assert (request.method, request.path, request.signed, request.is_mutating) == (
         "POST",
         "/0/private/AddOrder",
         True,
-        False,
+        True,
     )
     terms = {
         "pair": "XBTUSD",
@@ -197,10 +197,10 @@ def test_cancel_names_the_venues_id_where_it_is_known(entry: Any) -> None:
 
 def test_status_by_the_venues_id(entry: Any) -> None:
     call = entry.status(order(exchange_order_id="OX"))
-    assert (call.request.path, call.request.body, call.request.asks) == (
+    assert (call.request.path, call.request.body, call.request.is_mutating) == (
         "/0/private/QueryOrders",
         {"txid": "OX"},
-        True,
+        False,
     )
     assert call.request.cost == {"counter": 1}
     update = call.read(answer({"OX": ORDER_ROW}))
@@ -288,6 +288,91 @@ def test_balances_have_modern_names(entry: Any) -> None:
     ]
 
 
+def test_holdings_that_earn_rewards_count_as_the_asset_and_staked_ones_do_not(entry: Any) -> None:
+    def held(balance: str | None, hold: str = "0") -> dict[str, str | None]:
+        return {"balance": balance, "hold_trade": hold}
+
+    rows = {
+        "XBT.F": held("0.0016"),
+        "ETH.F": held("0.03"),
+        "XXBT": held("0.0004", "0.0001"),
+        "ETH.S": held("5"),
+    }
+    assert entry.balances().read(answer(rows)) == [
+        Balance("BTC", D("0.0020"), D("0.0019")),
+        Balance("ETH", D("0.03"), D("0.03")),
+        Balance("ETH.S", D(5), D(5)),
+    ]
+    partly = entry.balances().read(answer(rows | {"XXBT": held(None)}))
+    assert [balance.asset for balance in partly] == ["ETH", "ETH.S"]
+    assert [bad.path for bad in partly.bad] == ["$.result.XXBT.balance"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"vol_exec": None}, ".vol_exec: Expected `decimal`, got `null`"),
+        ({"cost": []}, ".cost: Expected `decimal`, got `array`"),
+        ({"descr": ORDER_ROW["descr"] | {"type": "hold"}}, ".descr.type: Invalid enum value"),
+        ({"opentm": ...}, ": Object missing required field `opentm`"),
+        ({"status": ...}, ": Object missing required field `status`"),
+        ({"vol": "nan"}, ": ValueError: order OY: NaN is not a finite number"),
+    ],
+)
+def test_an_order_that_cannot_be_read_hides_no_other(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    changed = ORDER_ROW | changes
+    bad_row = {name: value for name, value in changed.items() if value is not ...}
+    rows = {"OX": ORDER_ROW, "OY": bad_row, "OZ": ORDER_ROW | {"new_field": [None]}}
+    updates = entry.open_orders().read(answer({"open": rows}))
+    assert [update.exchange_order_id for update in updates] == ["OX", "OZ"]
+    assert [str(bad)[: 16 + len(why)] for bad in updates.bad] == [f"$.result.open.OY{why}"]
+    with pytest.raises(ValueError, match="OY"):
+        entry.status(order(exchange_order_id="OY")).read(answer({"OY": bad_row}))
+
+
+def test_an_order_of_an_unknown_state_hides_no_other(entry: Any) -> None:
+    rows = {"OX": ORDER_ROW, "OY": ORDER_ROW | {"status": "amending"}}
+    updates = entry.open_orders().read(answer({"open": rows}))
+    assert [update.state for update in updates] == [OrderState.OPEN, None]
+    assert (updates[1].reason, updates.is_complete) == (
+        "the status 'amending' is unknown here",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"ordertxid": None}, ".ordertxid: Expected `str`, got `null`"),
+        ({"price": {}}, ".price: Expected `decimal`, got `object`"),
+        ({"fee": "nan"}, ": ValueError: trade T2: NaN is not a finite number"),
+    ],
+)
+def test_a_fill_that_cannot_be_read_hides_no_other(
+    entry: Any, changes: dict[str, Any], why: str
+) -> None:
+    rows = {"T1": TRADE_ROW, "T2": TRADE_ROW | changes, "T3": TRADE_ROW | {"pair": "XDGUSD"}}
+    page = entry.fills("BTC-USD", FillCursor()).read(answer({"trades": rows, "count": 3}))
+    assert [fill.trade_id for fill in page.items] == ["T1"]
+    assert [str(bad)[: 18 + len(why)] for bad in page.items.bad] == [f"$.result.trades.T2{why}"]
+
+
+def test_a_page_is_full_by_all_its_rows(entry: Any) -> None:
+    rows = {f"T{n}": TRADE_ROW | {"pair": "XDGUSD"} for n in range(49)}
+    call = entry.fills("BTC-USD", FillCursor())
+    full = call.read(answer({"trades": rows | {"T": TRADE_ROW | {"price": None}}, "count": 70}))
+    assert (full.items, full.next) == ([], "50")
+    assert call.read(answer({"trades": rows, "count": 49})).next == ""
+
+
+def test_a_placed_order_has_an_id(entry: Any) -> None:
+    for txid in (None, [], [None]):
+        with pytest.raises(ValueError, match="txid"):
+            entry.place(order()).read(answer({"descr": {}, "txid": txid}))
+
+
 def test_fees_are_percent(entry: Any) -> None:
     call = entry.fees("BTC-USD")
     assert call.request.body == {"pair": "XBTUSD"}
@@ -334,6 +419,17 @@ def test_what_is_no_answer_of_the_venue_is_unknown() -> None:
         fault = KRAKEN.error(found)
         assert fault is not None
         assert fault.kind is ErrorKind.UNKNOWN
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'"EOrder:Unknown order"'])
+def test_what_a_gateway_says_proves_nothing(body: bytes) -> None:
+    faults = [KRAKEN.error(Answer(status, {}, body)) for status in (200, 403, 404, 429)]
+    assert [fault.kind for fault in faults if fault is not None] == [
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.UNKNOWN,
+        ErrorKind.RATE,
+    ]
 
 
 def test_client_ids_fit() -> None:

@@ -311,9 +311,104 @@ def test_a_gap_in_the_sequence_reconnects_and_a_repetition_is_nothing(user: Any)
     assert control == Reconnect("executions 8 to 8 are missing")
 
 
-def test_a_sparse_event_of_an_unknown_order_raises(user: Any) -> None:
-    with pytest.raises(KeyError):
-        list(user.parse(execution(order_id="O", exec_type="canceled", order_status="canceled")))
+def test_a_trade_that_names_no_fee_has_paid_none(user: Any) -> None:
+    list(user.parse(execution(**OPEN)))
+    trade = {
+        "order_id": OPEN["order_id"],
+        "exec_type": "trade",
+        "order_status": "partially_filled",
+        "last_qty": 0.001,
+        "last_price": 26500.4,
+        "liquidity_ind": "t",
+    }
+    fee = {"asset": "USD", "qty": 0.138}
+    _, first = user.parse(execution(sequence=2, exec_id="TA", fees=[fee], **trade))
+    _, second = user.parse(execution(sequence=3, exec_id="TB", **trade))
+    assert (first.fee, first.fee_asset) == (D("0.138"), "USD")
+    assert (second.fee, second.fee_asset, second.trade_id) == (0, "", "TB")
+
+
+def executions(*rows: dict[str, Any]) -> bytes:
+    data = [{"timestamp": "2023-09-22T10:33:05.709950Z", **row} for row in rows]
+    return frame(channel="executions", type="update", data=data, sequence=1)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (
+            {"order_id": "O", "exec_type": "canceled", "order_status": "canceled"},
+            "$.data[1]: ValueError: order O is not known: Missing required argument 'symbol'",
+        ),
+        (OPEN | {"order_id": None}, "$.data[1].order_id: Expected `str`, got `null`"),
+        (OPEN | {"side": "both"}, "$.data[1].side: Invalid enum value 'both'"),
+        (OPEN | {"cum_qty": []}, "$.data[1].cum_qty: Expected `decimal`, got `array`"),
+        (
+            OPEN | {"exec_type": "trade", "exec_id": None},
+            "$.data[1].exec_id: Expected `str`, got `null`",
+        ),
+        (OPEN | {"exec_type": "trade"}, "$.data[1]: ValueError: a trade of OK4GJX-KSTLS-7DZZO5"),
+    ],
+)
+def test_an_event_that_cannot_be_read_hides_no_other(
+    user: Any, row: dict[str, Any], why: str
+) -> None:
+    other = OPEN | {"order_id": "OTHER", "new_field": {"a": [None]}}
+    first, second, fault = user.parse(executions(OPEN, row, other))
+    assert (first.exchange_order_id, second.exchange_order_id) == (OPEN["order_id"], "OTHER")
+    assert fault.kind is ErrorKind.UNREADABLE
+    assert fault.message.startswith(why)
+    assert b'"timestamp"' in fault.frame
+
+
+def test_an_unknown_status_is_told_as_such(user: Any) -> None:
+    [update] = user.parse(execution(**OPEN | {"order_status": "amending"}))
+    assert (update.state, update.reason) == (None, "the status 'amending' is unknown here")
+    [update] = user.parse(
+        execution(sequence=2, order_id=OPEN["order_id"], exec_type="new", order_status="new")
+    )
+    assert (update.state, update.reason) == (OrderState.OPEN, "")
+
+
+def test_channels_that_are_new_are_passed_over(user: Any, feed: Any) -> None:
+    for said in (b'{"channel":"instrument","data":{"pairs":[]}}', b'{"channel":"new"}'):
+        assert [*user.parse(said)] == [*feed.parse(said)] == []
+
+
+def test_a_trade_that_cannot_be_read_hides_no_other(feed: Any) -> None:
+    row = {
+        "symbol": "BTC/USD",
+        "side": "buy",
+        "price": 1.5,
+        "qty": 2,
+        "trade_id": 7,
+        "timestamp": "2023-10-06T17:35:55.440295Z",
+    }
+    rows = [row, row | {"side": "both"}, row | {"trade_id": 8, "new_field": 1}]
+    first, second, fault = feed.parse(frame(channel="trade", type="update", data=rows))
+    assert (first.trade_id, second.trade_id) == ("7", "8")
+    assert fault.message == "$.data[1].side: Invalid enum value 'both'"
+    for name in row:
+        short = {key: value for key, value in row.items() if key != name}
+        [fault] = feed.parse(frame(channel="trade", type="update", data=[short]))
+        assert fault.message == f"$.data[0]: Object missing required field `{name}`"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"event": "new"}, {"order_id": None}, {"limit_price": None}, {"order_qty": "much"}],
+)
+def test_an_order_of_the_book_that_cannot_be_read_is_an_error(
+    by_order: Any, changes: dict[str, Any]
+) -> None:
+    def told(row: dict[str, Any]) -> bytes:
+        data = {"symbol": "M/USD", "checksum": 5, "bids": [row], "asks": []}
+        return frame(channel="level3", type="update", data=[data])
+
+    row = {"event": "add", "order_id": "A", "limit_price": 0.5, "order_qty": 1}
+    assert len(by_order.parse(told(row))) == 1
+    with pytest.raises(ValueError, match=r"event|order_id|could not convert"):
+        by_order.parse(told(row | changes))
 
 
 def test_a_malformed_frame_raises(feed: Any) -> None:

@@ -3,18 +3,15 @@
 from decimal import Decimal as D
 
 import numpy as np
-from msgspec import Raw
 
 from exchanges.checksums import crc32_of_levels, crc32_of_orders, digits, fixed_digits, places
 from exchanges.orders import TradingRule
-from exchanges.queues import read_orders
-from orderbook.messages import OrderAction, OrderEvent, OrdersSnapshot, RestingOrder
+from exchanges.queues import one_change, order_event, resting_order
+from orderbook.messages import OrderAction, OrderEvent, RestingOrder, Side
 
 RULE = TradingRule(
     trading_pair="A-B", symbol="AB", base="A", quote="B", price_tick=D("0.10"), size_step=D("0.001")
 )
-NAMES = "id px sz what"
-ROW = b'[{"id":"7","px":0.50,"sz":1.250,"what":"add"}]'
 
 
 def test_digits_without_points_and_leading_zeros() -> None:
@@ -35,17 +32,16 @@ def test_checksums_of_orders_go_level_by_level() -> None:
 
 
 def test_resting_orders_keep_what_was_written() -> None:
-    [snapshot] = read_orders("AB", Raw(ROW), Raw(b"[]"), 5, 9, NAMES, None)
-    assert snapshot == OrdersSnapshot(
-        "AB", [RestingOrder("7", 0.5, 1.25, "501250")], [], time=5, checksum=9
-    )
+    assert resting_order("7", "0.50", "1.250") == RestingOrder("7", 0.5, 1.25, "501250")
 
 
 def test_events_of_a_message_end_with_its_checksum() -> None:
-    bid, ask = read_orders("AB", Raw(ROW), Raw(ROW), 5, 9, NAMES, {"add": OrderAction.OPEN})
+    order = resting_order("7", "0.50", "1.250")
+    told = [order_event("AB", side, OrderAction.OPEN, order, 5) for side in Side]
+    bid, ask = one_change(told, 9)
     assert bid == OrderEvent(
         "AB", OrderAction.OPEN, "7", "buy", 0.5, 1.25, time=5, text="501250", more=True
     )
     assert isinstance(ask, OrderEvent)
     assert (ask.side, ask.more, ask.checksum) == ("sell", False, 9)
-    assert read_orders("AB", Raw(b"[]"), Raw(b"[]"), 5, 9, NAMES, {}) == []
+    assert one_change([], 9) == []

@@ -11,11 +11,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from exchanges.rows import BadRow, Rows
+
 T = TypeVar("T")
 RENAMED: dict[str, str] = {
     "InFlightOrder.unknown": "InFlightOrder.status_unknown",
     "InFlightOrder.cancel_asked": "InFlightOrder.cancel_requested",
     "InFlightOrder.told": "InFlightOrder.emitted_events",
+    "Lost": "FeedInterrupted",
+    "Lost.coming": "FeedInterrupted.snapshot_expected",
 }
 """Old name -> new name, the one place where stored names are translated.
 
@@ -54,7 +58,8 @@ def field_names(value: Any) -> list[str]:
 
 def canonical(value: Any, exact: bool = False) -> Any:
     """JSON-able, equal for equal records: {"type": ..., "fields": {...}} with Decimals by value,
-    floats as they are, members of enumerations by name, bytes as text."""
+    floats as they are, members of enumerations by name, bytes as text; rows that could not be read
+    after those that could."""
     if isinstance(value, Enum):
         kind = type(value).__name__
         owner = OLD_NAMES.get(kind, kind)
@@ -67,6 +72,10 @@ def canonical(value: Any, exact: bool = False) -> Any:
         return bytes(value).decode()
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, Rows):
+        return [canonical(item) for item in (*value, *value.bad)]
+    if isinstance(value, BadRow):
+        return {"type": "BadRow", "fields": {"path": value.path, "reason": value.reason}}
     if isinstance(value, list | tuple):
         return [canonical(item) for item in value]
     if isinstance(value, msgspec.Struct) or dataclasses.is_dataclass(value):

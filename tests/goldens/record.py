@@ -30,10 +30,9 @@ import aiohttp
 import pytest
 
 import trochil
-from actors.books.feed_connection import run_opening
-from actors.transport.rest import Rest
+from actors.transport.rest import Rest, run_handshake
 from exchanges import registry
-from exchanges.contract import Exchange, FillCursor, Hosts
+from exchanges.contract import Endpoints, Exchange, FillCursor
 from exchanges.orders import InFlightOrder, OrderType, TimeInForce, TradingRule
 from orderbook.errors import TrochilError
 from orderbook.messages import Side
@@ -158,7 +157,7 @@ class Asker:
         await self.ask(feed.markets())
         await self.ask(feed.snapshot(self.rule.symbol))
         self.entry = exchange.orders(by_pair)
-        await run_opening(self.entry.handshake(), self.rest)
+        await run_handshake(self.entry.handshake(), self.rest)
         await self.ask(exchange.server_time)
         for terms in self.terms():
             await self.one(terms)
@@ -268,7 +267,7 @@ class Asker:
 async def ask_everything(exchange: Exchange) -> None:
     name = exchange.name
     with SandboxProcess(name, seed=7, rate=20) as sandbox:
-        hosts = Hosts(**sandbox.hosts[name])
+        hosts = Endpoints(**sandbox.hosts[name])
         unlimited = replace(exchange, limits=())
         async with aiohttp.ClientSession() as session:
             keys = sandbox.accounts["default"]
@@ -288,34 +287,21 @@ def wrong_secret(secret: str) -> str:
 
 def play_tests(venue: str) -> None:
     tests = FOLDER.parent
-    files = [str(tests / file) for file in TEST_FILES[venue]]
+    files = [str(next(tests.rglob(file))) for file in TEST_FILES[venue]]
     pytest.main([*files, "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no"])
 
 
 def crafted_refusals(exchange: Exchange) -> list[dict[str, Any]]:
     """One refusal a code and a word of the venue's table, in the venue's form."""
     table = sys.modules[exchange.book.__module__].ERRORS
-    codes = [code for pattern in table._codes for code in spelled(pattern)]
-    words = [(code, part) for code, part, _ in table._words]
-    pairs = [(code, "a message") for code in codes]
-    pairs += [(code, f"some {word} more") for code, word in words]
+    pairs = [(code, "a message") for code in table.codes]
+    pairs += [(rule.code, f"some {rule.fragment} more") for rule in table.messages]
     pairs += [("NOBODY-KNOWS", "a message"), ("", "")]
     answers = [form for code, text in pairs for form in forms(exchange.name, code, text)]
     plain_ones = ["", "<html>Bad gateway</html>", "{}", "[]", "null", '{"code":0}', '"text"', "{"]
     for status in (200, 400, 401, 403, 404, 418, 429, 500, 502, 503):
         answers += [{"status": status, "body": body} for body in plain_ones]
     return [{"refusal": answer} for answer in answers]
-
-
-def spelled(pattern: str) -> list[str]:
-    """Codes that a pattern of a shell stands for."""
-    found = re.search(r"\[([^\]]+)\]", pattern)
-    if found is None:
-        return [pattern.replace("?", "5").replace("*", "limit")]
-    inside = found[1]
-    if "-" in inside:
-        inside = "".join(chr(c) for c in range(ord(inside[0]), ord(inside[2]) + 1))
-    return [code for one in inside for code in spelled(pattern.replace(found[0], one, 1))]
 
 
 def forms(venue: str, code: str, text: str) -> list[dict[str, Any]]:
@@ -548,17 +534,33 @@ def replay_again(venue: str) -> None:
     write_all(exchange, lines)
 
 
+def count_stricter(venues: list[str]) -> None:
+    """How many outcomes are stricter than what is stored, by the reason."""
+    # Not before: the tests read what is made here.
+    from tests.goldens.test_goldens import PLACES, STRICTER, compared
+
+    known = json.loads(STRICTER.read_text()) if STRICTER.exists() else {}
+    for venue in venues:
+        found = {place: compared(venue, place).stricter for place in PLACES}
+        known[venue] = {place: groups for place, groups in found.items() if groups}
+    STRICTER.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the goldens of venues anew.")
     parser.add_argument("venues", nargs="*", default=list(registry.BUILT_IN))
     parser.add_argument("--recorded", type=Path, metavar="FOLDER", help="real frames to digest")
     parser.add_argument("--again", action="store_true", help="replay what is stored, play nothing")
+    parser.add_argument("--stricter", action="store_true", help="count what became stricter")
     given = parser.parse_args()
     if given.recorded is not None:
         record_digests(given.recorded)
         save_fields()
         return
     venues = given.venues
+    if given.stricter:
+        count_stricter(venues)
+        return
     os.environ["TROCHIL_FRAMES"] = str(FOLDER / "nowhere")  # recorded frames stay outside
     if given.again:
         for venue in venues:

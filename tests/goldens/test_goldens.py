@@ -1,8 +1,10 @@
-"""What adapters make of frames and answers is what it was when goldens were stored (record.py)."""
+"""What adapters make of frames and answers is what it was when goldens were stored (record.py), or
+stricter where policy.py says so."""
 
 import gzip
 import json
 from collections import Counter
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from exchanges import registry
 from exchanges.contract import OrderEntry
 from tests.goldens import canonical
 from tests.goldens.capture import ORDER_CALLS
+from tests.goldens.policy import Verdict, same_or_stricter, whole_words
 from tests.goldens.recorded import FILES, STORED, digest_of
 from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
 from tests.support.recordings import recording
@@ -25,6 +28,10 @@ PLACES = ("sandbox", "tests", "refusals", "variants")
 """Where the inputs of a file of goldens came from."""
 SHOWN = 3
 """Differences that a failed test shows."""
+LEAST = {"sandbox": 1.0, "tests": 1.0, "refusals": 0.5, "variants": 0.2}
+"""Part of the stored records of each kind that must still be read."""
+STRICTER = FOLDER / "stricter.json"
+"""Venue -> place -> group -> reason -> lines with another outcome for that reason."""
 
 
 @cache
@@ -35,27 +42,45 @@ def counts_of(venue: str) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def lines_of(venue: str, place: str) -> list[dict[str, Any]]:
-    data = gzip.decompress((FOLDER / venue / f"{place}.jsonl.gz").read_bytes())
-    return [json.loads(line) for line in data.splitlines()]
+    text = gzip.decompress((FOLDER / venue / f"{place}.jsonl.gz").read_bytes()).decode()
+    lines = text.splitlines()
+    return [json.loads(whole_words(line) if place == "refusals" else line) for line in lines]
+
+
+@dataclass
+class Comparison:
+    """Of one file of goldens."""
+
+    stored: Counter[str] = field(default_factory=Counter)
+    """Records of each kind that stand in the file."""
+    now: Counter[str] = field(default_factory=Counter)
+    """Records of each kind that its lines give today."""
+    sizes: Counter[str] = field(default_factory=Counter)
+    """Lines of each group."""
+    stricter: dict[str, Counter[str]] = field(default_factory=dict)
+    """Lines of each group whose outcome is another for a reason, by the reason."""
+    differences: dict[str, list[str]] = field(default_factory=dict)
+    """The others, of each group."""
 
 
 @cache
-def compared(venue: str, place: str) -> tuple[Counter[str], Counter[str], dict[str, list[str]]]:
-    """How many records of each kind and lines of each group there were, and the differences."""
-    counts: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    differences: dict[str, list[str]] = {}
+def compared(venue: str, place: str) -> Comparison:
+    found = Comparison()
     replaying = Replaying(registry.get(venue))
     for line, session in groups_of(lines_of(venue, place)):
         outcome = replaying.outcome(line)
         if "records" in line:
             continue
-        counts.update(kinds_of(line, outcome, session))
+        found.stored.update(kinds_of(line, line["gives"], session))
+        found.now.update(kinds_of(line, outcome, session))
         group = group_of(line, session)
-        sizes[group] += 1
-        if outcome != line["gives"]:
-            differences.setdefault(group, []).append(difference(line, outcome))
-    return counts, sizes, differences
+        found.sizes[group] += 1
+        verdict = same_or_stricter(venue, place, line, outcome)
+        if verdict is Verdict.DIFFERENT:
+            found.differences.setdefault(group, []).append(difference(line, outcome))
+        elif verdict is not Verdict.SAME:
+            found.stricter.setdefault(group, Counter())[verdict.value] += 1
+    return found
 
 
 def difference(line: dict[str, Any], outcome: Any) -> str:
@@ -80,19 +105,33 @@ GROUPS = [(*part, group) for part in PARTS for group in counts_of(part[0])[part[
 
 @pytest.mark.parametrize(("venue", "place", "group"), GROUPS, ids=["-".join(g) for g in GROUPS])
 def test_records_are_what_they_were(venue: str, place: str, group: str) -> None:
-    _, sizes, differences = compared(venue, place)
-    assert sizes[group] == counts_of(venue)[place]["groups"][group] > 0
-    found = differences.get(group, [])
-    assert not found, f"{len(found)} of {sizes[group]} differ\n" + "\n".join(found[:SHOWN])
+    comparison = compared(venue, place)
+    assert comparison.sizes[group] == counts_of(venue)[place]["groups"][group] > 0
+    found = comparison.differences.get(group, [])
+    shown = "\n".join(found[:SHOWN])
+    assert not found, f"{len(found)} of {comparison.sizes[group]} differ\n{shown}"
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("venue", VENUES)
 def test_as_many_records_of_each_kind_as_there_were(venue: str, place: str) -> None:
-    counts, _, _ = compared(venue, place)
+    """All that was stored is compared, and most of it is still read."""
+    comparison = compared(venue, place)
     stored = counts_of(venue)[place]["records"]
     assert min(stored.values()) > 0
-    assert dict(counts) == stored
+    assert dict(comparison.stored) == stored
+    least = LEAST[place]
+    lost = [kind for kind, number in stored.items() if comparison.now[kind] < least * number]
+    assert [kind for kind in lost if not kind.endswith(":raises")] == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("venue", VENUES)
+def test_stricter_are_those_outcomes_that_were_looked_at(venue: str, place: str) -> None:
+    """``python -m tests.goldens.record --stricter`` counts them anew: look at what comes."""
+    known = json.loads(STRICTER.read_text())[venue].get(place, {})
+    found = {group: dict(kinds) for group, kinds in compared(venue, place).stricter.items()}
+    assert found == known
 
 
 @pytest.mark.parametrize("venue", VENUES)
