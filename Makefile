@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 4
 
-.PHONY: setup demo test lint check bench sandbox clean
+.PHONY: setup demo test test-all quick lint check bench sandbox clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -13,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Trochil needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -c 'from orderbook import kernels; kernels.warm()'
+	$(BIN)/python -c 'from orderbook.warm import warm; warm()'
 	touch $@
 
 demo: setup
@@ -22,8 +24,19 @@ demo: setup
 sandbox: setup
 	$(BIN)/trochil sandbox $(ARGS)
 
+# What a change must pass. Most tests wait for something: several run at once; those on Ray share one cluster after them.
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -n $(WORKERS) -m "not ray and not slow" $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -m "ray and not slow" $(ARGS)
+
+# For the inner loop: no Ray, no sandbox process.
+quick: setup
+	HYPOTHESIS_PROFILE=dev $(PYTEST) -n $(WORKERS) -m "not ray and not slow and not sandbox" tests/orderbook tests/exchanges tests/actors tests/goldens $(ARGS)
+
+# Everything, with many examples; takes long.
+test-all: setup
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) -m "not ray" $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m "ray" $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""What the supervisor and the shells see of every plain class, and what those see of each other."""
+"""The interfaces between components, the actors that host them, and the supervisor."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class ChannelAddress(msgspec.Struct, frozen=True):
-    """Where a channel listens, and the token that its first frame must carry; ``repr`` hides the token."""
+    """A channel's socket path, and the token that the first frame must carry.
+
+    ``repr`` hides the token.
+    """
 
     path: str
     token: str
@@ -38,7 +41,10 @@ class ActorCalls(Protocol):
     """How components call each other, by actor name."""
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Raises what the method raised; NotReady when no such actor is there, Disconnected when it died."""
+        """The result of the method; raises what it raised.
+
+        Raises NotReady if there is no such actor, Disconnected if it died during the call.
+        """
 
 
 class Runtime(Protocol):

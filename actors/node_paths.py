@@ -1,4 +1,4 @@
-"""This node's own places: the folder of its books and sockets, and what dead deployments left there."""
+"""The folder of a node's books and sockets, and the cleanup of what dead deployments left there."""
 
 import fcntl
 import hashlib
@@ -11,7 +11,7 @@ from orderbook.errors import ConfigError
 
 
 def run_dir(shared_memory: str, deployment: str, node: str) -> str:
-    """The node's folder for books and sockets: short, private, one for each deployment and node."""
+    """The folder for books and sockets: short, private, one per deployment and node."""
     path = folder_name(shared_memory, deployment, node)
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
@@ -33,12 +33,15 @@ def folder_name(shared_memory: str, deployment: str, node: str) -> str:
 
 
 def socket_path(folder: str, actor: str) -> str:
-    """Where an actor's channel listens; under 100 bytes whatever the actor's name."""
+    """The socket path of an actor's channel; under 100 bytes whatever the actor's name."""
     return f"{folder}/{zlib.crc32(actor.encode()):08x}.sock"
 
 
 def sweep(shared_memory: str, keep: str) -> list[str]:
-    """Remove folders of dead deployments: ours, not ``keep``, and no book in them locked. Returns the removed."""
+    """Remove the folders of this user's dead deployments, but not ``keep``; returns the removed.
+
+    A deployment is dead when none of its books is locked.
+    """
     removed = []
     for folder in Path(shared_memory).glob("trochil-*"):
         if str(folder) == keep or folder.stat().st_uid != os.getuid():

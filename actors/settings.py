@@ -1,4 +1,4 @@
-"""What a deployment is told: venues, pairs, accounts (by reference), hosts, and where things are kept."""
+"""The settings of a deployment: venues, pairs, accounts (by reference), hosts, storage."""
 
 import os
 from pathlib import Path
@@ -13,20 +13,23 @@ T = TypeVar("T")
 
 
 class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One venue. ``accounts`` maps a name to a key reference ("env:NAME", "file:PATH#section"), never to a key."""
+    """One venue.
+
+    ``accounts`` maps a name to a key reference ("env:NAME", "file:PATH#section"), never to a key.
+    """
 
     pairs: list[str] = []
     accounts: dict[str, str] = {}
     hosts: dict[Literal["rest", "public", "private"], str] = {}
     feed: str = ""
-    """Another book that the venue offers, by its name; empty: the usual one."""
+    """The name of another book that the venue offers; empty: its default book."""
     testnet: bool = False
     pairs_per_shard: int = 50
     capacity: int = 8192
-    """Levels that a side of a book can hold."""
+    """Maximum levels on each side of a book."""
     user_stream: Literal["socket", "polling"] = "socket"
     ccxt: dict[str, Any] = {}
-    """Of a venue "ccxt:<id>": merged into what ccxt is made with (urls, options, proxies); never a key."""
+    """Options for ccxt of a venue "ccxt:<id>" (urls, options, proxies); never a key."""
 
     def __post_init__(self) -> None:
         keys = sorted(FIELDS.keys() & self.ccxt.keys())
@@ -37,23 +40,23 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A deployment. Everything has a default but the venues."""
+    """A deployment. Everything but the venues has a default."""
 
     deployment: str = "default"
     venues: dict[str, VenueSettings] = {}
     state_dir: str = "~/.trochil"
-    """Journals and what is desired, a folder a deployment."""
+    """Where journals and the desired state are stored, in one folder per deployment."""
     journal: str = ""
-    """A database address; empty: SQLite in ``state_dir``."""
+    """A database URL; empty: SQLite in ``state_dir``."""
     shared_memory: str = "/dev/shm"
     actor_cpus: float = 0.1
-    """CPUs that Ray books for each actor."""
+    """CPUs that Ray reserves for each actor."""
     rules_refresh: float = 300.0
-    """Seconds between two readings of a venue's trading rules: listings and delistings show then."""
+    """Seconds between two readings of a venue's trading rules, with its listings and delistings."""
 
     @property
     def folder(self) -> Path:
-        """This deployment's folder, made private."""
+        """This deployment's folder, created private."""
         folder = Path(self.state_dir).expanduser() / self.deployment
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,7 +78,7 @@ ORDER_KINDS: tuple[ActorKind, ...] = ("user_stream_data_source", "user_stream_tr
 
 
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One actor to run: enough to build it on any node. ``key`` is its shard's number or its account."""
+    """One actor to run: enough to build it on any node. ``key``: a shard's number or an account."""
 
     kind: ActorKind
     venue: str
@@ -89,16 +92,19 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def group(self) -> str:
-        """Actors of one group share a node: they speak over its memory and sockets."""
-        what = "books" if self.kind in BOOK_KINDS else "orders"
-        return f"{what}/{self.venue}/{self.key}"
+        """Actors of one group share a node: they communicate over its memory and sockets."""
+        floor = "books" if self.kind in BOOK_KINDS else "orders"
+        return f"{floor}/{self.venue}/{self.key}"
 
     def sibling(self, kind: str) -> str:
         return f"{kind}/{self.venue}/{self.key}"
 
 
 def load_settings(source: "dict[str, Any] | str | os.PathLike[str] | Settings | None") -> Settings:
-    """Settings from a dict, or a YAML or TOML file. Raises ConfigError naming the key and the file."""
+    """Settings from a dict, or a YAML or TOML file.
+
+    Raises ConfigError, with the key and the file.
+    """
     if source is None:
         return Settings()
     if isinstance(source, Settings):
@@ -131,5 +137,5 @@ def _venue_keys() -> str:
 
 
 def to_dict(settings: msgspec.Struct) -> dict[str, Any]:
-    """As builtins: what crosses actor borders."""
+    """As builtins, to be passed between actors."""
     return cast(dict[str, Any], msgspec.to_builtins(settings))

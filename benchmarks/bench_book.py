@@ -1,6 +1,9 @@
-"""Frame bytes -> published book, against cryptofeed and ccxt.pro handlers in the same run. CPU us a frame, one core.
+"""Frame bytes -> published book, against the handlers of cryptofeed and ccxt.pro in the same run.
 
-cryptofeed's release speaks another dialect of the same venue: it gets the same changes in its own words, JSON included.
+CPU us per frame, one core.
+
+cryptofeed's release reads another protocol of the same venue: it gets the same changes in that
+protocol, JSON included.
 """
 
 import asyncio
@@ -13,9 +16,9 @@ import msgspec
 from common import binance_diffs, binance_snapshot, coinbase_frames, cpu_us, pin, show
 
 from exchanges.binance import BINANCE
-from orderbook import kernels
 from orderbook.messages import BookDiff, BookSnapshot, Layout
 from orderbook.shared import SharedBook
+from orderbook.warm import warm
 
 
 class Change(msgspec.Struct, tag_field="type", tag="l2update", gc=False):
@@ -140,7 +143,7 @@ def ccxt_large(frames: list[bytes], snapshot: dict[str, Any]) -> Callable[[], in
 
 def main() -> None:
     pin()
-    kernels.warm()
+    warm()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
         small, large, snapshot = coinbase_frames(), binance_diffs(), binance_snapshot()
         us = cpu_us(ours_small(small, folder))

@@ -1,4 +1,4 @@
-"""The channel between two processes: messages a second, latency at a given rate, CPU on each side."""
+"""The channel between two processes: messages per second, latency at a fixed rate, CPU per side."""
 
 import asyncio
 import multiprocessing as mp
@@ -13,7 +13,10 @@ from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
 from orderbook.messages import BookDiff, DataMessage
 
 MESSAGES = {None: 200_000, 5000: 20_000, 1000: 5000}
-LEVELS = b'[["61737.63000000","0.00000000"],["61730.17000000","1.50000000"],["56854.58000000","0.12345000"]]'
+LEVELS = (
+    b'[["61737.63000000","0.00000000"],["61730.17000000","1.50000000"],'
+    b'["56854.58000000","0.12345000"]]'
+)
 
 
 def receive(pipe: Any, n: int) -> None:
@@ -78,7 +81,7 @@ def main() -> None:
                 [rate or "as fast as it can", round(held), float(p50), float(p99), used, theirs]
             )
     columns = [
-        "messages/s asked",
+        "target messages/s",
         "held",
         "p50 us",
         "p99 us",

@@ -1,4 +1,7 @@
-"""Frame bytes -> numbers: JSON libraries against our parse and scanner, recorded frames. CPU us a frame, one core."""
+"""Frame bytes -> numbers: JSON libraries against our parse and scanner, on recorded frames.
+
+CPU us per frame, one core.
+"""
 
 import json
 
@@ -7,13 +10,13 @@ import numpy as np
 from common import binance_diffs, cpu_us, pin, show
 
 from exchanges.binance import BINANCE
-from orderbook import kernels
 from orderbook.scanner import scan
+from orderbook.warm import warm
 
 
 def main() -> None:
     pin()
-    kernels.warm()
+    warm()
     frames = binance_diffs()
     parse, rows = BINANCE.book({}, "").parse, np.zeros((20_000, 3))
     to_dict = msgspec.json.Decoder().decode

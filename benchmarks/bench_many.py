@@ -1,4 +1,4 @@
-"""Questions over many books: the best of a pair over venues, the tops of all, and waking when one of them changed."""
+"""Queries over many books: best prices of a pair, tops of all books, waking on a change."""
 
 import asyncio
 import multiprocessing as mp
@@ -13,10 +13,10 @@ import numpy as np
 from common import show
 
 from actors.channel import Publisher
-from orderbook import kernels
 from orderbook.messages import BookDiff, BookSnapshot, Layout
 from orderbook.reader import BookReader
 from orderbook.shared import SharedBook, book_path
+from orderbook.warm import warm
 from trochil.aio import _no_iteration
 from trochil.catalogue import Catalogue
 from trochil.client import LoopThread
@@ -29,8 +29,8 @@ GAP = 0.004
 
 
 def write(folder: str, names: list[tuple[str, str]], pipe: Any) -> None:
-    """Every book, as its tracker keeps it: shared files, and a channel that says which one changed."""
-    kernels.warm()
+    """Every book as its tracker keeps it: shared files, and a channel with change notifications."""
+    warm()
     books = []
     for venue, pair in names:
         book = SharedBook.create(
@@ -66,15 +66,15 @@ async def _serve(
             await asyncio.sleep(0.2)
 
     beating = asyncio.create_task(beat())
-    while (asked := await loop.run_in_executor(None, pipe.recv)) is not None:
-        for number in range(asked):
+    while (count := await loop.run_in_executor(None, pipe.recv)) is not None:
+        for number in range(count):
             await asyncio.sleep(float(random.exponential(GAP)))
             which = int(random.integers(len(books)))
             packed = np.array([[999.0, 1.0 + number]]).tobytes()
             books[which].apply_diff(
                 BookDiff("", packed, b"", 2 + number, 2 + number, 0, Layout.PACKED)
             )
-            publishers[names[which][0]].mark(names[which][1])
+            publishers[names[which][0]].notify_changed(names[which][1])
         pipe.send("done")
     beating.cancel()
     for publisher in publishers.values():
@@ -103,7 +103,7 @@ def timed(work: Any, rounds: int) -> float:
 
 
 class Waker(threading.Thread):
-    """A reader as a user would write it: iterates over changes of all books, notes how old each is."""
+    """A reader like a user's: iterates over the changes of all books, records how old each is."""
 
     def __init__(self, changes: Iterator[BookView]) -> None:
         super().__init__(daemon=True)
@@ -118,7 +118,7 @@ class Waker(threading.Thread):
 
 
 def main() -> None:
-    kernels.warm()
+    warm()
     names = [(f"venue{number % VENUES}", f"C{number // VENUES:03}-USD") for number in range(BOOKS)]
     context = mp.get_context("spawn")
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
@@ -146,12 +146,13 @@ def main() -> None:
 
 
 def measure(views: list[BookView], changes: Changes, thread: LoopThread, pipe: Any) -> None:
-    async def look() -> list[BookView]:
+    async def list_books() -> list[BookView]:
         return views
 
-    catalogue = Catalogue(look)
+    catalogue = Catalogue(list_books)
     thread.run(catalogue.begin())
-    best, tops = timed(lambda: catalogue.best("C001-USD"), 20_000), timed(catalogue.tops, 2_000)
+    best = timed(lambda: catalogue.best("C001-USD"), 20_000)
+    tops = timed(catalogue.tops, 2_000)
 
     async def follow() -> None:
         for number in range(VENUES):

@@ -1,7 +1,7 @@
-"""Socket -> data source -> tracker -> shared book, each in a process of its own, fed by a light websocket server.
+"""Socket -> data source -> tracker -> shared book, each in its own process, fed by a local server.
 
-The server's frames carry the time of sending as their event time; a reader process compares it with its clock when the
-change is readable. One pair, diffs of three levels.
+The server's frames carry their sending time as event time; a reader process compares it with its
+clock when the change is readable. One pair, diffs of three levels.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from actors.channel import ChannelAddress
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Endpoints
-from orderbook import kernels
 from orderbook.errors import NotReady
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
+from orderbook.warm import warm
 
 PAIR, SYMBOL = "BTC-USDT", "BTCUSDT"
 RATES = {1000: 5, 5000: 5, 10_000: 5, 20_000: 5, 30_000: 5}
@@ -42,7 +42,7 @@ RULE = {
 
 
 def serve(pipe: Any) -> None:
-    """A venue of one symbol that sends diffs at the rate it is told over the pipe."""
+    """A venue of one symbol that sends diffs at the rate given over the pipe."""
 
     async def main() -> None:
         app, sockets, ids = web.Application(), [], [1]
@@ -91,7 +91,8 @@ def frame(number: int) -> str:
     price = 120 + number % 50
     levels = f'[["{price}.10","1.5"],["{price - 20}.00","{number % 7}"]]'
     return (
-        f'{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{time.time_ns() // 1000},"s":"{SYMBOL}",'
+        f'{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate",'
+        f'"E":{time.time_ns() // 1000},"s":"{SYMBOL}",'
         f'"U":{number},"u":{number},"b":{levels},"a":[["{price + 60}.10","2.25"]]}}}}'
     )
 
@@ -118,7 +119,8 @@ def source(port: int, folder: str, used: Any) -> None:
             )
             await data.start()
             with open(f"{folder}/new", "w") as file:
-                json.dump([data.endpoint().path, data.endpoint().token], file)
+                where = await data.endpoint()
+                json.dump([where.path, where.token], file)
             os.rename(f"{folder}/new", f"{folder}/endpoint")
             while True:
                 used[0] = time.process_time()
@@ -129,7 +131,7 @@ def source(port: int, folder: str, used: Any) -> None:
 
 def track(folder: str, used: Any) -> None:
     async def main() -> None:
-        kernels.warm()
+        warm()
         tracker = OrderBookTracker(
             BINANCE, peers=Pipes(folder), data_source="source", run_dir=folder, name="tracker"
         )
@@ -142,7 +144,7 @@ def track(folder: str, used: Any) -> None:
 
 
 def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, float]:
-    """Latencies (us) of every reading that shows a new change, until the last id is there; and when that was."""
+    """Latencies (us) of every reading with a new change until the last id, and the time of that."""
     seen, got = reader.sequence, []
     limit = time.perf_counter() + 60
     while time.perf_counter() < limit:
@@ -160,7 +162,7 @@ def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, floa
 
 def main() -> None:
     context, rows = mp.get_context("spawn"), []
-    kernels.warm()
+    warm()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
         here, there = context.Pipe()
         used = context.Array("d", 2)
@@ -203,8 +205,8 @@ def main() -> None:
         for process in actors:
             process.kill()
     columns = [
-        "asked/s",
-        "held/s",
+        "target/s",
+        "reached/s",
         "p50 us",
         "p99 us",
         "readings",

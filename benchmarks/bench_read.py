@@ -1,4 +1,4 @@
-"""Reading a shared book from another process while its writer works: ns a read, retries, nothing torn."""
+"""Reading a shared book from another process during writes: ns per read, retries, no torn reads."""
 
 import multiprocessing as mp
 import tempfile
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from common import show
 
-from orderbook import kernels
 from orderbook.messages import BookDiff, BookSnapshot, Layout
 from orderbook.reader import BookReader
 from orderbook.shared import SharedBook
+from orderbook.warm import warm
 
 READS = 200_000
 GAPS = {"quiet": None, "10,000 writes/s": 1e-4, "as fast as it can": 0.0}
 
 
 def write(path: str, gap: float | None, ready: Any, stop: Any) -> None:
-    kernels.warm()
+    warm()
     book = SharedBook.create(path, venue="x", trading_pair="A-B", capacity=8192)
     levels = ",".join(f'["{1000 - n}","{n + 1}"]' for n in range(500)).encode()
     asks = ",".join(f'["{1001 + n}","{n + 1}"]' for n in range(500)).encode()
@@ -49,7 +49,7 @@ def timed(read: Any) -> float:
 
 
 def main() -> None:
-    kernels.warm()
+    warm()
     rows = []
     context = mp.get_context("spawn")
     for name, gap in GAPS.items():

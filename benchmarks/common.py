@@ -1,4 +1,4 @@
-"""What the benchmarks share: recorded frames, a clock, a table, and one line that says where it ran."""
+"""Shared by the benchmarks: recorded frames, a clock, a table, the description of the machine."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ ROUNDS = 7
 
 
 def recording(name: str) -> Path:
-    """A recording's path; ends the benchmark with a clear word when it is absent."""
+    """A recording's path; ends the benchmark with a message when it is absent."""
     path = FOLDER / name
     if not path.exists():
         sys.exit(f"skipped: no recording {path} (TROCHIL_FRAMES names their folder)")

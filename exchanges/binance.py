@@ -1,7 +1,8 @@
 """Binance spot: its messages as the documentation describes them, and what each becomes here.
 
-Sources: the venue's public documentation of REST v3, of its market streams and of its websocket API v3. A field has
-our name in the code and the venue's in ``rename``; fields that we don't use are not listed, the decoder skips them.
+Sources: the venue's public documentation of REST v3, of its market streams and of its websocket API
+v3. A field has our name in the code and the venue's in ``rename``; fields that we don't use are not
+listed, the decoder skips them.
 """
 
 from collections.abc import Iterable
@@ -496,7 +497,8 @@ class NamedEvent(Struct):
 
 
 class OrderRow(Struct, rename="camel"):
-    """An order as REST answers it: a row of GET /api/v3/openOrders, or the answer to a request about one."""
+    """An order as REST answers it: a row of GET /api/v3/openOrders, or the answer to a request
+    about one."""
 
     symbol: str
     status: str
@@ -707,8 +709,8 @@ class BinanceOrders(OrderEntry):
         }
         if order.price is not None:
             params["price"] = f"{order.price:f}"
-        if params["type"] == "LIMIT":
-            params["timeInForce"] = order.tif.name
+            if params["type"] == "LIMIT":
+                params["timeInForce"] = order.tif.name
         cost = {"weight": 1, "orders": 1}
         return signed_request("POST", f"{API}/order", read_order, params, cost=cost, urgent=False)
 

@@ -1,4 +1,5 @@
-"""From ccxt's unified structures to our records. Numbers are floats there; their shortest form is the venue's."""
+"""From ccxt's unified structures to our records. Numbers are floats there; their shortest form is
+the venue's."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +48,8 @@ def unified(trading_pair: str) -> str:
 
 
 def read_rules(said: Row) -> list[TradingRule]:
-    """Of the spot markets of ``load_markets``; markets whose currencies can't be written BASE-QUOTE are left out."""
+    """Of the spot markets of ``load_markets``; markets whose currencies can't be written BASE-QUOTE
+    are left out."""
     rules: dict[str, TradingRule] = {}
     for market in said["markets"]:
         rule = _rule(market, said["precision_mode"])
@@ -166,7 +168,8 @@ def _state(status: str | None, amount: Decimal | None, filled: Decimal | None) -
 
 
 def read_fills(trades: Iterable[Row]) -> list[Fill]:
-    """Of our own trades. One without an id can't be told from its repetition and is left to the order's status."""
+    """Of our own trades. One without an id can't be told from its repetition and is left to the
+    order's status."""
     return [
         _fill(trade)
         for trade in trades

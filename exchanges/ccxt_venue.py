@@ -1,4 +1,5 @@
-"""Any venue of ccxt as a row like ours: "ccxt:gate". ccxt owns the sockets; calls carry the names of its methods.
+"""Any venue of ccxt as a row like ours: "ccxt:gate". ccxt owns the sockets; calls carry the names
+of its methods.
 
 Nothing here speaks to a network: the drivers that do are actors/ccxt_*.py.
 """
@@ -8,7 +9,14 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
-from exchanges import ccxt_reading as read
+from exchanges.ccxt_reading import (
+    read_balances,
+    read_fee,
+    read_fills,
+    read_order,
+    read_rules,
+    read_summaries,
+)
 from exchanges.contract import (
     About,
     Answer,
@@ -39,11 +47,12 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.registry import CCXT_RENAMED
 from exchanges.signing import base36
 from orderbook.errors import ConfigError
 
 PREFIX = "ccxt:"
+RENAMED = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
+"""Ids that ccxt gave up, and those that it has now."""
 UNCHECKED = "bridge: gaps and checksums unchecked"
 FIELDS = {
     "apiKey": "api_key",
@@ -73,10 +82,12 @@ KINDS = {
     "InvalidNonce": ErrorKind.CLOCK,
     "AuthenticationError": ErrorKind.AUTH,
 }
-"""ccxt's error classes, a special one before its general one; what is not here has an unknown outcome."""
+"""ccxt's error classes, a special one before its general one; what is not here has an unknown
+outcome."""
 DAY = 86_400.0
 PAGE_FULL = 20
-"""Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a time."""
+"""Fills in one answer from which on there may be more: the least that a venue of ccxt gives at a
+time."""
 VISIBILITY = 30.0
 NOWHERE = Endpoints("", "", "")
 
@@ -90,19 +101,21 @@ def load_ccxt() -> Any:
 
 
 def ccxt_class(name: str) -> Any:
-    """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those that sound alike."""
+    """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those
+    that sound alike."""
     ccxt, wanted = load_ccxt(), name.removeprefix(PREFIX)
     known: list[str] = ccxt.exchanges
-    found = wanted if wanted in known else CCXT_RENAMED.get(wanted, wanted)
+    found = wanted if wanted in known else RENAMED.get(wanted, wanted)
     if found not in known:
-        close = difflib.get_close_matches(wanted, [*known, *CCXT_RENAMED], n=3)
+        close = difflib.get_close_matches(wanted, [*known, *RENAMED], n=3)
         hint = f"; did you mean {', '.join(PREFIX + each for each in close)}?" if close else ""
         raise ConfigError(f"ccxt {ccxt.__version__} streams no venue {wanted!r}{hint}")
     return getattr(ccxt, found)
 
 
 def bridge(name: str) -> Exchange:
-    """The row of "ccxt:<id>". Raises ConfigError where ccxt is missing, or can't watch its spot books."""
+    """The row of "ccxt:<id>". Raises ConfigError where ccxt is missing, or can't watch its spot
+    books."""
     kind = ccxt_class(name)
     venue = kind()
     can = frozenset(word for word, has in venue.has.items() if has)
@@ -136,7 +149,8 @@ def bridge(name: str) -> Exchange:
 
 
 def _words(venue: Any, can: frozenset[str]) -> frozenset[str]:
-    """What orders it takes, in our words. Market orders only where their amount is in base currency."""
+    """What orders it takes, in our words. Market orders only where their amount is in base
+    currency."""
     spot = (venue.features or {}).get("spot") or {}
     tif = (spot.get("createOrder") or {}).get("timeInForce") or {}
     words = {
@@ -185,10 +199,10 @@ class CcxtBookFeed(BookFeed):
     full_snapshots_only = True
 
     def markets(self) -> Call[list[MarketSummary]]:
-        return ask("fetch_tickers", lambda answer: read.read_summaries(answer.json()))
+        return ask("fetch_tickers", lambda answer: read_summaries(answer.json()))
 
     def trading_rules(self) -> Call[list[TradingRule]]:
-        return ask("load_markets", lambda answer: read.read_rules(answer.json()))
+        return ask("load_markets", lambda answer: read_rules(answer.json()))
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         return ()
@@ -208,7 +222,8 @@ class CcxtUserFeed(UserFeed):
 
 
 class CcxtOrderEntry(OrderEntry):
-    """Calls by the names of ccxt's methods, with what the driver needs to fill in for venues that lack one."""
+    """Calls by the names of ccxt's methods, with what the driver needs to fill in for venues that
+    lack one."""
 
     can: ClassVar[frozenset[str]] = frozenset()
 
@@ -246,7 +261,7 @@ class CcxtOrderEntry(OrderEntry):
         spot = {rule.symbol for rule in self.rules.values()}
 
         def orders(answer: Answer) -> list[OrderUpdate]:
-            return [read.read_order(row) for row in answer.json() if row.get("symbol") in spot]
+            return [read_order(row) for row in answer.json() if row.get("symbol") in spot]
 
         return ask("fetch_open_orders", orders, symbol=symbol)
 
@@ -257,7 +272,7 @@ class CcxtOrderEntry(OrderEntry):
             rows = answer.json()
             newest = max((row.get("timestamp") or 0 for row in rows), default=0)
             return Page(
-                read.read_fills(rows),
+                read_fills(rows),
                 str(newest) if newest > since and len(rows) >= PAGE_FULL else "",
             )
 
@@ -266,11 +281,11 @@ class CcxtOrderEntry(OrderEntry):
         )
 
     def balances(self) -> Call[list[Balance]]:
-        return ask("fetch_balance", lambda answer: list(read.read_balances(answer.json())))
+        return ask("fetch_balance", lambda answer: list(read_balances(answer.json())))
 
     def fees(self, trading_pair: str) -> Call[Fee]:
         symbol = self.rules[trading_pair].symbol
-        return ask("fetch_trading_fee", lambda answer: read.read_fee(answer.json()), symbol=symbol)
+        return ask("fetch_trading_fee", lambda answer: read_fee(answer.json()), symbol=symbol)
 
     def order_fills(self, order: InFlightOrder) -> Call[list[Fill]] | None:
         """Also where no fills are to be had but those that the order's status tells."""
@@ -279,7 +294,7 @@ class CcxtOrderEntry(OrderEntry):
         }:
             return None
         fills = {"symbol": order.symbol, "id": order.exchange_order_id}
-        return ask("fetch_order_trades", lambda answer: read.read_fills(answer.json()), **fills)
+        return ask("fetch_order_trades", lambda answer: read_fills(answer.json()), **fills)
 
 
 def _about(order: InFlightOrder) -> Any:
@@ -289,7 +304,7 @@ def _about(order: InFlightOrder) -> Any:
         row = {"symbol": order.symbol} | {
             name: value for name, value in answer.json().items() if value is not None
         }
-        return read.read_order(row, order.client_order_id)
+        return read_order(row, order.client_order_id)
 
     return seen
 

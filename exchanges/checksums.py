@@ -19,7 +19,8 @@ def plain(number: float) -> str:
 
 
 def crc32_in_turn(bids: npt.NDArray[np.float64], asks: npt.NDArray[np.float64]) -> int:
-    """Of price:size:price:size..., bid and ask in turn; where one side is shorter, the other goes on."""
+    """Of price:size:price:size..., bid and ask in turn; where one side is shorter, the other goes
+    on."""
     ranks = zip_longest(bids.tolist(), asks.tolist(), fillvalue=())
     return crc32(":".join(map(plain, chain.from_iterable(chain.from_iterable(ranks)))).encode())
 
@@ -30,8 +31,8 @@ def digits(*numbers: str) -> str:
 
 
 def fixed_digits(rule: TradingRule, *levels: npt.NDArray[np.float64]) -> str:
-    """The same of (price, size) rows that were written with as many digits as the rule's steps; empty where float64
-    can't have kept them all."""
+    """The same of (price, size) rows that were written with as many digits as the rule's steps;
+    empty where float64 can't have kept them all."""
     counts = np.rint(
         np.concatenate(levels) * [10.0 ** places(rule.price_tick), 10.0 ** places(rule.size_step)]
     )

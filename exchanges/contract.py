@@ -1,7 +1,8 @@
 """What an exchange must say about itself: four roles and one declaration.
 
-Adapters never await, log, sleep or retry, and own no clock. ``Call[T]`` is a request with the function that
-reads its answer; ``parse`` turns a frame into messages. The drivers in actors/ do all else.
+Adapters never await, log, sleep or retry, and own no clock. ``Call[T]`` is a request with the
+function that reads its answer; ``parse`` turns a frame into messages. The drivers in actors/ do all
+else.
 """
 
 from abc import ABC, abstractmethod
@@ -97,7 +98,8 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The venue said no. ``symbols`` it concerns, where it says so; ``retry_after``: seconds until it listens again."""
+    """The venue said no. ``symbols`` it concerns, where it says so; ``retry_after``: seconds until
+    it listens again."""
 
     kind: ErrorKind
     code: str
@@ -117,7 +119,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The private stream is open: login and subscriptions are confirmed. Again after a renewed login: nothing new."""
+    """The private stream is open: login and subscriptions are confirmed. Again after a renewed
+    login: nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,8 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class FillCursor:
-    """Where the last reading of fills stopped. ``page``: what the page before named; else all since ``time`` (ns)
-    or, where it is known, after ``trade_id``."""
+    """Where the last reading of fills stopped. ``page``: what the page before named; else all since
+    ``time`` (ns) or, where it is known, after ``trade_id``."""
 
     trade_id: str = ""
     time: int = 0
@@ -158,21 +161,25 @@ class BookFeed(ABC):
     """The public half of a venue. One object a connection, made with the trading rules."""
 
     streams: ClassVar[tuple[str, ...]] = ("",)
-    """One connection each, where a venue speaks over several; the paths on the public host, by default."""
+    """One connection each, where a venue speaks over several; the paths on the public host, by
+    default."""
     host: ClassVar[str] = ""
     """The public host of this feed, where it is another than the venue's."""
     depth: ClassVar[int] = 0
     """Levels a side to keep, where the venue does not delete what leaves its window. 0: all."""
     trade_streams: ClassVar[tuple[str, ...]] = ()
-    """Those of ``streams`` that carry no books: they may be silent for long, and no book breaks with them."""
+    """Those of ``streams`` that carry no books: they may be silent for long, and no book breaks
+    with them."""
     snapshot_on_request: ClassVar[bool] = False
-    """Snapshots answer ``request_snapshot`` and may be older than what the stream said before them: a book that is in step
-    takes none."""
+    """Snapshots answer ``request_snapshot`` and may be older than what the stream said before them:
+    a book that is in step takes none."""
     full_snapshots_only: ClassVar[bool] = False
-    """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises nothing."""
+    """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises
+    nothing."""
     verify_depth: ClassVar[int] = 0
-    """Levels a side of the BookSnapshots that come beside an order-by-order feed: the book is held against them, and
-    every event must fit what came before it. 0: there are none, and events may be of orders that never rested."""
+    """Levels a side of the BookSnapshots that come beside an order-by-order feed: the book is held
+    against them, and every event must fit what came before it. 0: there are none, and events may be
+    of orders that never rested."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         """``rules`` by the venue's symbol."""
@@ -180,7 +187,8 @@ class BookFeed(ABC):
 
     @classmethod
     def variant(cls, name: str, **attributes: Any) -> "type[BookFeed]":
-        """The same feed with other class attributes: ``variant("50", depth=50)``; ``name`` ends the class's."""
+        """The same feed with other class attributes: ``variant("50", depth=50)``; ``name`` ends the
+        class's."""
         return type(f"{cls.__name__}{name}", (cls,), attributes)
 
     @abstractmethod
@@ -209,14 +217,15 @@ class BookFeed(ABC):
     def request_snapshot(
         self, symbols: list[str], subscribing: Iterable[Frame] | None = None
     ) -> Iterable[Frame]:
-        """Frames that make the stream send snapshots again, where snapshots come by stream. ``subscribing``: the frames
-        that subscribe, where it takes more than ``subscribe_books``."""
+        """Frames that make the stream send snapshots again, where snapshots come by stream.
+        ``subscribing``: the frames that subscribe, where it takes more than ``subscribe_books``."""
         yield from self.subscribe_books(symbols, on=False)
         yield from self.subscribe_books(symbols) if subscribing is None else subscribing
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; a malformed frame raises."""
+        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; a malformed
+        frame raises."""
 
     def opens_with_snapshot(self, symbol: str) -> bool:
         """Whether who subscribes is sent a snapshot unasked."""
@@ -227,11 +236,13 @@ class BookFeed(ABC):
         return None
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
-        """The venue's checksum of the best levels ((n, 2) float64, best first); -1 where it has none."""
+        """The venue's checksum of the best levels ((n, 2) float64, best first); -1 where it has
+        none."""
         return -1
 
     def orders_checksum(self, symbol: str, bids: list[list[str]], asks: list[list[str]]) -> int:
-        """The same of an order-by-order book: the ``text`` of each order of the best levels, in queue order."""
+        """The same of an order-by-order book: the ``text`` of each order of the best levels, in
+        queue order."""
         return -1
 
 
@@ -277,7 +288,8 @@ class OrderEntry(ABC):
         return {self.id_params[0]: rule.aliases[0] if rule.aliases else rule.symbol}
 
     def query_by_id(self, order: InFlightOrder) -> dict[str, str]:
-        """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if it isn't ours."""
+        """{"symbol": ..., "client_id": ...}: what a question about one order names; its own id if
+        it isn't ours."""
         symbol, ours, theirs = self.id_params
         return {symbol: order.symbol, theirs if order.external else ours: order.name}
 
@@ -325,7 +337,8 @@ class OrderEntry(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """``amount`` of ``name`` in ``per`` seconds. ``used_header``: where the venue says how much is used."""
+    """``amount`` of ``name`` in ``per`` seconds. ``used_header``: where the venue says how much is
+    used."""
 
     name: str
     amount: int
@@ -359,7 +372,8 @@ class About:
     unchecked: str = ""
     """Feeds that no recording and no foreign client has checked."""
     not_applicable: Mapping[str, str] = field(default_factory=dict)
-    """Conformance case -> the words of the venue's documentation for which it does not apply; three at most."""
+    """Conformance case -> the words of the venue's documentation for which it does not apply; three
+    at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,21 +384,24 @@ class Exchange:
     hosts: Endpoints
     limits: tuple[RateLimit, ...]
     auth: Callable[[Mapping[str, str]], Auth]
-    """Made from the key's fields (api_key, api_secret...). Raises AuthenticationError naming a missing one."""
+    """Made from the key's fields (api_key, api_secret...). Raises AuthenticationError naming a
+    missing one."""
     book: type[BookFeed]
     feeds: Mapping[str, type[BookFeed]] = field(default_factory=dict)
     """Other books that the venue offers, by the name that the setting ``feed`` takes."""
     user: type[UserFeed]
     orders: type[OrderEntry]
     error: Callable[[Answer], Fault | None]
-    """What an answer that refuses means; None: it succeeded. What no table knows is ErrorKind.UNKNOWN."""
+    """What an answer that refuses means; None: it succeeded. What no table knows is
+    ErrorKind.UNKNOWN."""
     client_id: Callable[[int], str] = lambda number: f"t{base36(number)}"
     """Our order number (80 bits, unique for ever) in the venue's length and alphabet."""
     server_time: Call[float] | None = None
     """Unix seconds on the venue's clock."""
     testnet: Endpoints | None = None
     reset_header: str = ""
-    """Header of an answer that is refused by a limit: until when (unix ms), where the venue says so."""
+    """Header of an answer that is refused by a limit: until when (unix ms), where the venue says
+    so."""
     decode: Callable[[bytes], bytes] | None = None
     """What every frame goes through first (gunzip); None: nothing."""
     ping: str | None = None
@@ -394,22 +411,26 @@ class Exchange:
     visibility: float = 10.0
     """Seconds after which an order that the venue took must be found by a query, or never was."""
     forgets_cancelled: bool = False
-    """An order that was cancelled without fills is not found any more: so one that it has named, and then denies
-    for ``visibility`` seconds, was cancelled."""
+    """An order that was cancelled without fills is not found any more: so one that it has named,
+    and then denies for ``visibility`` seconds, was cancelled."""
     has: frozenset[str] = frozenset()
     """What else the venue can do: post_only, ioc, fok, amend, batch, dead_man_switch..."""
     streams_balances: bool = True
-    """The private stream tells balances; where it doesn't, they are read after every change of an order."""
+    """The private stream tells balances; where it doesn't, they are read after every change of an
+    order."""
     balances_every: float = 0.0
     """Least seconds between two such readings, where the venue counts them."""
     slippage: Decimal | None = None
-    """Where a market order needs a price (``order.price`` of a market order): the part of our book's best beyond it."""
+    """Where a market order needs a price (``order.price`` of a market order): the part of our
+    book's best beyond it."""
     in_turn: bool = False
-    """Each signed request waits for the answer of the one before: their nonces must arrive in order."""
+    """Each signed request waits for the answer of the one before: their nonces must arrive in
+    order."""
     closed: str = ""
     """When and how the venue ended, if it did."""
     bridged: frozenset[str] = frozenset()
-    """Of a venue that ccxt connects to: what it can do, in ccxt's words. Empty: the sockets are ours."""
+    """Of a venue that ccxt connects to: what it can do, in ccxt's words. Empty: the sockets are
+    ours."""
     about: About
 
     def with_feed(self, name: str) -> "Exchange":

@@ -16,7 +16,8 @@ SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class MessageRule:
-    """Refusals whose message contains ``fragment`` (in any case), with ``code`` where it is not empty."""
+    """Refusals whose message contains ``fragment`` (in any case), with ``code`` where it is not
+    empty."""
 
     kind: ErrorKind
     fragment: str
@@ -30,9 +31,11 @@ def message_rules(kind: ErrorKind, *fragments: str, code: str = "") -> tuple[Mes
 
 @dataclass(frozen=True, slots=True)
 class ErrorTable:
-    """What refusals mean: ``messages`` are tried first, in order, then ``codes``; anything else is UNKNOWN.
+    """What refusals mean: ``messages`` are tried first, in order, then ``codes``; anything else is
+    UNKNOWN.
 
-    What a gateway says in the venue's place (a page of HTML) proves nothing: UNKNOWN, but for HTTP 418 and 429.
+    What a gateway says in the venue's place (a page of HTML) proves nothing: UNKNOWN, but for HTTP
+    418 and 429.
     """
 
     codes: Mapping[str, ErrorKind] = field(default_factory=dict)
@@ -46,7 +49,8 @@ class ErrorTable:
         return self.codes.get(code, ErrorKind.UNKNOWN)
 
     def fault(self, code: str, message: str, status: int = 200) -> Fault:
-        """The fault of a refusal in the venue's own form. HTTP 418, 429 and 5xx decide before its code does."""
+        """The fault of a refusal in the venue's own form. HTTP 418, 429 and 5xx decide before its
+        code does."""
         if status in TOO_MANY_REQUESTS:
             kind = ErrorKind.RATE
         elif status >= 500:
@@ -65,7 +69,8 @@ def refusal_in(answer: Answer, form: type[Refusal]) -> Refusal | None:
 
 
 def of_gateway(answer: Answer) -> Fault:
-    """The fault of an answer that is not in the venue's own form. It proves nothing about a request."""
+    """The fault of an answer that is not in the venue's own form. It proves nothing about a
+    request."""
     kind = ErrorKind.RATE if answer.status in TOO_MANY_REQUESTS else ErrorKind.UNKNOWN
     text = answer.body[:SHOWN].decode(errors="replace")
     return Fault(kind, "", text or f"HTTP {answer.status}")

@@ -1,4 +1,5 @@
-"""How evidence changes what is known of an order: monotone, so that order and repetition of events don't matter."""
+"""How evidence changes what is known of an order: monotone, so that order and repetition of
+events don't matter."""
 
 from decimal import Decimal
 
@@ -9,10 +10,11 @@ REOPENABLE = (OrderState.NOT_PLACED, OrderState.REJECTED)
 
 
 def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
-    """Take the venue's word on one order. Returns whether anything changed.
+    """Take what the venue reports of one order. Returns whether anything changed.
 
-    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later. A word for its
-    state that we don't know leaves the state as it was and marks the order ``status_unknown``.
+    Quantity decides first, then rank: nothing the venue said earlier can undo what it said later. A
+    word for its state that we don't know leaves the state as it was and marks the order
+    ``status_unknown``.
     """
     before = (
         order.state,
@@ -26,9 +28,10 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
     if update.quote_filled is not None and update.quote_filled > order.quote_filled:
         order.quote_filled = update.quote_filled
     order.filled = filled
-    order.state = _later(order, order.state if update.state is None else update.state)
+    order.state = _later(order, _state_of(order, update))
     if order.state.is_done and not order.evidence:
-        order.evidence = f"{update.state}: {update.reason}" if update.reason else str(update.state)
+        word = order.state if update.state is None else update.state
+        order.evidence = f"{word}: {update.reason}" if update.reason else str(word)
     if not order.state.is_done:
         order.evidence = ""
     order.updated = max(order.updated, update.time)
@@ -40,6 +43,14 @@ def merge(order: InFlightOrder, update: OrderUpdate) -> bool:
         order.status_unknown,
         order.quote_filled,
     )
+
+
+def _state_of(order: InFlightOrder, update: OrderUpdate) -> OrderState:
+    """The state that an update speaks of; with an unknown status, that which the order has."""
+    if update.state is not None:
+        return update.state
+    # The venue shows an order that it had denied: it lives, or did.
+    return OrderState.PENDING if order.state is OrderState.NOT_PLACED else order.state
 
 
 def _filled(order: InFlightOrder, update: OrderUpdate) -> Decimal:
@@ -70,14 +81,16 @@ def _later(order: InFlightOrder, state: OrderState) -> OrderState:
 
 
 def book_fill(order: InFlightOrder, fill: Fill) -> bool:
-    """Book one trade; False when it is booked already. Late fills and overfills are the venue's truth."""
+    """Book one trade; False when it is booked already. Late fills and overfills are the venue's
+    truth."""
     if fill.trade_id in order.fills:
         return False
     order.fills[fill.trade_id] = fill
     total = order.fills_filled
-    quote = sum((f.price * f.amount for f in order.fills.values()), start=type(total)(0))
+    quote = sum((booked.price * booked.amount for booked in order.fills.values()), ZERO)
     if total >= order.filled:
-        order.filled, order.quote_filled = total, max(order.quote_filled, quote)
+        order.filled = total
+        order.quote_filled = max(order.quote_filled, quote)
     order.exchange_order_id = order.exchange_order_id or fill.exchange_order_id
     order.state = _later(order, OrderState.PARTIALLY_FILLED)
     order.status_unknown = order.status_unknown and not order.is_done

@@ -1,8 +1,10 @@
-"""Orders as we speak of them: what is asked for, what a venue reports, and one record of an order's life."""
+"""Orders as we speak of them: what is wanted, what a venue reports, and one record of an
+order's life."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -89,10 +91,18 @@ class MarketSummary(msgspec.Struct, frozen=True):
     quote_volume: Decimal
 
 
+def _must_be_text(*values: Any) -> None:
+    """A null id would pass here, and break whoever decodes it on the other side of a channel."""
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} stands where a text must")
+
+
 class OrderUpdate(
     msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21
 ):
-    """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are ns."""
+    """The venue's word on one order. ``filled`` and ``quote_filled`` are cumulative; times are
+    ns."""
 
     symbol: str
     state: OrderState | None
@@ -112,6 +122,7 @@ class OrderUpdate(
     type: OrderType | None = None
 
     def __post_init__(self) -> None:
+        _must_be_text(self.symbol, self.client_order_id, self.exchange_order_id, self.reason)
         for value in (self.filled, self.quote_filled, self.left, self.amount, self.price):
             if value is not None and not value.is_finite():
                 raise ValueError(f"order {self.exchange_order_id}: {value} is not a finite number")
@@ -134,6 +145,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
     time: int = 0
 
     def __post_init__(self) -> None:
+        _must_be_text(self.symbol, self.trade_id, self.exchange_order_id, self.client_order_id)
         for value in (self.price, self.amount, self.fee):
             if not value.is_finite():
                 raise ValueError(f"trade {self.trade_id}: {value} is not a finite number")
@@ -157,7 +169,8 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
 
 
 class UserStreamState(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=24):
-    """The private stream opened (connected, with a new epoch) or broke. Between the two, events are lost."""
+    """The private stream opened (connected, with a new epoch) or broke. Between the two, events
+    are lost."""
 
     connected: bool
     epoch: int
@@ -174,11 +187,14 @@ class Fee(msgspec.Struct, frozen=True):
 UserMessage = OrderUpdate | Fill | Balance | UserStreamState
 
 
-class InFlightOrder(msgspec.Struct, kw_only=True):
-    """The one record of an order's life: terms, the venue's ids, what is known of it.
+class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The one record of an order's life: terms, the venue's ids, what is known of it. Amounts in
+    base currency.
 
-    ``apply`` merges venue evidence monotonically (cumulative quantity, then rank): any permutation and any
-    duplication of the same events gives the same final record. Amounts in base currency.
+    ``lifecycle.merge`` takes venue evidence monotonically (cumulative quantity, then rank): any
+    permutation and any duplication of the same events gives the same final record. Journals store
+    it: a field renamed here needs a new schema there, and what is stored under another name is an
+    error.
     """
 
     client_order_id: str
@@ -194,7 +210,8 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
     exchange_order_id: str = ""
     state: OrderState = OrderState.PENDING
     status_unknown: bool = False
-    """The venue has to be asked: a time-out, a lost connection or a restart stands between it and us."""
+    """The venue has to report first: a time-out, a lost connection or a restart stands between it and
+    us."""
     external: bool = False
     cancel_requested: bool = False
     filled: Decimal = ZERO
@@ -209,7 +226,7 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What the venue is asked by: our id, or its own for an order placed elsewhere."""
+        """What the venue is queried by: our id, or its own for an order placed elsewhere."""
         return self.exchange_order_id if self.external else self.client_order_id
 
     @property
@@ -218,7 +235,7 @@ class InFlightOrder(msgspec.Struct, kw_only=True):
 
     @property
     def fills_filled(self) -> Decimal:
-        return sum((f.amount for f in self.fills.values()), ZERO)
+        return sum((fill.amount for fill in self.fills.values()), ZERO)
 
     @property
     def is_complete(self) -> bool:

@@ -1,4 +1,5 @@
-"""Every exchange by name: ours, one line each, those that other packages bring, and "ccxt:<id>" for any of ccxt."""
+"""Every exchange by name: ours, one line each, those that other packages bring, and "ccxt:<id>" for
+any of ccxt."""
 
 from functools import cache
 from importlib import import_module
@@ -20,8 +21,6 @@ BUILT_IN = {
 """Name -> module:object; read when first asked for."""
 ALIASES = {"huobi": "htx"}
 """Former names."""
-CCXT_RENAMED = {"gateio": "gate", "huobi": "htx", "okex": "okx"}
-"""Ids that ccxt gave up, and those that it has now."""
 DEFAULT_VENUE = "binance"
 """The venue of the demo, where no other is named."""
 GROUP = "trochil.exchanges"

@@ -22,13 +22,15 @@ MALFORMED = (
     ArithmeticError,
     msgspec.DecodeError,
 )
-"""What reading a frame or an answer of the wrong form may raise; the drivers count it, anything else is our own bug."""
+"""What reading a frame or an answer of the wrong form may raise; the drivers count it, anything
+else is our own bug."""
 Frame = str | bytes | dict[str, Any] | list[Any]
 """What an adapter wants sent; what is not text or bytes is sent as JSON."""
 FORM = "application/x-www-form-urlencoded"
 """The kind of a body that is k=v&k=v."""
 Handshake = Generator["Call[Any]", Any, str]
-"""Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to open."""
+"""Calls to make before a socket opens; each answer is sent back in; returns the path (and query) to
+open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Answer:
         return msgspec.json.decode(self.body, type=type)
 
     def said(self) -> Any:
-        """The decoded body; None where it is no JSON: it came from something that stands before the venue."""
+        """The decoded body; None where it is no JSON: it came from something that stands before the
+        venue."""
         try:
             return self.json()
         except msgspec.DecodeError:
@@ -105,9 +108,9 @@ def signed_request(
 ) -> Call[T]:
     """A signed request about the account; parameters that are empty are left out.
 
-    ``cost``: what it takes of the venue's limits, by their names. ``urgent``: it may use the reserve of the budget;
-    only placements may not. ``is_mutating``: whether sending it twice could do something twice; by default whatever
-    is not a GET.
+    ``cost``: what it takes of the venue's limits, by their names. ``urgent``: it may use the
+    reserve of the budget; only placements may not. ``is_mutating``: whether sending it twice could
+    do something twice; by default whatever is not a GET.
     """
     if is_mutating is None:
         is_mutating = method != "GET"
@@ -135,9 +138,9 @@ def ask(
     changes: bool = True,
     **cost: int,
 ) -> Call[T]:
-    """A signed request about the account; ``what``: its method, if not GET, and path; empty parameters are left out.
-    It may use the reserve, unless it is not ``urgent``: an order to place. ``changes``: whether a method other than
-    GET does."""
+    """A signed request about the account; ``what``: its method, if not GET, and path; empty
+    parameters are left out. It may use the reserve, unless it is not ``urgent``: an order to place.
+    ``changes``: whether a method other than GET does."""
     method, _, path = what.rpartition(" ")
     given = {name: value for name, value in params.items() if value}
     request = Request(
@@ -210,7 +213,8 @@ class UnsignedRequest:
         data: str | None = None,
         kind: str = "application/json",
     ) -> AuthDict:
-        """Ready to send, as JSON where there is a body; with another URL or body where the signature changed it."""
+        """Ready to send, as JSON where there is a body; with another URL or body where the
+        signature changed it."""
         body = self.data if data is None else data
         content = {"Content-Type": kind} if body else {}
         return {"url": url or self.url, "headers": content | headers, "body": body.encode()}

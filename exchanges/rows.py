@@ -5,7 +5,7 @@ records. A row that can't be read, or that makes no record, is kept beside the o
 and the reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from orderbook.errors import NotFound
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
-Key = TypeVar("Key", int, str)
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,12 @@ def unreadable(bad: BadRow) -> Fault:
 
 
 def with_faults(rows: Rows[Record]) -> Iterator[Record | Fault]:
-    """The records of a frame, then a fault for each of its rows that could not be read."""
+    """The records of a frame, then a fault for each of its rows that could not be read.
+
+    Raises ValueError where none could be: such a frame is malformed as a whole.
+    """
+    if rows.bad and not rows:
+        raise ValueError(str(rows.bad[0]))
     yield from rows
     for bad in rows.bad:
         yield unreadable(bad)
@@ -94,19 +99,39 @@ class RowsDecoder(Generic[Row]):
         try:
             rows = self._list.decode(body)
         except msgspec.ValidationError:
-            return self._one_by_one(_numbered(body), lambda key, row: convert(row))
+            return self._one_by_one(_numbered(body), lambda number, row: convert(row))
+        records: list[Record | None] = []
+        bad: list[BadRow] = []
+        for row in rows:
+            try:
+                records.append(convert(row))
+            except MALFORMED as error:
+                number = len(records) + len(bad)
+                raw = _raw_list.decode(body)[number]
+                bad.append(bad_row(f"{self._path}[{number}]", error, raw))
+        return Rows([record for record in records if record is not None], bad)
+
+    def decode_numbered(
+        self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]
+    ) -> Rows[Record]:
+        """The same where a row's place in the list means something; ``convert`` takes it too, from
+        0."""
+        try:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
+            return self._one_by_one(_numbered(body), convert)
 
         def source(number: int) -> tuple[str, Raw]:
             return f"[{number}]", _raw_list.decode(body)[number]
 
-        return self._all(enumerate(rows), lambda number, row: convert(row), source)
+        return self._all(enumerate(rows), convert, source)
 
     def decode_keyed(
         self, body: bytes | Raw, convert: Callable[[str, Row], Record | None]
     ) -> Rows[Record]:
         """The same of a JSON object; ``convert`` takes each row's key too."""
         try:
-            rows: Mapping[str, Row] = self._object.decode(body)
+            rows = self._object.decode(body)
         except msgspec.ValidationError:
             return self._one_by_one(_keyed(body), convert)
 
@@ -137,17 +162,16 @@ class RowsDecoder(Generic[Row]):
 
     def _one_by_one(
         self,
-        raws: Iterable[tuple[str, str, Raw]],
-        convert: Callable[[str, Row], Record | None],
+        raws: Iterable[tuple[Key, str, Raw]],
+        convert: Callable[[Key, Row], Record | None],
     ) -> Rows[Record]:
         records: list[Record] = []
         bad: list[BadRow] = []
         for key, step, raw in raws:
-            path = f"{self._path}{step}"
             try:
                 record = convert(key, self._row.decode(raw))
             except MALFORMED as error:
-                bad.append(bad_row(path, error, raw))
+                bad.append(bad_row(f"{self._path}{step}", error, raw))
             else:
                 if record is not None:
                     records.append(record)
@@ -167,9 +191,9 @@ _raw_list: msgspec.json.Decoder[list[Raw]] = msgspec.json.Decoder(list[Raw])
 _raw_object: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 
 
-def _numbered(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:
+def _numbered(body: bytes | Raw) -> Iterator[tuple[int, str, Raw]]:
     for number, raw in enumerate(_raw_list.decode(body)):
-        yield "", f"[{number}]", raw
+        yield number, f"[{number}]", raw
 
 
 def _keyed(body: bytes | Raw) -> Iterator[tuple[str, str, Raw]]:

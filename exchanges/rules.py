@@ -4,9 +4,16 @@ import difflib
 import re
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TypeVar
 
-from exchanges.orders import InFlightOrder, OrderType, TradingRule
+from exchanges.order_views import OrderTerms
+from exchanges.orders import InFlightOrder, OrderType, TimeInForce, TradingRule
 from orderbook.errors import BadPair, InvalidOrder
+from orderbook.messages import Side
+
+Number = Decimal | str | int
+Word = TypeVar("Word", bound=StrEnum)
 
 _PAIR = re.compile(r"[^\s/-]+[-/][^\s/-]+")
 
@@ -14,7 +21,7 @@ _PAIR = re.compile(r"[^\s/-]+[-/][^\s/-]+")
 def parse_pair(text: str) -> str:
     """ "BTC/USDT" and "BTC-USDT" both give "BTC-USDT". Raises BadPair."""
     if not isinstance(text, str) or not _PAIR.fullmatch(text):
-        raise BadPair(f"{text!r} is no pair; write BASE-QUOTE, like BTC-USDT")
+        raise BadPair(f"{text!r} is not a trading pair; write BASE-QUOTE, like BTC-USDT")
     return text.replace("/", "-").upper()
 
 
@@ -25,8 +32,9 @@ def unknown_pair(pair: str, venue: str, known: Iterable[str]) -> BadPair:
     return BadPair(f"{venue} has no pair {pair}{hint}")
 
 
-def to_decimal(value: "Decimal | str | int", what: str) -> Decimal:
-    """An exact number. A float is a TypeError: 0.1 is none, and the venue would see its 17 digits."""
+def to_decimal(value: Number, what: str) -> Decimal:
+    """An exact, finite number. Raises TypeError for a float: 0.1 has no exact one; InvalidOrder
+    for other words."""
     if isinstance(value, float):
         raise TypeError(
             f'{what} is a float, {value!r}: write it as text or Decimal, exactly, like "{value!r}"'
@@ -36,14 +44,49 @@ def to_decimal(value: "Decimal | str | int", what: str) -> Decimal:
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise InvalidOrder(f"{what} {value!r} is no number") from None
+        raise InvalidOrder(f"{what} {value!r} is not a number") from None
     if not number.is_finite():
         raise InvalidOrder(f"{what} {value!r} is not finite")
     return number
 
 
+def terms_of(
+    trading_pair: str,
+    side: str,
+    amount: Number,
+    price: Number | None = None,
+    *,
+    type: str = "limit",
+    tif: str = "GTC",
+    post_only: bool = False,
+    client_id: str | None = None,
+    tag: str = "",
+) -> OrderTerms:
+    """Terms out of a user's words. Raises BadPair, InvalidOrder; TypeError for floats."""
+    return OrderTerms(
+        trading_pair=parse_pair(trading_pair),
+        side=_word(side, Side, "side"),
+        amount=to_decimal(amount, "amount"),
+        price=None if price is None else to_decimal(price, "price"),
+        type=_word(type, OrderType, "type"),
+        tif=_word(tif, TimeInForce, "tif"),
+        post_only=post_only,
+        client_id=client_id or "",
+        tag=tag,
+    )
+
+
+def _word(text: str, words: type[Word], what: str) -> Word:
+    """The member that ``text`` names, however it is capitalized. Raises InvalidOrder."""
+    for word in words:
+        if str(text).casefold() == word.casefold():
+            return word
+    raise InvalidOrder(f"{what} {text!r} is unknown; it may be {', '.join(words)}")
+
+
 def quantize(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:
-    """The next multiple of ``step`` towards zero, or as ``rounding`` says; a step of 0 changes nothing."""
+    """The next multiple of ``step`` towards zero, or as ``rounding`` says; a step of 0 changes
+    nothing."""
     if not step:
         return value
     return (value / step).to_integral_value(rounding) * step
@@ -58,15 +101,16 @@ def quantize_price(price: Decimal, rule: TradingRule, rounding: str = ROUND_DOWN
 
 
 def check_order(order: InFlightOrder, rule: TradingRule) -> None:
-    """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its rules."""
+    """Raise InvalidOrder, naming the nearest valid value, for what the venue would refuse by its
+    rules."""
     pair = order.trading_pair
     if not rule.active:
         raise InvalidOrder(f"{pair} doesn't trade now")
     _on_step(order.amount, rule.size_step, f"{pair}: amount")
     if order.amount < rule.min_size or order.amount <= 0:
-        raise InvalidOrder(f"{pair}: amount {order.amount} is below the least, {rule.min_size}")
+        raise InvalidOrder(f"{pair}: amount {order.amount} is below the minimum {rule.min_size}")
     if rule.max_size is not None and order.amount > rule.max_size:
-        raise InvalidOrder(f"{pair}: amount {order.amount} is above the most, {rule.max_size}")
+        raise InvalidOrder(f"{pair}: amount {order.amount} is above the maximum {rule.max_size}")
     if order.type is OrderType.MARKET:
         return
     if order.price is None or order.price <= 0:
@@ -78,9 +122,10 @@ def check_order(order: InFlightOrder, rule: TradingRule) -> None:
         raise InvalidOrder(
             f"{pair}: price {order.price} has more than {digits}; the nearest is {near}"
         )
-    if order.price * order.amount < rule.min_notional:
+    value = order.price * order.amount
+    if value < rule.min_notional:
         raise InvalidOrder(
-            f"{pair}: {order.price} x {order.amount} is below the least value, {rule.min_notional}"
+            f"{pair}: order value {value} is below the minimum notional {rule.min_notional}"
         )
 
 
@@ -88,5 +133,5 @@ def _on_step(value: Decimal, step: Decimal, what: str) -> None:
     if step and value % step:
         near = quantize(value, step)
         raise InvalidOrder(
-            f"{what} {value} is no multiple of {step}; the nearest are {near} and {near + step}"
+            f"{what} {value} is not a multiple of {step}; the nearest are {near} and {near + step}"
         )

@@ -21,7 +21,8 @@ def hmac_base64(secret: str | bytes, payload: str | bytes, algorithm: str = "sha
 
 
 def base64_key(secret: str) -> bytes:
-    """A secret that venues give as base64. Raises AuthenticationError, without its value, where it is none."""
+    """A secret that venues give as base64. Raises AuthenticationError, without its value, where it
+    is none."""
     try:
         return base64.b64decode(secret, validate=True)
     except ValueError:
@@ -35,10 +36,11 @@ def sha512_hex(payload: str | bytes) -> str:
 def eip712(
     secret: str, domain: Mapping[str, Any], types: Mapping[str, Any], hashed: str
 ) -> Callable[[Mapping[str, Any], bytes], dict[str, Any]]:
-    """Signs typed data of Ethereum, (message, payload) -> r, s, v, whose field ``hashed`` is the payload's Keccak hash.
+    """Signs typed data of Ethereum, (message, payload) -> r, s, v, whose field ``hashed`` is the
+    payload's Keccak hash.
 
-    Raises AuthenticationError for what is no key, ConfigError when eth-account isn't installed: it is slow to import,
-    and only traders need it.
+    Raises AuthenticationError for what is no key, ConfigError when eth-account isn't installed: it
+    is slow to import, and only traders need it.
     """
     try:
         from eth_account import Account
@@ -71,7 +73,8 @@ def encode_query(params: Mapping[str, str]) -> str:
 
 
 def key_fields(keys: Mapping[str, str], *names: str) -> list[str]:
-    """The named fields of a key. Raises AuthenticationError naming those that are missing, never a value."""
+    """The named fields of a key. Raises AuthenticationError naming those that are missing, never a
+    value."""
     missing = [name for name in names if not keys.get(name)]
     if missing:
         raise AuthenticationError(

@@ -46,7 +46,8 @@ def decimal_or_zero(text: str | None) -> Decimal:
 
 
 def decimal_or_none(text: str | None) -> Decimal | None:
-    """The same where none is not the same as 0. A price of 0 is none: venues write it for market orders."""
+    """The same where none is not the same as 0. A price of 0 is none: venues write it for market
+    orders."""
     return (Decimal(text) or None) if text else None
 
 

@@ -12,6 +12,7 @@ from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     Layout,
+    LevelNames,
     OrderAction,
     OrderBookRow,
     OrderEvent,
@@ -246,8 +247,15 @@ def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
         bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
         asks = [(float(row[1]), float(row[2])) for row in rows if not row[0].startswith("b")]
         return _pairs(bids), _pairs(asks)
+    if message.names is not None:
+        return _read_named(message.bids, message.names), _read_named(message.asks, message.names)
     step = -1 if message.layout is Layout.SIZE_FIRST else 1
     return _read(message.bids)[:, ::step], _read(message.asks)[:, ::step]
+
+
+def _read_named(text: bytes, names: LevelNames) -> Floats:
+    rows = msgspec.json.decode(text or b"[]")
+    return _pairs([(float(row[names.price]), float(row[names.size])) for row in rows])
 
 
 def _read(text: bytes) -> Floats:

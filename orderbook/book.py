@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -10,7 +11,15 @@ import numpy.typing as npt
 from msgspec import Raw
 
 from orderbook import kernels as k
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, OrderBookRow, Side
+from orderbook.messages import (
+    BookDiff,
+    BookSnapshot,
+    BookState,
+    Layout,
+    LevelNames,
+    OrderBookRow,
+    Side,
+)
 from orderbook.queries import BookQueries, Top
 from orderbook.scanner import MALFORMED, UNDECIDED, valid
 
@@ -57,12 +66,21 @@ class OrderBook(BookQueries):
         if layout is Layout.PACKED:
             self._write(_unpack(bids), _unpack(asks), ids)
             return
-        verdict = k.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
-        if verdict == UNDECIDED:
+        names = message.names
+        if names is not None:
+            price_name, size_name = _encoded(names)
+            verdict = k.ingest_named(
+                self._f, self._m, bids, asks, price_name, size_name, _scratch, ids
+            )
+        else:
+            verdict = k.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
+        if verdict == MALFORMED:
+            raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
+        if verdict == UNDECIDED and names is not None:
+            self._write(_read_named_slowly(bids, names), _read_named_slowly(asks, names), ids)
+        elif verdict == UNDECIDED:
             asks_layout = Layout.JSON if layout is Layout.SIDED else layout
             self._write(_read_slowly(bids, layout), _read_slowly(asks, asks_layout), ids)
-        elif verdict == MALFORMED:
-            raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
 
     def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int]) -> None:
         if not (valid(bids, len(bids)) and valid(asks, len(asks))):
@@ -159,6 +177,22 @@ def _unpack(data: bytes) -> Floats:
     pairs = np.frombuffer(data, np.float64).reshape(-1, 2)
     rows = np.ones((len(pairs), 3))
     rows[:, 1:] = pairs
+    return rows
+
+
+@cache
+def _encoded(names: LevelNames) -> tuple[bytes, bytes]:
+    """As the kernels take them."""
+    return names.price.encode(), names.size.encode()
+
+
+def _read_named_slowly(text: bytes, names: LevelNames) -> Floats:
+    """Rows that the kernel could not decide, read by Python's own float."""
+    raw = msgspec.json.decode(text or b"[]", type=list[dict[str, Raw]])
+    rows = np.ones((len(raw), 3))
+    for number, row in enumerate(raw):
+        for column, name in enumerate(names, 1):
+            rows[number, column] = float(bytes(row[name]).strip(b'"'))
     return rows
 
 

@@ -4,21 +4,25 @@ TrochilError
 ├── ConfigError            a setting, a file or the machine is not as it must be
 │   ├── BadPair            no such pair, or not of the form BASE-QUOTE
 │   └── HiddenPackage      a user's own file hides one of our packages
-├── NotReady               not yet: still syncing, gate closed, actor restarting
+├── NotReady               not yet: still syncing, trading not enabled, actor restarting
 │   └── StaleBook          the book's writer is dead, or its feed is broken
 ├── Lagged                 a reader fell behind; ``missed`` says by how many
-├── Disconnected           the network or the venue went away; asking again can help
+├── Disconnected           the network or the venue went away; trying again can help
+│   └── UnreadableAnswer       an answer that can't be read: it proves nothing
+├── OrderNotFound          this market knows no order of that id; the venue wasn't queried
+├── JournalError           the journal can't be written or read: nothing is sent
+├── Fenced                 a younger market of this account has begun: this one must stop
 └── VenueError             the venue said no
     ├── AuthenticationError    keys missing, wrong, or without permission
     ├── RateLimited            until ``retry_at`` (unix seconds)
     ├── ClockSkew              the venue finds our clock wrong
     ├── NotFound               the venue knows no such order (no proof that it never will)
-    │   └── NotListed          asked in a way that doesn't find every order: no proof however often
+    │   └── NotListed          a query that doesn't find every order: no proof however often
     ├── DuplicateOrder         the client order id is already there: the first try did arrive
     ├── UnknownOutcome         it may or may not have happened
     └── Refused                proof that it did not happen
-        ├── InsufficientFunds
-        ├── InvalidOrder
+        ├── InsufficientFunds      the account can't pay for it
+        ├── InvalidOrder           outside the venue's rules
         └── Halted             trading was stopped here by halt()
 """
 
@@ -40,7 +44,7 @@ class HiddenPackage(ConfigError, ImportError):
 
 
 class NotReady(TrochilError):
-    """Not yet: still syncing, gate closed, actor restarting."""
+    """Not yet: still syncing, trading not enabled, actor restarting."""
 
 
 class StaleBook(NotReady):
@@ -59,7 +63,23 @@ class Lagged(TrochilError):
 
 
 class Disconnected(TrochilError):
-    """The network or the venue went away; asking again can help."""
+    """The network or the venue went away; trying again can help."""
+
+
+class UnreadableAnswer(Disconnected):
+    """The venue answered, and the answer can't be read: it proves nothing."""
+
+
+class OrderNotFound(TrochilError):
+    """This market knows no order of that id; the venue wasn't queried."""
+
+
+class JournalError(TrochilError):
+    """The journal can't be written or read: nothing is sent that depends on it."""
+
+
+class Fenced(TrochilError):
+    """A younger market of this account has begun: this one must stop."""
 
 
 class VenueError(TrochilError):
@@ -94,7 +114,7 @@ class NotFound(VenueError):
 
 
 class NotListed(NotFound):
-    """Asked in a way that doesn't find every order: no proof, however often it is repeated."""
+    """A query that doesn't find every order: no proof, however often it is repeated."""
 
 
 class DuplicateOrder(VenueError):
@@ -102,7 +122,7 @@ class DuplicateOrder(VenueError):
 
 
 class UnknownOutcome(VenueError):
-    """It may or may not have happened: ask the venue, never send again blindly."""
+    """It may or may not have happened: query the venue, never send again blindly."""
 
 
 class Refused(VenueError):

@@ -10,10 +10,10 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from orderbook.scanner import scan, valid
+from orderbook.scanner import scan, scan_named, valid
 
 # numba's cache of this file looks at this file alone, and ``ingest`` contains the scanner: name the scanner's version.
-SCANNER = "b1ab1a61aadd"
+SCANNER = "e719a1e0d620"
 """First digits of the sha256 of scanner.py; a test says when it must change."""
 SIDED, SIZE_FIRST = 2, 3
 """Numbers of messages.Layout that the kernels tell apart."""
@@ -303,6 +303,21 @@ def ingest(f, m, bid_text, ask_text, layout, scratch, ids):
 
 
 @njit(cache=True)
+def ingest_named(f, m, bid_text, ask_text, price_name, size_name, scratch, ids):
+    """``ingest`` of rows that are objects, read by the names of price and size."""
+    n_bids = scan_named(bid_text, price_name, size_name, scratch[0])
+    if n_bids < 0:
+        return n_bids
+    n_asks = scan_named(ask_text, price_name, size_name, scratch[1])
+    if n_asks < 0:
+        return n_asks
+    if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
+        return -1
+    write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)
+    return 0
+
+
+@njit(cache=True)
 def set_state(m, state, epoch):
     """Publish a state; with a higher ``epoch``, that too."""
     meta = m[META]
@@ -403,21 +418,3 @@ def read_levels(f, m, depth, bids, asks, seen):
             if meta[VERSION] == version:
                 return n_bids, n_asks
     return np.int64(TORN), np.int64(TORN)
-
-
-def warm() -> None:
-    """Compile every kernel, or load it from the cache; once a node, before actors start."""
-    from orderbook.book import OrderBook
-    from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
-    from orderbook.tops import Tops
-
-    book = OrderBook(64)
-    book.apply_snapshot(BookSnapshot("A", b'[["1","1"]]', b'[["2","1"]]', 1))
-    book.apply_diff(BookDiff("A", b'[["buy","1","2"]]', b"", 2, 2, 0, Layout.SIDED))
-    book.apply_diff(BookDiff("A", np.ones((1, 2)).tobytes(), b"", 3, 3, 0, Layout.PACKED))
-    book.set_state(BookState.LIVE)
-    book.beat()
-    _ = book.top(), book.bids
-    book.get_price_for_volume(True, 1.0)
-    book.get_volume_for_price(True, 2.0)
-    Tops([]).read()

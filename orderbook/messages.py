@@ -19,6 +19,12 @@ class BookState(IntEnum):
     STALE = 2
     INVALID = 3
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(self.name, spec)
+
 
 class Side(StrEnum):
     BUY = "buy"
@@ -36,6 +42,13 @@ class Layout(IntEnum):
     """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a word with b marks a bid."""
     SIZE_FIRST = 3
     """JSON rows whose first number is the size, the second the price."""
+
+
+class LevelNames(NamedTuple):
+    """Under which names rows that are objects have their price and size."""
+
+    price: str
+    size: str
 
 
 class OrderBookRow(NamedTuple):
@@ -64,6 +77,8 @@ class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind
     time: int = 0
     layout: Layout = Layout.JSON
     checksum: int = -1
+    names: LevelNames | None = None
+    """Rows are JSON objects, read by these names; None: arrays, as ``layout`` says."""
 
 
 class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=2, gc=False):
@@ -81,6 +96,8 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
     time: int = 0
     layout: Layout = Layout.JSON
     checksum: int = -1
+    names: LevelNames | None = None
+    """Rows are JSON objects, read by these names; None: arrays, as ``layout`` says."""
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):

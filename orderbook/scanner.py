@@ -179,6 +179,149 @@ def _is_name(text, i):
 
 
 @njit(cache=True)
+def _skip_blanks(text, i):
+    """The next index at which something stands."""
+    while i < len(text) and _blank(text[i]):
+        i += 1
+    return i
+
+
+@njit(cache=True)
+def _after_string(text, i):
+    """The index behind the string that starts at ``i``, a quote; past the end where it has none."""
+    n = len(text)
+    i += 1
+    while i < n and text[i] != 34:
+        i += 2 if text[i] == 92 else 1
+    return i + 1
+
+
+@njit(cache=True)
+def _after_value(text, i):
+    """The index behind the JSON value at ``i``, whatever it is; past the end where it has none."""
+    n = len(text)
+    depth = 0
+    while i < n:
+        c = text[i]
+        if c == 34:
+            i = _after_string(text, i)
+        elif c == 91 or c == 123:
+            depth += 1
+            i += 1
+        elif depth > 0 and (c == 93 or c == 125):
+            depth -= 1
+            i += 1
+        elif depth == 0 and _ends(c):
+            return i
+        else:
+            i += 1
+        if depth == 0 and i < n and _ends(text[i]):
+            return i
+    return n + 1
+
+
+@njit(cache=True)
+def _is_named(text, i, name):
+    """Whether the string that starts at ``i``, a quote, is ``name``."""
+    end = i + 1 + len(name)
+    if end >= len(text) or text[end] != 34:
+        return False
+    k = 0
+    while k < len(name) and text[i + 1 + k] == name[k]:
+        k += 1
+    return k == len(name)
+
+
+@njit(cache=True)
+def _number_or_text(text, i):
+    """(value, next index, status) of a number at ``i``, bare or quoted."""
+    n = len(text)
+    quoted = i < n and text[i] == 34
+    value, i, status = _number(text, i + 1 if quoted else i)
+    if status == MALFORMED or i >= n:
+        return 0.0, i, MALFORMED
+    if quoted:
+        return (value, i + 1, status) if text[i] == 34 else (0.0, i, MALFORMED)
+    return (value, i, status) if _ends(text[i]) else (0.0, i, MALFORMED)
+
+
+@njit(cache=True)
+def _named_row(text, i, price_name, size_name, row):
+    """Read the object at ``i`` into ``row`` (price, size): (next index, status).
+
+    Both names must stand in it once; other members may be of any kind.
+    """
+    n = len(text)
+    verdict = 0
+    has_price = False
+    has_size = False
+    i = _skip_blanks(text, i + 1)
+    while i < n and text[i] == 34:
+        is_price = _is_named(text, i, price_name)
+        is_size = not is_price and _is_named(text, i, size_name)
+        i = _skip_blanks(text, _after_string(text, i))
+        if i >= n or text[i] != 58:
+            return i, MALFORMED
+        i = _skip_blanks(text, i + 1)
+        if is_price or is_size:
+            if (is_price and has_price) or (is_size and has_size):
+                return i, MALFORMED
+            value, i, status = _number_or_text(text, i)
+            if status == MALFORMED:
+                return i, MALFORMED
+            verdict = min(verdict, status)
+            row[0 if is_price else 1] = value
+            has_price = has_price or is_price
+            has_size = has_size or is_size
+        else:
+            i = _after_value(text, i)
+        i = _skip_blanks(text, i)
+        if i < n and text[i] == 44:
+            i = _skip_blanks(text, i + 1)
+        else:
+            break
+    if i >= n or text[i] != 125 or not has_price or not has_size:
+        return i, MALFORMED
+    return i + 1, verdict
+
+
+@njit(cache=True)
+def scan_named(text, price_name, size_name, rows):
+    """Fill ``rows`` (n, 3: side, price, size) from an array of JSON objects, read by these names.
+
+    Returns how many, or MALFORMED or UNDECIDED. Every row's side is BID.
+    """
+    n = len(text)
+    if n == 0:
+        return 0
+    count = 0
+    verdict = 0
+    i = _skip_blanks(text, 0)
+    if i >= n or text[i] != 91:
+        return MALFORMED
+    i = _skip_blanks(text, i + 1)
+    while i < n and text[i] == 123:
+        if count >= rows.shape[0]:
+            return MALFORMED
+        i, status = _named_row(text, i, price_name, size_name, rows[count, 1:])
+        if status == MALFORMED:
+            return MALFORMED
+        verdict = min(verdict, status)
+        rows[count, 0] = BID
+        count += 1
+        i = _skip_blanks(text, i)
+        if i < n and text[i] == 44:
+            i = _skip_blanks(text, i + 1)
+            if i < n and text[i] == 93:
+                return MALFORMED
+        else:
+            break
+    if i >= n or text[i] != 93 or _skip_blanks(text, i + 1) < n:
+        return MALFORMED
+    return verdict if verdict < 0 else count
+
+
+@njit(cache=True)
 def valid(rows, count):
     """Whether every price is positive and finite and every size finite and not negative."""
     for k in range(count):

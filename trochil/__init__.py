@@ -10,42 +10,100 @@ from trochil.guard import refuse_hidden_packages
 refuse_hidden_packages()
 
 if TYPE_CHECKING:
-    from orderbook.errors import TrochilError
+    from exchanges.order_views import Event
+    from orderbook.errors import (
+        AuthenticationError,
+        BadPair,
+        ClockSkew,
+        ConfigError,
+        Disconnected,
+        DuplicateOrder,
+        Fenced,
+        Halted,
+        HiddenPackage,
+        InsufficientFunds,
+        InvalidOrder,
+        JournalError,
+        Lagged,
+        NotFound,
+        NotListed,
+        NotReady,
+        OrderNotFound,
+        RateLimited,
+        Refused,
+        StaleBook,
+        TrochilError,
+        UnknownOutcome,
+        UnreadableAnswer,
+        VenueError,
+    )
+    from orderbook.messages import BookState
     from trochil.aio import AsyncClient, connect_async
     from trochil.client import Client, connect
     from trochil.market_handle import MarketHandle, Order
-    from trochil.views import Book, BookView
+    from trochil.records import Book
+    from trochil.views import BookView
 
+__all__ = [
+    "AsyncClient",
+    "AuthenticationError",
+    "BadPair",
+    "Book",
+    "BookState",
+    "BookView",
+    "Client",
+    "ClockSkew",
+    "ConfigError",
+    "Disconnected",
+    "DuplicateOrder",
+    "Event",
+    "Fenced",
+    "Halted",
+    "HiddenPackage",
+    "InsufficientFunds",
+    "InvalidOrder",
+    "JournalError",
+    "Lagged",
+    "MarketHandle",
+    "NotFound",
+    "NotListed",
+    "NotReady",
+    "Order",
+    "OrderNotFound",
+    "RateLimited",
+    "Refused",
+    "StaleBook",
+    "TrochilError",
+    "UnknownOutcome",
+    "UnreadableAnswer",
+    "VenueError",
+    "connect",
+    "connect_async",
+]
 _HOMES = {
     "connect": "trochil.client",
     "Client": "trochil.client",
     "connect_async": "trochil.aio",
     "AsyncClient": "trochil.aio",
     "BookView": "trochil.views",
-    "Book": "trochil.views",
+    "Book": "trochil.records",
+    "BookState": "orderbook.messages",
     "MarketHandle": "trochil.market_handle",
     "Order": "trochil.market_handle",
-    "TrochilError": "orderbook.errors",
+    "Event": "exchanges.order_views",
 }
-__all__ = [
-    "AsyncClient",
-    "Book",
-    "BookView",
-    "Client",
-    "MarketHandle",
-    "Order",
-    "TrochilError",
-    "connect",
-    "connect_async",
-]
+"""Where a public name lives; the errors, and nothing else, live in orderbook.errors."""
 
 
 def __getattr__(name: str) -> Any:
-    """Ray and the kernels are imported when first asked for, so that the command line starts at once."""
+    """Ray and the kernels are imported when first needed, so that the command line starts at
+    once."""
     import importlib
 
-    home = _HOMES.get(name, "orderbook.errors")
-    try:
-        return getattr(importlib.import_module(home), name)
-    except AttributeError:
-        raise AttributeError(f"module 'trochil' has no attribute {name!r}") from None
+    if name not in __all__:
+        raise AttributeError(f"module 'trochil' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "orderbook.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

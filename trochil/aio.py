@@ -9,6 +9,13 @@ from typing import Any, Self
 import pandas as pd
 import pyarrow as pa
 
+from actors.actor_roles import (
+    DataSourceActor,
+    RetryingCalls,
+    data_source_actor,
+    market_actor,
+    supervisor_actor,
+)
 from actors.component import Runtime
 from actors.runtime.inline import InlineRuntime
 from actors.runtime.ray.runtime import RayRuntime
@@ -24,10 +31,15 @@ from trochil.catalogue import Catalogue
 from trochil.commands.status import Status
 from trochil.feeds import Changes, read_diffs, read_trades
 from trochil.market_handle import AsyncMarketHandle
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 INLINE = "inline"
 LOOK_EVERY = 0.01
+STARTS_WITHIN = 30.0
+"""Seconds that a call to an actor is tried again while that actor is starting."""
+RESTARTS_WITHIN = 10.0
+"""The same while the supervisor restarts."""
 APPEARS_WITHIN = 15.0
 """Seconds that a listing of books waits, once, for one whose tracker is just starting."""
 
@@ -105,14 +117,20 @@ async def connect_async(
 
 
 class AsyncClient:
-    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown`` stops them."""
+    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown``
+    stops them."""
 
     def __init__(
         self,
         runtime: Runtime,
         iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]] | None" = None,
     ) -> None:
-        self._runtime, self._peers = runtime, runtime.peers
+        self._runtime = runtime
+        self._peers = runtime.peers
+        self._patient = RetryingCalls(runtime.peers, (Disconnected, NotReady), STARTS_WITHIN)
+        self._supervisor = supervisor_actor(
+            RetryingCalls(runtime.peers, (Disconnected,), RESTARTS_WITHIN)
+        )
         self._changes = Changes(runtime.peers)
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
@@ -134,54 +152,39 @@ class AsyncClient:
             await self._runtime.close()
 
     async def shutdown(self) -> None:
-        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall not live on."""
+        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall
+        not live on."""
         if not self._closed:
             self._closed = True
             await self._catalogue.close()
             await self._changes.close()
             await self._runtime.shutdown()
 
-    async def _supervisor(self, method: str, *args: Any) -> Any:
-        for _ in range(100):
-            try:
-                return await self._peers.call("supervisor", method, *args)
-            except Disconnected:
-                await asyncio.sleep(0.1)
-        return await self._peers.call("supervisor", method, *args)
-
     async def _require(self, settings: Settings) -> None:
         """Fail now, by name, for pairs and keys that can't work, rather than time out later."""
         for name, venue in settings.venues.items():
             for pair in venue.pairs:
                 try:
-                    await self._call_pair(name, pair, "data_source", "require_pairs", [pair])
+                    await self._require_pair(name, pair)
                 except BadPair:
-                    await self._supervisor("remove_pairs", name, [pair])
+                    await self._supervisor.remove_pairs(name, [pair])
                     raise
             for account in venue.accounts:
-                await self._patiently(f"market/{name}/{account}", "features")
+                await market_actor(self._patient, f"market/{name}/{account}").features()
 
-    async def _call_pair(self, venue: str, pair: str, kind: str, method: str, *args: Any) -> Any:
-        actors = await self._supervisor("locate_pair", venue, pair)
-        return await self._patiently(actors[kind], method, *args)
-
-    async def _patiently(self, actor: str, method: str, *args: Any) -> Any:
-        """A call to an actor that may just be starting."""
-        for _ in range(300):
-            try:
-                return await self._peers.call(actor, method, *args)
-            except (Disconnected, NotReady):
-                await asyncio.sleep(0.1)
-        return await self._peers.call(actor, method, *args)
+    async def _require_pair(self, venue: str, pair: str) -> None:
+        actors = await self._supervisor.locate_pair(venue, pair)
+        await data_source_actor(self._patient, actors["data_source"]).require_pairs([pair])
 
     async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
-        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it waits for."""
+        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it
+        waits for."""
         venue = get(venue).name
         pair = parse_pair(pair)
         view = self._views.get((venue, pair))
         if view is not None and view.state is BookState.LIVE:
             return view
-        actors = await self._supervisor("locate_pair", venue, pair)
+        actors = await self._supervisor.locate_pair(venue, pair)
         deadline = asyncio.get_running_loop().time() + timeout
         state = "not there yet"
         while asyncio.get_running_loop().time() < deadline:
@@ -228,7 +231,7 @@ class AsyncClient:
         return view
 
     async def _why(self, actors: dict[str, str]) -> str:
-        found = (await self._supervisor("status"))["actors"]
+        found = (await self._supervisor.overview(fresh=False))["actors"]
         said = [
             f"{name} is {found[name]['state']} {found[name]['error']}".strip()
             for name in actors.values()
@@ -239,7 +242,7 @@ class AsyncClient:
     async def books(self, venue: str = "*", pair: str = "*") -> list[BookView]:
         """Every tracked book whose venue and pair match (shell patterns), LIVE or not."""
         found = []
-        for spec in await self._supervisor("specs"):
+        for spec in await self._supervisor.specs():
             if spec["kind"] == "order_book_tracker" and fnmatch.fnmatch(spec["venue"], venue):
                 for name in fnmatch.filter(spec["pairs"], pair.replace("/", "-")):
                     view = await self._appearing(
@@ -251,12 +254,14 @@ class AsyncClient:
         return found
 
     async def tops(self) -> pa.Table:
-        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
+        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid,
+        age (s)."""
         await self._catalogue.begin()
         return self._catalogue.tops()
 
     async def best(self, pair: str) -> Best:
-        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
+        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady
+        when none is."""
         await self._catalogue.begin()
         try:
             return self._catalogue.best(pair)
@@ -265,7 +270,8 @@ class AsyncClient:
             return self._catalogue.best(pair)
 
     async def changes(self, *books: BookView) -> AsyncIterator[BookView]:
-        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
+        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles
+        without spinning."""
         async for view in self._changes.watch(books or await self.books()):
             yield view
 
@@ -273,7 +279,7 @@ class AsyncClient:
         """Every trade from now on. Raises Lagged(n) when this reader fell behind."""
         venue = canonical(venue)
         pair = parse_pair(pair)
-        actors = await self._supervisor("locate_pair", venue, pair)
+        actors = await self._supervisor.locate_pair(venue, pair)
         async for trade in read_trades(self._peers, actors["order_book_tracker"], pair):
             yield trade
 
@@ -281,9 +287,9 @@ class AsyncClient:
         """Orders of one account. Raises ConfigError when the deployment has no such account."""
         venue = get(venue).name
         found = [
-            s
-            for s in await self._supervisor("specs")
-            if s["kind"] == "market" and s["venue"] == venue
+            spec
+            for spec in await self._supervisor.specs()
+            if spec["kind"] == "market" and spec["venue"] == venue
         ]
         names = [spec["key"] for spec in found]
         if account not in names:
@@ -296,37 +302,31 @@ class AsyncClient:
     ) -> dict[str, tuple[str, str]]:
         """One harmless signed request on the node that signs: asset -> (total, available)."""
         await self.market(venue, account=account)
-        found: dict[str, tuple[str, str]] = await self._patiently(
-            f"market/{venue}/{account}", "check_keys"
-        )
-        return found
+        return await market_actor(self._patient, f"market/{venue}/{account}").check_keys()
 
     async def markets(self, venue: str) -> pd.DataFrame:
-        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
-        found: pd.DataFrame = await self._patiently(
-            await self._data_source(venue), "get_active_exchange_markets"
-        )
-        return found
+        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume,
+        USDVolume."""
+        source = await self._data_source(venue)
+        return await source.get_active_exchange_markets()
 
     async def rules(self, venue: str) -> dict[str, TradingRule]:
-        """What the venue accepts, by pair: steps, least and most, whether it trades."""
-        found: list[TradingRule] = await self._patiently(
-            await self._data_source(venue), "trading_rules"
-        )
-        return {rule.trading_pair: rule for rule in found}
+        """What the venue accepts, by pair: steps, minimum and maximum, whether it trades."""
+        source = await self._data_source(venue)
+        return {rule.trading_pair: rule for rule in await source.trading_rules()}
 
-    async def _data_source(self, venue: str) -> str:
+    async def _data_source(self, venue: str) -> DataSourceActor:
         venue = get(venue).name
         sources = [
-            s
-            for s in await self._supervisor("specs")
-            if s["kind"] == "data_source" and s["venue"] == venue
+            spec
+            for spec in await self._supervisor.specs()
+            if spec["kind"] == "data_source" and spec["venue"] == venue
         ]
         if not sources:
             raise NotReady(
                 f"{venue} tracks no pair yet, so nobody reads its markets; add a pair first"
             )
-        return f"data_source/{venue}/{sources[0]['key']}"
+        return data_source_actor(self._patient, f"data_source/{venue}/{sources[0]['key']}")
 
     async def _top_pairs(self, venue: str, text: str) -> list[str]:
         match = re.fullmatch(r"top:(\d+)(?::(\w+))?", text)
@@ -341,31 +341,30 @@ class AsyncClient:
         return [str(pair) for pair in table.index[: int(match[1])]]
 
     async def add_pairs(self, venue: str, *pairs: str) -> None:
-        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""
+        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it
+        stays."""
         venue, wanted = canonical(venue), [parse_pair(pair) for pair in pairs]
-        await self._supervisor("add_pairs", venue, wanted)
+        await self._supervisor.add_pairs(venue, wanted)
         try:
             for pair in wanted:
-                await self._call_pair(venue, pair, "data_source", "require_pairs", [pair])
+                await self._require_pair(venue, pair)
         except BadPair:
-            await self._supervisor("remove_pairs", venue, wanted)
+            await self._supervisor.remove_pairs(venue, wanted)
             raise
 
     async def remove_pairs(self, venue: str, *pairs: str) -> None:
-        await self._supervisor(
-            "remove_pairs", canonical(venue), [parse_pair(pair) for pair in pairs]
-        )
+        await self._supervisor.remove_pairs(canonical(venue), [parse_pair(pair) for pair in pairs])
 
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""
-        return Status.of(await self._supervisor("overview"))
+        return Status.of(await self._supervisor.overview())
 
     async def halt(self, cancel: bool = True) -> None:
         """Refuse new orders on every market; cancel the open ones."""
-        await self._supervisor("halt", cancel)
+        await self._supervisor.halt(cancel)
 
     async def resume(self) -> None:
-        await self._supervisor("resume")
+        await self._supervisor.resume()
 
 
 def _no_iteration(source: AsyncIterator[Any]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Which books there are: looked up in the background, so that questions over many books only read memory."""
+"""The tracked books, refreshed in the background: queries over many books only read memory."""
 
 import asyncio
 import contextlib
@@ -10,23 +10,28 @@ from exchanges.rules import parse_pair
 from orderbook.errors import NotReady, StaleBook, TrochilError
 from orderbook.messages import BookState
 from orderbook.tops import Tops
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 REFRESH_EVERY = 1.0
-"""Seconds after which a book that somebody else began to track is found."""
+"""Seconds between two refreshes, which find books that other clients began to track."""
 STATES = pa.array([state.name for state in BookState])
 COLUMNS = ("venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age")
 
 
 class Catalogue:
-    """``best`` and ``tops`` may be called from any thread, once ``begin`` ran on the client's loop."""
+    """Best prices over all tracked books.
 
-    def __init__(self, look: Callable[[], Awaitable[list[BookView]]]) -> None:
-        """``look``: every tracked book, as of now."""
-        self._look = look
+    ``best`` and ``tops`` may be called from any thread, once ``begin`` ran on the client's loop.
+    """
+
+    def __init__(self, list_books: Callable[[], Awaitable[list[BookView]]]) -> None:
+        """``list_books``: every tracked book, as of now."""
+        self._list_books = list_books
         self._views: list[BookView] = []
         self._by_pair: dict[str, list[BookView]] = {}
-        self._names, self._tops = [pa.array([], pa.string())] * 2, Tops([])
+        self._names = [pa.array([], pa.string())] * 2
+        self._tops = Tops([])
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -34,10 +39,10 @@ class Catalogue:
         return self._task is not None
 
     async def begin(self) -> None:
-        """Look once, then from time to time."""
+        """Refresh once, then periodically."""
         if self._task is None:
             await self.refresh()
-            self._task = asyncio.create_task(self._refresh_forever(), name="catalogue")
+            self._task = asyncio.create_task(self._keep_fresh(), name="catalogue")
 
     async def close(self) -> None:
         if self._task is not None:
@@ -46,7 +51,7 @@ class Catalogue:
                 await self._task
 
     async def refresh(self) -> None:
-        views = await self._look()
+        views = await self._list_books()
         by_pair: dict[str, list[BookView]] = {}
         for view in views:
             by_pair.setdefault(view.trading_pair, []).append(view)
@@ -56,18 +61,24 @@ class Catalogue:
                 for name in ("venue", "trading_pair")
             ]
             self._tops = Tops([view.reader for view in views])
-        self._views, self._by_pair = views, by_pair
+        self._views = views
+        self._by_pair = by_pair
 
-    async def _refresh_forever(self) -> None:
+    async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_EVERY)
-            with contextlib.suppress(TrochilError):  # the supervisor is away: what was known stays
+            # While the supervisor doesn't answer, the last books stay.
+            with contextlib.suppress(TrochilError):
                 await self.refresh()
 
     def best(self, pair: str) -> Best:
-        """Best bid and offer over the LIVE books of a pair. Raises NotReady when there is none."""
-        bid = bid_size = ask_size = 0.0
-        ask, bid_venue, ask_venue = float("inf"), "", ""
+        """Best bid and offer over the LIVE books of a pair. Raises NotReady if there is none."""
+        bid = 0.0
+        ask = float("inf")
+        bid_size = 0.0
+        ask_size = 0.0
+        bid_venue = ""
+        ask_venue = ""
         for view in self._by_pair.get(pair) or self._by_pair.get(parse_pair(pair)) or ():
             try:
                 top = view.top()
@@ -82,7 +93,7 @@ class Catalogue:
         return Best(bid, bid_size, bid_venue, ask, ask_size, ask_venue)
 
     def tops(self) -> pa.Table:
-        """One row a book."""
+        """One row per book."""
         tops = self._tops
         tops.read()
         bid, bid_size, ask, ask_size, age = tops.numbers.T

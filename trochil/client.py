@@ -1,4 +1,5 @@
-"""The client for driver scripts and notebooks: sync, also inside a running loop, over a loop of its own."""
+"""The client for driver scripts and notebooks: sync, also inside a running loop, over a loop of
+its own."""
 
 import asyncio
 import threading
@@ -14,7 +15,8 @@ from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
 from trochil.commands.status import Status
 from trochil.market_handle import MarketHandle
-from trochil.views import Best, BookView
+from trochil.records import Best
+from trochil.views import BookView
 
 T = TypeVar("T")
 
@@ -73,10 +75,12 @@ def connect(
     config: Any = None,
     testnet: bool = False,
 ) -> "Client":
-    """Join a running deployment, else start one on local Ray (``address="inline"``: in this process, without Ray).
+    """Join a running deployment, else start one on local Ray (``address="inline"``: in this
+    process, without Ray).
 
-    pairs: names, or "top:300:USDT" by volume. accounts: {"venue": "env:NAME" or "file:PATH#section"}, references,
-    never keys. config: a dict, or a YAML or TOML file. Raises ConfigError, BadPair, AuthenticationError, NotReady.
+    pairs: names, or "top:300:USDT" by volume. accounts: {"venue": "env:NAME" or
+    "file:PATH#section"}, references, never keys. config: a dict, or a YAML or TOML file. Raises
+    ConfigError, BadPair, AuthenticationError, NotReady.
     """
     thread = LoopThread()
     options = {
@@ -95,7 +99,8 @@ def connect(
 
 
 class Client:
-    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown`` stops them."""
+    """A deployment from the outside. ``close`` leaves detached actors running, ``shutdown``
+    stops them."""
 
     def __init__(self, inner: AsyncClient, thread: LoopThread) -> None:
         self._async, self._thread = inner, thread
@@ -114,13 +119,15 @@ class Client:
             self._thread.stop()
 
     def shutdown(self) -> None:
-        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall not live on."""
+        """Stop every actor of the deployment. Orders stay as they are: cancel first what shall
+        not live on."""
         if not self._thread.loop.is_closed():
             self._thread.run(self._async.shutdown())
             self._thread.stop()
 
     def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
-        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it waits for."""
+        """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it
+        waits for."""
         return self._thread.run(self._async.book(venue, pair, timeout=timeout))
 
     def books(self, venue: str = "*", pair: str = "*") -> list[BookView]:
@@ -128,24 +135,28 @@ class Client:
         return self._thread.run(self._async.books(venue, pair))
 
     def tops(self) -> pa.Table:
-        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid, age (s)."""
+        """One row a book, read in place: venue, pair, state, bid, bid_size, ask, ask_size, mid,
+        age (s)."""
         self._begin_catalogue()
         return self._async._catalogue.tops()
 
     def best(self, pair: str) -> Best:
-        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady when none is."""
+        """Best bid and offer over all venues whose book of ``pair`` is LIVE. Raises NotReady
+        when none is."""
         try:
             return self._async._catalogue.best(pair)
         except NotReady:
             return self._thread.run(self._async.best(pair))
 
     def _begin_catalogue(self) -> None:
-        """From then on questions over many books are answered in the caller's thread, out of memory."""
+        """From then on questions over many books are answered in the caller's thread, out of
+        memory."""
         if not self._async._catalogue.is_known:
             self._thread.run(self._async._catalogue.begin())
 
     def changes(self, *books: BookView) -> Iterator[BookView]:
-        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles without spinning."""
+        """The book that changed, each time one of ``books`` (none: all) did; latest wins; idles
+        without spinning."""
         return iter(self._async._changes.watch(books or self.books()))
 
     def trades(self, venue: str, pair: str) -> Iterator[Trade]:
@@ -162,15 +173,17 @@ class Client:
         return self._thread.run(self._async.check_keys(venue, account=account))
 
     def markets(self, venue: str) -> pd.DataFrame:
-        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume, USDVolume."""
+        """get_active_exchange_markets: one row a pair, columns baseAsset, quoteAsset, volume,
+        USDVolume."""
         return self._thread.run(self._async.markets(venue))
 
     def rules(self, venue: str) -> dict[str, TradingRule]:
-        """What the venue accepts, by pair: steps, least and most, whether it trades."""
+        """What the venue accepts, by pair: steps, minimum and maximum, whether it trades."""
         return self._thread.run(self._async.rules(venue))
 
     def add_pairs(self, venue: str, *pairs: str) -> None:
-        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it stays."""
+        """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it
+        stays."""
         self._thread.run(self._async.add_pairs(venue, *pairs))
 
     def remove_pairs(self, venue: str, *pairs: str) -> None:

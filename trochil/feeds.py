@@ -7,12 +7,14 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
+from actors.actor_roles import tracker_actor
 from actors.channel import Reset, Subscriber
 from actors.component import ActorCalls
 from orderbook.active_orders import sides_of
 from orderbook.errors import Lagged
 from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Trade
-from trochil.views import BookView, Diff, EpochChange
+from trochil.records import Diff, EpochChange
+from trochil.views import BookView
 
 
 class Watch:
@@ -83,9 +85,8 @@ class Changes:
         return watch
 
     async def _listen(self, venue: str, tracker: str) -> None:
-        subscriber = Subscriber(
-            lambda: self._peers.call(tracker, "endpoint"), DataMessage, mode="changes"
-        )
+        where = tracker_actor(self._peers, tracker).endpoint
+        subscriber = Subscriber(where, DataMessage, mode="notifications")
         async for batch in subscriber.batches():
             any_of_them = isinstance(batch[0], Reset)
             names = None if any_of_them else [(venue, pair) for pairs in batch for pair in pairs]
@@ -116,9 +117,8 @@ class Changes:
 
 async def read_trades(peers: ActorCalls, tracker: str, pair: str) -> AsyncIterator[Trade]:
     """Every trade from now on. Raises Lagged when some were missed."""
-    subscriber = Subscriber(
-        lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream"
-    )
+    where = tracker_actor(peers, tracker).endpoint
+    subscriber = Subscriber(where, DataMessage, topics=[pair], mode="stream")
     async for message in _messages(subscriber):
         if isinstance(message.message, Trade):
             yield message.message
@@ -128,9 +128,8 @@ async def read_diffs(
     peers: ActorCalls, tracker: str, pair: str
 ) -> AsyncIterator[Diff | EpochChange]:
     """Every applied change from now on; an epoch change is an item. Raises Lagged when some were missed."""
-    subscriber = Subscriber(
-        lambda: peers.call(tracker, "endpoint"), DataMessage, topics=[pair], mode="stream"
-    )
+    where = tracker_actor(peers, tracker).endpoint
+    subscriber = Subscriber(where, DataMessage, topics=[pair], mode="stream")
     epoch = -1
     async for envelope in _messages(subscriber):
         said = envelope.message

@@ -1,4 +1,5 @@
-"""A client's side of a market: typed, idempotent, and nothing it says is lost when an actor restarts."""
+"""A client's side of a market: typed, idempotent, and nothing it says is lost when an actor
+restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -6,18 +7,20 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import msgspec
 import pyarrow as pa
 
+from actors.actor_roles import RetryingCalls, market_actor
 from actors.component import ActorCalls
-from exchanges.rules import parse_pair, to_decimal
+from exchanges.order_views import Event, OrderTerms, OrderView
+from exchanges.orders import OrderState
+from exchanges.rules import Number, parse_pair, terms_of
 from orderbook.errors import Disconnected, NotReady
+from orderbook.messages import Side
 
-Number = Decimal | str | int
 RETRY_FOR = 30.0
-"""Seconds that a call is tried again while the market's actor restarts. An intent is never placed twice."""
-RETRY_EVERY = 0.1
-DONE = ("filled", "cancelled", "expired", "rejected", "not_placed")
+"""Seconds that a call is tried again while the market's actor restarts. An intent is never
+placed twice."""
+DONE = tuple(state for state in OrderState if state.is_done)
 FILL_COLUMNS = {
     "trading_pair": pa.string(),
     "trade_id": pa.string(),
@@ -42,105 +45,101 @@ class AccountBalance(NamedTuple):
         return self.total - self.available
 
 
-class Event(msgspec.Struct, frozen=True):
-    """One event of an order's life, numbered without holes of meaning: replay with ``events(since=number)``."""
-
-    number: int
-    kind: str
-    client_order_id: str
-    trading_pair: str
-    side: str
-    details: dict[str, Any]
-
-
 class AsyncOrder:
-    """An order as last heard of. ``refresh`` and ``wait`` bring it up to date."""
+    """An order as last read. ``refresh`` and ``wait`` bring it up to date."""
 
-    def __init__(self, handle: "AsyncMarketHandle", known: dict[str, Any]) -> None:
-        self._handle, self._known = handle, known
+    def __init__(self, handle: "AsyncMarketHandle", view: OrderView) -> None:
+        self._handle = handle
+        self._view = view
 
     def __repr__(self) -> str:
         what = f"{self.side} {self.amount} {self.trading_pair}"
-        return f"<Order {self.client_id} {what} {self.state}{' unknown' if self.unknown else ''} filled {self.filled}>"
+        state = f"{self.state} unknown" if self.status_unknown else str(self.state)
+        return f"<Order {self.client_id} {what} {state} filled {self.filled}>"
 
     @property
     def client_id(self) -> str:
-        return str(self._known["client_order_id"])
+        return self._view.client_order_id
 
     @property
     def exchange_id(self) -> str:
-        return str(self._known["exchange_order_id"])
+        """The venue's id; empty until the venue named it."""
+        return self._view.exchange_order_id
 
     @property
     def trading_pair(self) -> str:
-        return str(self._known["trading_pair"])
+        return self._view.trading_pair
 
     @property
-    def side(self) -> str:
-        return str(self._known["side"])
+    def side(self) -> Side:
+        return self._view.side
 
     @property
-    def state(self) -> str:
-        """pending, open, partially_filled, filled, cancelled, expired, rejected or not_placed."""
-        return str(self._known["state"])
+    def state(self) -> OrderState:
+        """pending, open, partially_filled, filled, cancelled, expired, rejected or not_placed;
+        prints as the word."""
+        return self._view.state
 
     @property
-    def unknown(self) -> bool:
-        """The venue has to tell first: a time-out, a lost connection or a restart stands between it and us."""
-        return bool(self._known["unknown"])
+    def status_unknown(self) -> bool:
+        """The venue has to tell first: a time-out, a lost connection or a restart stands between
+        it and us."""
+        return self._view.status_unknown
 
     @property
     def external(self) -> bool:
-        return bool(self._known["external"])
+        """Placed elsewhere, and tracked since it was seen."""
+        return self._view.external
 
     @property
     def tag(self) -> str:
-        return str(self._known["tag"])
+        return self._view.tag
 
     @property
     def amount(self) -> Decimal:
-        return Decimal(self._known["amount"])
+        return self._view.amount
 
     @property
     def price(self) -> Decimal | None:
-        price = self._known["price"]
-        return None if price is None else Decimal(price)
+        return self._view.price
 
     @property
     def filled(self) -> Decimal:
-        return Decimal(self._known["filled"])
+        return self._view.filled
 
     @property
     def average(self) -> Decimal | None:
-        average = self._known["average_price"]
-        return None if average is None else Decimal(average)
+        """Average price of its fills; None without any."""
+        return self._view.average_price
 
     @property
     def fees(self) -> dict[str, Decimal]:
-        return {asset: Decimal(fee) for asset, fee in self._known["fees"].items()}
+        """Asset -> fees paid in it."""
+        return dict(self._view.fees)
 
     @property
     def evidence(self) -> str:
         """What the venue said that closed it."""
-        return str(self._known["evidence"])
+        return self._view.evidence
 
     @property
     def is_done(self) -> bool:
-        return self.state in DONE
+        return self._view.is_done
 
     async def refresh(self) -> "AsyncOrder":
-        self._known = await self._handle._call("order", self.client_id)
+        self._view = await self._handle._read(self.client_id)
         return self
 
     async def wait(self, *states: str, timeout: float | None = None) -> "AsyncOrder":
-        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying where it stands."""
+        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying
+        where it stands."""
         wanted = states or DONE
         try:
             async with asyncio.timeout(timeout):
                 while (await self.refresh()).state not in wanted or (
-                    self.is_done and not self._known["complete"]
+                    self.is_done and not self._view.is_complete
                 ):
-                    if self.is_done and self._known["complete"]:
+                    if self._view.is_complete:
                         raise NotReady(
                             f"{self!r} will not become {' or '.join(wanted)}: {self.evidence}"
                         )
@@ -153,30 +152,22 @@ class AsyncOrder:
 class AsyncMarketHandle:
     """Orders of one account at one venue."""
 
-    def __init__(self, peers: ActorCalls, actor: str) -> None:
-        self._peers, self._actor = peers, actor
+    def __init__(self, calls: ActorCalls, actor: str) -> None:
+        # While the actor restarts, calls are tried again: every one of them may be repeated.
+        patient = RetryingCalls(calls, (Disconnected, NotReady), RETRY_FOR)
+        self._market = market_actor(patient, actor)
         self._seen = 0
-        self._has: frozenset[str] | None = None
 
-    async def _call(self, method: str, *args: Any) -> Any:
-        """Call the market; while its actor restarts, again: every call here may be repeated."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + RETRY_FOR
-        while True:
-            try:
-                return await self._peers.call(self._actor, method, *args)
-            except (Disconnected, NotReady):
-                if loop.time() > deadline:
-                    raise
-                await asyncio.sleep(RETRY_EVERY)
+    async def _read(self, client_id: str) -> OrderView:
+        return await self._market.order(client_id)
 
     async def _await_news(self) -> None:
-        for event in await self._call("events_since", self._seen, 0.25):
-            self._seen = max(self._seen, event["number"])
+        for event in await self._market.events_since(self._seen, 0.25):
+            self._seen = max(self._seen, event.number)
 
     async def has(self) -> frozenset[str]:
         """What the venue can do besides limit orders: post_only, ioc, fok, market..."""
-        return frozenset(await self._call("features"))
+        return frozenset(await self._market.features())
 
     async def buy(
         self,
@@ -190,8 +181,20 @@ class AsyncMarketHandle:
         client_id: str | None = None,
         tag: str = "",
     ) -> AsyncOrder:
-        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady, TypeError (floats)."""
-        return await self._place("buy", pair, amount, price, type, tif, post_only, client_id, tag)
+        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady,
+        TypeError (floats)."""
+        terms = terms_of(
+            pair,
+            Side.BUY,
+            amount,
+            price,
+            type=type,
+            tif=tif,
+            post_only=post_only,
+            client_id=client_id,
+            tag=tag,
+        )
+        return await self._place(terms)
 
     async def sell(
         self,
@@ -205,96 +208,82 @@ class AsyncMarketHandle:
         client_id: str | None = None,
         tag: str = "",
     ) -> AsyncOrder:
-        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady, TypeError (floats)."""
-        return await self._place("sell", pair, amount, price, type, tif, post_only, client_id, tag)
+        """Returns once the intent is journalled. Raises BadPair, InvalidOrder, Halted, NotReady,
+        TypeError (floats)."""
+        terms = terms_of(
+            pair,
+            Side.SELL,
+            amount,
+            price,
+            type=type,
+            tif=tif,
+            post_only=post_only,
+            client_id=client_id,
+            tag=tag,
+        )
+        return await self._place(terms)
 
-    async def _place(
-        self,
-        side: str,
-        pair: str,
-        amount: Number,
-        price: Number | None,
-        type: str,
-        tif: str,
-        post_only: bool,
-        client_id: str | None,
-        tag: str,
-    ) -> AsyncOrder:
-        terms = {
-            "trading_pair": parse_pair(pair),
-            "side": side,
-            "amount": str(to_decimal(amount, "amount")),
-            "price": None if price is None else str(to_decimal(price, "price")),
-            "type": type,
-            "tif": tif,
-            "post_only": post_only,
-            "client_id": client_id or "",
-            "tag": tag,
-        }
-        # One intent for all tries of this call: however often the call is repeated, it leads to one order.
-        return AsyncOrder(self, await self._call("place", client_id or uuid4().hex, terms))
+    async def _place(self, terms: OrderTerms) -> AsyncOrder:
+        # One intent for all tries of this call: however often it is repeated, it leads to one order.
+        intent = terms.client_id or uuid4().hex
+        return AsyncOrder(self, await self._market.place(intent, terms))
 
     async def cancel(self, order: "AsyncOrder | Order | str") -> AsyncOrder:
-        """Ask the venue to cancel; wait() on the order tells when it is done."""
+        """Have the venue cancel it; wait() on the order returns when it is done. Raises
+        OrderNotFound."""
         client_id = order if isinstance(order, str) else order.client_id
-        return AsyncOrder(self, await self._call("cancel_order", client_id))
+        return AsyncOrder(self, await self._market.cancel_order(client_id))
 
     async def cancel_all(self, pair: str | None = None, tag: str | None = None) -> list[AsyncOrder]:
         wanted = None if pair is None else parse_pair(pair)
         return [
-            AsyncOrder(self, known) for known in await self._call("cancel_all_orders", wanted, tag)
+            AsyncOrder(self, view) for view in await self._market.cancel_all_orders(wanted, tag)
         ]
 
     async def orders(self, open: bool = True) -> list[AsyncOrder]:
         """Unknown and external ones included, marked."""
-        return [AsyncOrder(self, known) for known in await self._call("orders", open)]
+        return [AsyncOrder(self, view) for view in await self._market.orders(open)]
 
     async def order(self, client_id: str) -> AsyncOrder:
-        return AsyncOrder(self, await self._call("order", client_id))
+        """Raises OrderNotFound."""
+        return AsyncOrder(self, await self._read(client_id))
 
     async def fills(self, since: int | None = None) -> pa.Table:
-        """Every fill once, from the journal, oldest first; ``since`` in ns. Amounts as decimal128(38, 18)."""
-        rows = await self._call("fills_table", since or 0)
+        """Every fill once, from the journal, oldest first; ``since`` in ns. Amounts as
+        decimal128(38, 18)."""
+        rows = await self._market.fills_table(since or 0)
         columns = {
-            name: pa.array([_cell(kind, row[name]) for row in rows], kind)
+            name: pa.array([_cell(kind, getattr(row, name)) for row in rows], kind)
             for name, kind in FILL_COLUMNS.items()
         }
         return pa.table(columns)
 
     async def balances(self) -> dict[str, AccountBalance]:
-        found = await self._call("balances_now")
+        found = await self._market.balances_now()
         return {
             asset: AccountBalance(Decimal(total), Decimal(free))
             for asset, (total, free) in found.items()
         }
 
     async def events(self, since: int | None = None) -> AsyncIterator[Event]:
-        """Events after number ``since`` (None: from now on), for ever."""
+        """Events after number ``since`` (None: from now on), until cancelled."""
         number = since
         if number is None:
-            number = max(
-                [event["number"] for event in await self._call("events_since", 0, 0.0)], default=0
-            )
+            past = await self._market.events_since(0, 0.0)
+            number = max((event.number for event in past), default=0)
         while True:
-            for event in await self._call("events_since", number, 5.0):
-                number = event["number"]
-                yield Event(
-                    number,
-                    event["kind"],
-                    event["client_order_id"],
-                    event["trading_pair"],
-                    event["side"],
-                    event,
-                )
+            for event in await self._market.events_since(number, 5.0):
+                number = event.number
+                yield event
 
     async def wait_ready(self, timeout: float = 30.0) -> None:
         """Until the market and the venue agree and new orders are taken. Raises NotReady."""
-        await self._call("wait_ready", timeout)
+        await self._market.wait_ready(timeout)
 
 
 def _cell(kind: pa.DataType, value: Any) -> Any:
     if pa.types.is_decimal(kind):
-        return Decimal(value).quantize(Decimal(1).scaleb(-18))
+        return value.quantize(Decimal(1).scaleb(-18))
     return value
 
 
@@ -302,10 +291,11 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Order(AsyncOrder):
-    """An order in sync code; ``state`` and the like show what was last heard, ``refresh`` and ``wait`` ask."""
+    """An order in sync code; ``state`` and the like are as last read, ``refresh`` and ``wait``
+    read again."""
 
-    def __init__(self, handle: AsyncMarketHandle, known: dict[str, Any], run: Run) -> None:
-        super().__init__(handle, known)
+    def __init__(self, handle: AsyncMarketHandle, view: OrderView, run: Run) -> None:
+        super().__init__(handle, view)
         self._run = run
 
     def refresh(self) -> "Order":  # type: ignore[override]
@@ -313,12 +303,13 @@ class Order(AsyncOrder):
         return self
 
     def wait(self, *states: str, timeout: float | None = None) -> "Order":  # type: ignore[override]
-        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying where it stands."""
-        waiting = AsyncOrder(self._handle, self._known)
+        """Until its state is one of ``states`` (none: any final one). Raises TimeoutError saying
+        where it stands."""
+        waiting = AsyncOrder(self._handle, self._view)
         try:
             self._run(waiting.wait(*states, timeout=timeout))
         finally:
-            self._known = waiting._known
+            self._view = waiting._view
         return self
 
 
@@ -334,7 +325,7 @@ class MarketHandle:
         self._async, self._run, self._iterate = handle, run, iterate
 
     def _order(self, order: AsyncOrder) -> Order:
-        return Order(self._async, order._known, self._run)
+        return Order(self._async, order._view, self._run)
 
     @property
     def has(self) -> frozenset[str]:
@@ -354,7 +345,8 @@ class MarketHandle:
         return self._order(self._run(self._async.sell(pair, amount, price, **options)))
 
     def cancel(self, order: AsyncOrder | str) -> Order:
-        """Ask the venue to cancel; wait() on the order tells when it is done."""
+        """Have the venue cancel it; wait() on the order returns when it is done. Raises
+        OrderNotFound."""
         return self._order(self._run(self._async.cancel(order)))
 
     def cancel_all(self, pair: str | None = None, tag: str | None = None) -> list[Order]:
@@ -376,7 +368,7 @@ class MarketHandle:
         return found
 
     def events(self, since: int | None = None) -> Iterator[Event]:
-        """Events after number ``since`` (None: from now on), for ever."""
+        """Events after number ``since`` (None: from now on), until cancelled."""
         return self._iterate(self._async.events(since))
 
     def wait_ready(self, timeout: float = 30.0) -> None:

@@ -1,4 +1,7 @@
-"""One pair's way from messages to a shared book: sequencing, checks, epochs. No sockets, no waiting."""
+"""The pipeline of one pair, from feed messages to a shared book: sequencing, checks, epochs.
+
+No sockets, no waiting.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,51 +25,59 @@ from orderbook.sequencing import Sequencer, Verdict
 from orderbook.shared import SharedBook
 
 CROSSED_FOR = 1.0
-"""Seconds that a book may stay crossed before it is not believed any more."""
+"""Seconds that a book may stay crossed before it is invalidated."""
 CHECKED_LEVELS = 100
-"""Best levels a side that a checksum may be made of."""
-IGNORED_FOR, IGNORED_IN_A_ROW = 3.0, 10
-"""Seconds, and messages, after which a book that ignores all of them isn't believed: its numbers began again."""
-Ask = Callable[[bool], None]
+"""Best levels on each side that a checksum may cover."""
+IGNORED_FOR = 3.0
+"""Seconds after which a book that ignores every message is invalidated: its numbering restarted."""
+IGNORED_IN_A_ROW = 10
+"""Messages that must have been ignored in that time."""
+RequestSnapshot = Callable[[bool], None]
 Emit = Callable[[Any, int], None]
 
 
 class BookPipeline:
-    """Applies messages in order. ``ask(snapshot_expected)`` requests a snapshot, or awaits one that comes unasked;
-    ``emit(message, receive time)`` passes on the applied."""
+    """Applies the feed messages of one pair to its shared book, in order.
+
+    ``request_snapshot(snapshot_expected)`` requests a snapshot, or awaits one that the feed sends
+    by itself. ``emit(message, receive time)`` passes on every message that was applied.
+    """
 
     def __init__(
         self,
         book: SharedBook,
         feed: BookFeed,
-        ask: Ask,
+        request_snapshot: RequestSnapshot,
         emit: Emit,
         checkpoint: Callable[[str], None],
     ) -> None:
-        self.book, self._feed, self._ask, self._emit, self._checkpoint = (
-            book,
-            feed,
-            ask,
-            emit,
-            checkpoint,
-        )
+        self.book = book
+        self._feed = feed
+        self._request_snapshot = request_snapshot
+        self._emit = emit
+        self._checkpoint = checkpoint
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
         self._orders = ActiveOrderTracker(feed.depth)
-        self._checks, self._twin = has_checksum(type(feed)), None  # type: bool, OrderBook | None
+        self._verifies_checksums = has_checksum(type(feed))
+        self._shadow_book: OrderBook | None = None
         self._crossed_since: float | None = None
-        self._ignored_since, self._ignored = 0.0, 0
+        self._ignored_since = 0.0
+        self._ignored = 0
         self._was_live = False
-        self._beside: BookSnapshot | None = None
+        self._reference_snapshot: BookSnapshot | None = None
         self._time = 0
         self.why = "waiting for its first snapshot"
 
     @property
     def synced(self) -> bool:
-        """Whether diffs join what stands in the book."""
+        """Whether the next diff continues the book's sequence."""
         return self._sequencer.synced
 
     def take(self, message: Any, received: int) -> None:
-        """One message of the channel; ``received`` in ns. Malformed levels are counted and break the book, not us."""
+        """Process one message of the channel; ``received`` in ns.
+
+        A malformed level is counted as rejected and invalidates the book; it raises nothing.
+        """
         kind = type(message)
         try:
             if kind is BookDiff or kind is OrderEvent:
@@ -75,18 +86,15 @@ class BookPipeline:
                 self._snapshot(message, received)
             elif kind is FeedInterrupted:
                 self.lose(message.reason, message.snapshot_expected)
-        except (
-            ValueError,
-            OverflowError,
-        ) as error:  # a number that is none, or larger than 64 bits
+        except (ValueError, OverflowError) as error:  # not a number, or larger than 64 bits
             self.book.count("rejected")
             self.lose(f"malformed: {str(error)[:100]}")
 
     def lose(self, why: str, snapshot_expected: bool = False) -> None:
-        """What comes next doesn't join: INVALID first, then a snapshot is asked for, or awaited if it is ``snapshot_expected``."""
+        """Mark the book INVALID, then request a snapshot, or await it if ``snapshot_expected``."""
         self._invalidate(why)
         self._sequencer.lose()
-        self._ask(snapshot_expected)
+        self._request_snapshot(snapshot_expected)
 
     def _invalidate(self, why: str) -> None:
         self.why = why
@@ -94,8 +102,8 @@ class BookPipeline:
             self.book.set_state(BookState.INVALID)
 
     def _diff(self, message: BookDiff | OrderEvent, received: int) -> None:
-        if self._beside is not None:
-            self._compare(message.time)
+        if self._reference_snapshot is not None:
+            self._verify(message.time)
         verdict = self._sequencer.offer(message)
         if verdict is not Verdict.IGNORE:
             self._ignored = 0
@@ -107,39 +115,40 @@ class BookPipeline:
         elif verdict is Verdict.GAP:
             self._invalidate(f"a gap before {message.first_id}")
             self.book.count("gaps")
-            self._ask(False)
+            self._request_snapshot(False)
 
     def _snapshot(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
         if self._feed.verify_depth and type(message) is BookSnapshot:
-            self._compare(message.time)
-            self._beside = message if self.synced and message.time >= self._time else None
+            self._verify(message.time)
+            is_current = self.synced and message.time >= self._time
+            self._reference_snapshot = message if is_current else None
             return
         if self.synced and self._feed.full_snapshots_only:
-            self._image(message, received)
+            self._replace_book(message, received)
             return
         if self.synced and not self._feed.opens_with_snapshot(message.symbol):
-            self.book.count(
-                "ignored"
-            )  # fetched for somebody else, at a moment that the stream may have left behind
+            # Requested by another consumer; it may be older than what the stream already applied.
+            self.book.count("ignored")
             return
         fresh = self._sequencer.snapshot(message.update_id)
         if fresh is None:
-            self._ask(False)
+            self._request_snapshot(False)
             return
         levels = message if isinstance(message, BookSnapshot) else self._orders.snapshot(message)
         if not self._is_right(levels):
             return
         self._checkpoint("mid_snapshot")
         self._begin_epoch()
-        self._time, self._beside = message.time, None
+        self._time = message.time
+        self._reference_snapshot = None
         self.book.apply_snapshot(levels, received)
         self._emit(levels, received)
         for diff in fresh:
             if self.synced:
                 self._apply(diff, received)
 
-    def _image(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
-        """A whole book after a whole book; one that is older than what stands there is late."""
+    def _replace_book(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
+        """Replace the book by a full snapshot, unless the snapshot is older than the book."""
         if 0 < message.update_id < self._sequencer.update_id:
             self.book.count("ignored")
             return
@@ -149,19 +158,23 @@ class BookPipeline:
         self.book.count("applied")
         self._emit(message, received)
 
-    def _compare(self, now: int) -> None:
-        """Hold our best levels against the venue's image beside the events, once something later than it comes: image
-        and events of one moment may arrive in either order. A difference means that an event was lost."""
-        image = self._beside
-        if image is None or now <= image.time:
+    def _verify(self, now: int) -> None:
+        """Compare our best levels with the venue's reference snapshot; a difference is a gap.
+
+        It waits for a message later than the snapshot: the snapshot and the events of one moment
+        may arrive in either order.
+        """
+        reference = self._reference_snapshot
+        if reference is None or now <= reference.time:
             return
-        self._beside = None
-        for side, theirs in zip((self.book.bids, self.book.asks), sides_of(image), strict=True):
+        self._reference_snapshot = None
+        both = zip((self.book.bids, self.book.asks), sides_of(reference), strict=True)
+        for side, theirs in both:
             ours = side[: self._feed.verify_depth]
             # Sums of sizes differ in their last digits.
             if ours.shape != theirs.shape or not np.allclose(ours, theirs, 1e-12, 0):
                 self.book.count("gaps")
-                self.lose("the best levels differ from the venue's own image of them")
+                self.lose("the best levels differ from the venue's reference snapshot")
                 return
 
     def _begin_epoch(self) -> None:
@@ -171,7 +184,9 @@ class BookPipeline:
         book.new_epoch(BookState.INVALID if self._was_live else BookState.SYNCING)
         book.count("dropped_before_snapshot", self._sequencer.dropped_before_snapshot)
         self._sequencer.dropped_before_snapshot = 0
-        self._was_live, self._crossed_since, self.why = True, None, ""
+        self._was_live = True
+        self._crossed_since = None
+        self.why = ""
 
     def _apply(self, message: BookDiff | OrderEvent, received: int) -> None:
         if type(message) is OrderEvent:
@@ -193,21 +208,24 @@ class BookPipeline:
             self._emit(diff, received)
 
     def _is_right(self, message: BookSnapshot | BookDiff) -> bool:
-        """Whether the venue's checksum holds, where it sends one and our reading of it is possible.
+        """Whether the message's checksum matches; True for a message without a checksum.
 
-        It is made of a private twin of the book: no reader may see levels that turn out wrong. The twin begins with the
-        first message that carries a checksum: a venue that sends none any more costs nothing.
+        The checksum is computed over a private shadow book: no reader may see levels that turn out
+        wrong. The shadow book is created at the first message that carries a checksum: a venue
+        that stopped sending them costs nothing.
         """
-        if not self._checks or (self._twin is None and message.checksum < 0):
+        if not self._verifies_checksums or (self._shadow_book is None and message.checksum < 0):
             return True
-        twin = self._twin = self._twin or self._copy()
+        if self._shadow_book is None:
+            self._shadow_book = self._copy()
+        shadow = self._shadow_book
         if type(message) is BookSnapshot:
-            twin.apply_snapshot(message)
+            shadow.apply_snapshot(message)
         else:
-            twin.apply_diff(message)  # type: ignore[arg-type]
+            shadow.apply_diff(message)  # type: ignore[arg-type]
         if message.checksum < 0:
             return True
-        ours = self._checksum(message.symbol, twin)
+        ours = self._checksum(message.symbol, shadow)
         if ours in (-1, message.checksum):
             return True
         self.lose(f"checksum {ours} instead of {message.checksum}")
@@ -215,12 +233,10 @@ class BookPipeline:
         return False
 
     def _copy(self) -> OrderBook:
-        """What stands in the book, in private memory."""
-        copy, bids, asks = (
-            OrderBook(self.book.capacity, self._feed.depth),
-            self.book.bids,
-            self.book.asks,
-        )
+        """A copy of the book in private memory."""
+        copy = OrderBook(self.book.capacity, self._feed.depth)
+        bids = self.book.bids
+        asks = self.book.asks
         copy.apply_snapshot(BookSnapshot("", bids.tobytes(), asks.tobytes(), layout=Layout.PACKED))
         return copy
 
@@ -233,14 +249,16 @@ class BookPipeline:
             symbol, texts(Side.BUY, bids[:, 0]), texts(Side.SELL, asks[:, 0])
         )
 
-    def look(self, now: float) -> None:
-        """From time to time (monotonic seconds): a book that stays crossed is wrong (a locked one is not); so is one
-        that goes on ignoring what its stream says."""
+    def check_health(self, now: float) -> None:
+        """Invalidate a book that stays crossed or ignores every message; call it periodically.
+
+        ``now`` in monotonic seconds. A locked book is not a crossed one.
+        """
         if not self._ignored:
             self._ignored_since = now
         elif now - self._ignored_since > IGNORED_FOR and self._ignored >= IGNORED_IN_A_ROW:
             self._ignored = 0
-            self.lose("all that came was older than the book")
+            self.lose("every message received was older than the book")
         if not (self.book.is_crossed and self._is_upside_down()):
             self._crossed_since = None
         elif self._crossed_since is None:
@@ -255,7 +273,7 @@ class BookPipeline:
 
 
 def has_checksum(kind: type[BookFeed]) -> bool:
-    """Whether a feed's messages carry checksums that we can make too."""
+    """Whether a feed's messages carry checksums that we can compute too."""
     return (
         kind.checksum is not BookFeed.checksum
         or kind.orders_checksum is not BookFeed.orders_checksum

@@ -1,4 +1,4 @@
-"""Books and trades by ccxt: what FeedConnection is for our own sockets, for those of ccxt."""
+"""Books and trades over ccxt.pro: the counterpart of FeedConnection for ccxt's own sockets."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from actors.books.feed_connection import LOOK_EVERY, FeedListener
+from actors.books.feed_connection import CHECK_EVERY, FeedListener
 from actors.clock import Clock
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.ccxt_sockets import CcxtSockets
@@ -20,13 +20,16 @@ from orderbook.messages import BookSnapshot
 
 log = logging.getLogger(__name__)
 STALE_AFTER = 120.0
-"""Seconds without a word of any pair after which ccxt's sockets are not believed any more."""
-TRADES_KNOWN = 1000
-"""Trades of a pair whose repetition is noticed: some venues tell the last ones again after connecting."""
+"""Seconds without a message for any pair after which the connection is considered stale."""
+MAX_RECENT_TRADES = 1000
+"""Trade ids kept per pair for deduplication: some venues resend the last trades on connecting."""
 
 
 class CcxtConnection:
-    """Watches the listener's symbols for ever. ``epoch`` grows whenever the connection begins or breaks."""
+    """Watches the listener's symbols until cancelled.
+
+    ``epoch`` grows whenever the connection opens or ends.
+    """
 
     carries_books = True
 
@@ -42,14 +45,21 @@ class CcxtConnection:
         clock: Clock,
     ) -> None:
         assert isinstance(rest, CcxtRest)
-        self._exchange, self._listener, self._clock = exchange, listener, clock
+        self._exchange = exchange
+        self._listener = listener
+        self._clock = clock
         self._sockets = CcxtSockets(exchange, rest)
         self._group: asyncio.TaskGroup | None = None
         self._opened = asyncio.Event()
         self._watching: dict[str, list[asyncio.Task[None]]] = {}
-        self._images: dict[str, BookSnapshot] = {}
-        self._trades: dict[str, deque[str]] = {}
-        self.epoch = self.images = self.trades = self.sideless = self.rejected = self.connects = 0
+        self._last_snapshots: dict[str, BookSnapshot] = {}
+        self._recent_trades: dict[str, deque[str]] = {}
+        self.epoch = 0
+        self.snapshots = 0
+        self.trades = 0
+        self.trades_without_side = 0
+        self.rejected = 0
+        self.connects = 0
         self.bad_frames: deque[bytes] = deque(maxlen=16)
         self.last_recv_time = 0.0
 
@@ -62,51 +72,56 @@ class CcxtConnection:
             "note": UNCHECKED,
             "open": self.is_open,
             "connects": self.connects,
-            "images": self.images,
+            "snapshots": self.snapshots,
             "trades": self.trades,
-            "trades_without_side": self.sideless,
+            "trades_without_side": self.trades_without_side,
             "rejected": self.rejected,
-            "silent": sorted(self._watching.keys() - self._images.keys())[:20],
+            "silent": sorted(self._watching.keys() - self._last_snapshots.keys())[:20],
         }
 
     async def run(self) -> None:
-        """Never returns; raises what is our own fault."""
-        await keep_connected(self._once, self._ended, self._clock)
+        """Keep the connection open until cancelled; raises only errors of our own code."""
+        await keep_connected(self._run_once, self._on_ended, self._clock)
 
-    async def _once(self) -> None:
+    async def _run_once(self) -> None:
         async with self._sockets.opened() as group:
-            self._group, self.epoch, self.connects = group, self.epoch + 1, self.connects + 1
+            self._group = group
+            self.epoch += 1
+            self.connects += 1
             self._opened.set()
             self._listener.on_disconnect(self._listener.symbols, "a new connection")
             await self.subscribe(list(self._listener.symbols))
-            await self._watch_silence()
+            await self._watch_staleness()
 
-    def _ended(self, error: Exception) -> None:
+    def _on_ended(self, error: Exception) -> None:
         log.info("%s: connection ended: %s", self._exchange.name, error)
-        self._group, self.epoch = None, self.epoch + 1
+        self._group = None
+        self.epoch += 1
         self._opened.clear()
         self._watching.clear()
-        self._images.clear()
+        self._last_snapshots.clear()
         self._listener.on_disconnect(self._listener.symbols, str(error))
 
-    async def _watch_silence(self) -> None:
-        heard_at = self._clock.monotonic()
-        seen = self.images + self.trades
+    async def _watch_staleness(self) -> None:
+        last_seen = self._clock.monotonic()
+        counted = self.snapshots + self.trades
         while True:
-            await asyncio.sleep(LOOK_EVERY)
-            now, heard = self._clock.monotonic(), self.images + self.trades
-            if heard != seen or not self._watching:
-                seen, heard_at = heard, now
-            elif now - heard_at > STALE_AFTER:
-                raise Disconnected(f"no data for {now - heard_at:.0f} s")
+            await asyncio.sleep(CHECK_EVERY)
+            now = self._clock.monotonic()
+            received = self.snapshots + self.trades
+            if received != counted or not self._watching:
+                counted = received
+                last_seen = now
+            elif now - last_seen > STALE_AFTER:
+                raise Disconnected(f"no data for {now - last_seen:.0f} s")
 
-    async def hears(self, symbol: str) -> bool:
-        """Wait until ccxt watches; when a symbol begins, it doesn't say."""
+    async def wait_for_first_message(self, symbol: str) -> bool:
+        """Wait until ccxt watches; always False: ccxt doesn't report a symbol's first message."""
         await self._opened.wait()
         return False
 
     async def subscribe(self, symbols: Iterable[str]) -> None:
-        """Nothing while not connected: connecting subscribes all."""
+        """Watch symbols; a no-op while not connected, because connecting subscribes all."""
         for symbol in symbols:
             if self._group is not None and symbol not in self._watching:
                 jobs = [self._follow(symbol, "watch_order_book", self._take_book, True)]
@@ -117,25 +132,29 @@ class CcxtConnection:
                 ]
 
     async def unsubscribe(self, symbols: Iterable[str]) -> None:
-        """Stop listening; the venue is told at the next connection, for ccxt can't tell most of them."""
+        """Stop watching. Most venues learn of it at the next connection: ccxt can't unsubscribe."""
         for symbol in symbols:
             for task in self._watching.pop(symbol, ()):
                 task.cancel()
-            self._images.pop(symbol, None)
+            self._last_snapshots.pop(symbol, None)
 
-    async def refresh(self, symbol: str) -> None:
-        """Say the last image of this connection again; a crossed one ends the connection. Else one is on its way."""
-        image = self._images.get(symbol)
-        if image is not None and is_crossed(image):
+    async def request_snapshot(self, symbol: str) -> None:
+        """Emit the last snapshot again; a crossed one ends the connection.
+
+        Before the first snapshot it does nothing: one is on its way.
+        """
+        snapshot = self._last_snapshots.get(symbol)
+        if snapshot is not None and is_crossed(snapshot):
             self._sockets.break_off(f"ccxt's book of {symbol} is crossed")
-        elif image is not None:
-            self._listener.on_message(image, self._clock.time_ns())
+        elif snapshot is not None:
+            self._listener.on_message(snapshot, self._clock.time_ns())
 
     async def _follow(
         self, symbol: str, method: str, take: Callable[[str, Any], None], is_book: bool
     ) -> None:
-        """Watch one thing of one symbol. What fails of it alone is told and tried again."""
-        backoff, began = Backoff(), self._clock.monotonic()
+        """Watch one channel of one symbol. Its own errors are reported, then it is retried."""
+        backoff = Backoff()
+        began = self._clock.monotonic()
         while True:
             try:
                 take(symbol, await self._sockets.watch(method, symbol))
@@ -155,32 +174,33 @@ class CcxtConnection:
                 )
             self._listener.on_error(fault)
             if is_book:
-                self._images.pop(symbol, None)
+                self._last_snapshots.pop(symbol, None)
                 self._listener.on_disconnect([symbol], fault.message)
             backoff.lasted(self._clock.monotonic() - began)
             await backoff.wait()
             began = self._clock.monotonic()
 
     def _take_book(self, symbol: str, book: Any) -> None:
-        image, before = read_book(symbol, book), self._images.get(symbol)
-        if before is not None and image.update_id < before.update_id:
-            self._listener.on_disconnect([symbol], "the venue began its numbers again")
-        self._images[symbol] = image
-        self.images += 1
-        self._hear(image)
+        snapshot = read_book(symbol, book)
+        before = self._last_snapshots.get(symbol)
+        if before is not None and snapshot.update_id < before.update_id:
+            self._listener.on_disconnect([symbol], "the venue restarted its numbering")
+        self._last_snapshots[symbol] = snapshot
+        self.snapshots += 1
+        self._emit(snapshot)
 
     def _take_trades(self, symbol: str, rows: list[Any]) -> None:
-        known = self._trades.setdefault(symbol, deque(maxlen=TRADES_KNOWN))
+        recent = self._recent_trades.setdefault(symbol, deque(maxlen=MAX_RECENT_TRADES))
         for row in rows:
             trade = read_trade(symbol, row)
             if trade is None:
-                self.sideless += 1
-            elif not trade.trade_id or trade.trade_id not in known:
-                known.append(trade.trade_id)
+                self.trades_without_side += 1
+            elif not trade.trade_id or trade.trade_id not in recent:
+                recent.append(trade.trade_id)
                 self.trades += 1
-                self._hear(trade)
+                self._emit(trade)
 
-    def _hear(self, message: Any) -> None:
+    def _emit(self, message: Any) -> None:
         received = self._clock.time_ns()
         self.last_recv_time = received / 1e9
         self._listener.on_message(message, received)

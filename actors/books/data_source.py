@@ -1,4 +1,4 @@
-"""OrderBookTrackerDataSource: what a venue says of its markets and books, served to trackers over a channel."""
+"""OrderBookTrackerDataSource: a venue's market data, served to trackers over a channel."""
 
 import asyncio
 import logging
@@ -37,12 +37,12 @@ from orderbook.messages import (
 
 log = logging.getLogger(__name__)
 SNAPSHOT_TIMEOUT = 15.0
-"""Seconds that ``get_snapshot`` waits for a stream to send one."""
-FAULTS_KEPT = 100
+"""Seconds that ``get_snapshot`` waits for a stream to send a snapshot."""
+MAX_FAULTS = 100
 
 
 class OrderBookTrackerEntry(NamedTuple):
-    """The tutorial's entry: a pair, the time of its snapshot (unix seconds) and a book made of it."""
+    """The tutorial's entry: a pair, its snapshot's time (unix seconds) and a book built from it."""
 
     trading_pair: str
     timestamp: float
@@ -50,7 +50,10 @@ class OrderBookTrackerEntry(NamedTuple):
 
 
 class OrderBookTrackerDataSource:
-    """One shard's pairs of one venue: connections, snapshots on request, listings and delistings."""
+    """Market data of one shard of a venue's pairs.
+
+    Runs the connections, serves snapshots on request, follows listings and delistings.
+    """
 
     def __init__(
         self,
@@ -66,13 +69,14 @@ class OrderBookTrackerDataSource:
         rules_refresh: float = 300.0,
         connection: type[FeedConnection | CcxtConnection] = FeedConnection,
     ) -> None:
-        """``rules_refresh``: seconds between two looks at what the venue lists. ``connection``: whose sockets."""
-        self._exchange, self._rest, self._clock, self._rules_refresh = (
-            exchange,
-            rest,
-            clock,
-            rules_refresh,
-        )
+        """``rules_refresh``: seconds between two readings of the trading rules.
+
+        ``connection``: the class that runs one stream.
+        """
+        self._exchange = exchange
+        self._rest = rest
+        self._clock = clock
+        self._rules_refresh = rules_refresh
         self._wanted = list(dict.fromkeys(pairs))
         self._rules: dict[str, TradingRule] = {}  # by trading pair
         self._by_symbol: dict[str, TradingRule] = {}  # never replaced: feeds hold it
@@ -84,7 +88,7 @@ class OrderBookTrackerDataSource:
         self._snapshot_server = SnapshotServer(
             self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
         )
-        self._publisher = Publisher(socket_path(run_dir, name), self._snapshot_server.ask)
+        self._publisher = Publisher(socket_path(run_dir, name), self._snapshot_server.request)
         self._publisher.greet_with(
             lambda: [("", Pairs(self._serving))] if self._ready.is_set() else []
         )
@@ -99,7 +103,7 @@ class OrderBookTrackerDataSource:
             )
             for stream in exchange.book.streams
         ]
-        self._of_books = [
+        self._book_connections = [
             connection for connection in self._connections if connection.carries_books
         ]
 
@@ -115,8 +119,8 @@ class OrderBookTrackerDataSource:
         await self.tasks.stop()
         await self._publisher.close()
 
-    def endpoint(self) -> ChannelAddress:
-        """Where messages are served: a topic is a trading pair, a topic sent back asks for its snapshot."""
+    async def endpoint(self) -> ChannelAddress:
+        """The channel with the messages; topics are pairs, sending one requests its snapshot."""
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:
@@ -126,13 +130,13 @@ class OrderBookTrackerDataSource:
             "connections": [connection.status() for connection in self._connections],
             "last_recv_time": max(connection.last_recv_time for connection in self._connections),
             "published": self._publisher.published,
-            "asking": sorted(self._snapshot_server.asking),
+            "snapshots_pending": sorted(self._snapshot_server.pending),
             "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
             "rest": self._rest.status(),
         }
 
     def bad_frames(self) -> list[bytes]:
-        """The last frames that could not be read, cut at 4096 bytes."""
+        """The last malformed frames, cut at 4096 bytes."""
         return [frame for connection in self._connections for frame in connection.bad_frames]
 
     async def _run(self) -> None:
@@ -140,9 +144,9 @@ class OrderBookTrackerDataSource:
         async with asyncio.TaskGroup() as group:
             for connection in self._connections:
                 group.create_task(connection.run(), name="connection")
-            group.create_task(self._refresh_rules_forever(), name="rules")
+            group.create_task(self._keep_rules_fresh(), name="rules")
 
-    # What the venue lists, and what of it is served.
+    # The venue's trading rules, and the pairs that are served.
 
     async def _load_rules(self) -> None:
         backoff = Backoff()
@@ -153,7 +157,7 @@ class OrderBookTrackerDataSource:
                 log.warning("%s: its markets can't be read yet: %s", self._exchange.name, error)
                 await backoff.wait()
 
-    async def _refresh_rules_forever(self) -> None:
+    async def _keep_rules_fresh(self) -> None:
         while True:
             await asyncio.sleep(self._rules_refresh)
             try:
@@ -162,13 +166,13 @@ class OrderBookTrackerDataSource:
                 log.warning("%s: its markets can't be read: %s", self._exchange.name, error)
 
     async def refresh_rules(self) -> None:
-        """Read the venue's trading rules; pairs that it lists or delists come and go.
+        """Read the venue's trading rules; add pairs that were listed, remove delisted ones.
 
-        Raises Disconnected and VenueError; then what was known stays in force.
+        Raises Disconnected and VenueError; then the previous rules stay in force.
         """
         rules = await self._rest.run(self._feed.trading_rules())
         if not rules:
-            raise Disconnected(f"{self._exchange.name} lists no markets at all: not believed")
+            raise Disconnected(f"{self._exchange.name} lists no markets at all: ignored")
         self._rules = {rule.trading_pair: rule for rule in rules}
         self._by_symbol.clear()
         self._by_symbol.update({rule.symbol: rule for rule in rules})
@@ -178,7 +182,7 @@ class OrderBookTrackerDataSource:
     async def set_pairs(self, pairs: list[str]) -> None:
         """Serve these pairs from now on.
 
-        Raises BadPair for one that the venue never heard of; the others are served nevertheless.
+        Raises BadPair for a pair that the venue doesn't list; the others are served nevertheless.
         """
         await self._ready.wait()
         self._wanted = list(dict.fromkeys(pairs))
@@ -186,7 +190,7 @@ class OrderBookTrackerDataSource:
         self._refuse_unknown(pairs, self._rules)
 
     async def require_pairs(self, pairs: list[str]) -> None:
-        """Raise BadPair for a pair that the venue never heard of, or that doesn't trade now."""
+        """Raise BadPair for a pair that the venue doesn't list or doesn't trade now."""
         await self._ready.wait()
         self._refuse_unknown(pairs, [pair for pair, rule in self._rules.items() if rule.active])
 
@@ -197,14 +201,13 @@ class OrderBookTrackerDataSource:
                 raise unknown_pair(pair, self._exchange.name, known)
 
     async def _follow(self) -> None:
-        """Make subscriptions and readers follow what is wanted and trades."""
+        """Bring subscriptions and subscribers up to date with the served pairs."""
         serving = self.get_trading_pairs()
         now = [self._rules[pair].symbol for pair in serving]
-        added, removed = (
-            [s for s in now if s not in self.symbols],
-            [s for s in self.symbols if s not in now],
-        )
-        self._serving, self.symbols = serving, now
+        added = [symbol for symbol in now if symbol not in self.symbols]
+        removed = [symbol for symbol in self.symbols if symbol not in now]
+        self._serving = serving
+        self.symbols = now
         if not (added or removed) and self._ready.is_set():
             return
         self._ready.set()
@@ -217,13 +220,13 @@ class OrderBookTrackerDataSource:
                 await connection.unsubscribe(removed)
                 await connection.subscribe(added)
             except Disconnected as error:
-                log.info("%s: %s; connecting again subscribes", self._exchange.name, error)
+                log.info("%s: %s; reconnecting subscribes", self._exchange.name, error)
 
-    def trading_rules(self) -> list[TradingRule]:
-        """What the venue accepts, for every pair that it lists."""
+    async def trading_rules(self) -> list[TradingRule]:
+        """The trading rules of every pair that the venue lists."""
         return list(self._rules.values())
 
-    # What a connection says.
+    # FeedListener: called by the connections.
 
     def on_message(self, message: OrderBookMessage, received: int) -> None:
         pair = self._pair_of.get(message.symbol)
@@ -231,7 +234,7 @@ class OrderBookTrackerDataSource:
             return
         self._publisher.publish(pair, message, time=received)
         if self._listeners:
-            self._listeners.tell(message)
+            self._listeners.publish(message)
 
     def on_disconnect(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         feed = self._feed
@@ -242,8 +245,8 @@ class OrderBookTrackerDataSource:
             )
 
     def on_error(self, fault: Fault) -> None:
-        log.warning("%s refuses: %s %s", self._exchange.name, fault.code, fault.message)
-        self.faults = [*self.faults[1 - FAULTS_KEPT :], fault]
+        log.warning("%s: error %s: %s", self._exchange.name, fault.code, fault.message)
+        self.faults = [*self.faults[1 - MAX_FAULTS :], fault]
 
     async def drain(self) -> None:
         await self._publisher.drain()
@@ -254,26 +257,26 @@ class OrderBookTrackerDataSource:
         return pair in self._serving
 
     async def _ready_for_snapshot(self, pair: str) -> bool:
-        """Whether the stream has begun only now, and with a snapshot."""
+        """Whether the stream began during this call, with a snapshot."""
         symbol = self._rules[pair].symbol
-        begun = [await connection.hears(symbol) for connection in self._of_books]
-        return all(begun) and self._feed.opens_with_snapshot(symbol)
+        began = [
+            await connection.wait_for_first_message(symbol) for connection in self._book_connections
+        ]
+        return all(began) and self._feed.opens_with_snapshot(symbol)
 
     async def _serve_snapshot(self, pair: str) -> None:
         symbol = self._rules[pair].symbol
         call = self._feed.snapshot(symbol)
         if call is None:
-            for connection in self._of_books:
-                await connection.refresh(symbol)
+            for connection in self._book_connections:
+                await connection.request_snapshot(symbol)
             return
-        if not all(connection.is_open for connection in self._of_books):
-            raise Disconnected("no stream: a snapshot would grow old")
-        epochs = [connection.epoch for connection in self._of_books]
+        if not all(connection.is_open for connection in self._book_connections):
+            raise Disconnected("not connected: a snapshot would grow stale")
+        epochs = [connection.epoch for connection in self._book_connections]
         snapshot = await self._rest.run(call)
-        if epochs != [connection.epoch for connection in self._of_books]:
-            raise Disconnected(
-                "the connection is another one now: a snapshot asked for before it proves nothing"
-            )
+        if epochs != [connection.epoch for connection in self._book_connections]:
+            raise Disconnected("reconnected while the snapshot was in flight; discarded")
         self.on_message(snapshot, self._clock.time_ns())
 
     # The tutorial's functions.
@@ -283,16 +286,19 @@ class OrderBookTrackerDataSource:
         return OrderBook
 
     async def get_active_exchange_markets(self) -> pd.DataFrame:
-        """One row an active pair: baseAsset, quoteAsset, volume (base, 24 h), USDVolume."""
+        """One row per active pair: baseAsset, quoteAsset, volume (base, 24 h), USDVolume."""
         await self._ready.wait()
         return market_table(self._by_symbol, await self._rest.run(self._feed.markets()))
 
     def get_trading_pairs(self) -> list[str]:
-        """The pairs that are wanted and trade now."""
+        """The configured pairs that trade now."""
         return [pair for pair in self._wanted if pair in self._rules and self._rules[pair].active]
 
     async def get_snapshot(self, trading_pair: str) -> BookSnapshot | OrdersSnapshot:
-        """A fresh snapshot, as a message: by REST, or from the stream of a served pair. Raises BadPair, NotReady."""
+        """A fresh snapshot, as a message: by REST, or from the stream of a served pair.
+
+        Raises BadPair and NotReady.
+        """
         await self._ready.wait()
         self._refuse_unknown([trading_pair], self._rules)
         call: Call[BookSnapshot | OrdersSnapshot] | None = self._feed.snapshot(
@@ -303,11 +309,12 @@ class OrderBookTrackerDataSource:
         )
 
     async def _snapshot_by_stream(self, pair: str) -> BookSnapshot | OrdersSnapshot:
-        symbol, queue = self._rules[pair].symbol, asyncio.Queue[Any](1000)
+        symbol = self._rules[pair].symbol
+        queue = asyncio.Queue[Any](1000)
         try:
             async with asyncio.timeout(self.snapshot_timeout):
                 with self._listeners.listening((BookSnapshot, OrdersSnapshot), queue):
-                    self._snapshot_server.ask(pair)
+                    self._snapshot_server.request(pair)
                     while True:
                         snapshot: BookSnapshot | OrdersSnapshot = await queue.get()
                         if snapshot.symbol == symbol:
@@ -316,10 +323,11 @@ class OrderBookTrackerDataSource:
             raise NotReady(f"{self._exchange.name} sent no snapshot of {pair} in time") from None
 
     async def get_tracking_pairs(self) -> dict[str, OrderBookTrackerEntry]:
-        """Each served pair with a book made of a fresh snapshot."""
+        """Each served pair with a book built from a fresh snapshot."""
         entries = {}
         for pair in self.get_trading_pairs():
-            snapshot, book = await self.get_snapshot(pair), OrderBook(8192)
+            snapshot = await self.get_snapshot(pair)
+            book = OrderBook(8192)
             book.apply_snapshot(
                 snapshot
                 if isinstance(snapshot, BookSnapshot)
@@ -329,24 +337,27 @@ class OrderBookTrackerDataSource:
         return entries
 
     async def listen_for_trades(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
-        """Put every Trade into ``output`` until cancelled; a full queue loses its oldest."""
+        """Put every Trade into ``output`` until cancelled; a full queue drops its oldest."""
         with self._listeners.listening((Trade,), output):
             await asyncio.Event().wait()
 
     async def listen_for_order_book_diffs(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
-        """Put every BookDiff (or OrderEvent) into ``output`` until cancelled; a full queue loses its oldest."""
+        """Put every BookDiff (or OrderEvent) into ``output`` until cancelled.
+
+        A full queue drops its oldest.
+        """
         with self._listeners.listening((BookDiff, OrderEvent), output):
             await asyncio.Event().wait()
 
     async def listen_for_order_book_snapshots(
         self, ev_loop: Any, output: "asyncio.Queue[Any]"
     ) -> None:
-        """Put every snapshot into ``output`` until cancelled, beginning with a fresh one of each pair.
+        """Put every snapshot into ``output`` until cancelled, beginning with a fresh one per pair.
 
-        A full queue loses its oldest.
+        A full queue drops its oldest.
         """
         await self._ready.wait()
         with self._listeners.listening((BookSnapshot, OrdersSnapshot), output):
             for pair in self._serving:
-                self._snapshot_server.ask(pair)
+                self._snapshot_server.request(pair)
             await asyncio.Event().wait()

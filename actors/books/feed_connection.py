@@ -1,4 +1,4 @@
-"""One connection of a book feed: opened, subscribed, read, opened again. What it says goes to its listener."""
+"""One websocket of a book feed: connects, subscribes, reads and reconnects for a FeedListener."""
 
 import asyncio
 import logging
@@ -29,39 +29,43 @@ from orderbook.errors import Disconnected, VenueError
 from orderbook.messages import OrderBookMessage, Trade
 
 log = logging.getLogger(__name__)
-BAD_IN_A_ROW = 20
-"""Frames in a row that can't be read after which the connection is opened again."""
-SECONDS_A_FRAME = 0.25
-"""Least seconds between two frames that we send; venues cut who sends more than five a second."""
-HEARD_WITHIN = 1.0
-"""Seconds that a snapshot waits for the first message of its symbol."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks whether something, or a symbol, is silent."""
+MAX_BAD_IN_A_ROW = 20
+"""Malformed frames in a row after which the connection is reopened."""
+MIN_SEND_INTERVAL = 0.25
+"""Seconds between two frames that we send; venues cut clients that send more than five a second."""
+FIRST_MESSAGE_TIMEOUT = 1.0
+"""Seconds that a snapshot request waits for the first message of its symbol."""
+CHECK_EVERY = 1.0
+"""Seconds between two checks for a stale connection or a silent symbol."""
 DRAIN_EVERY = 64
-"""Frames after which we look whether the reader of our messages is behind."""
-MALFORMEDS_KEPT = 16
+"""Frames after which we wait until the consumers of our messages have caught up."""
+MAX_BAD_FRAMES = 16
 CONTROLS = frozenset({Send, Ready, LoginAgain, Reconnect, Fault})
 
 
 class FeedListener(Protocol):
-    """Who a connection works for."""
+    """The owner of a connection: receives its messages, interruptions and errors."""
 
     symbols: list[str]
 
     def on_message(self, message: OrderBookMessage, received: int) -> None:
-        """A message, received at ``received`` (ns)."""
+        """A message arrived, at ``received`` (ns)."""
 
     def on_disconnect(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
-        """What comes next for these doesn't join what came before; ``subscribed``: they are just being subscribed."""
+        """The feed of these symbols was interrupted; ``subscribed``: they are subscribed again."""
 
-    def on_error(self, fault: Fault) -> None: ...
+    def on_error(self, fault: Fault) -> None:
+        """The venue reported an error."""
 
     async def drain(self) -> None:
-        """Wait while what was said can't leave."""
+        """Wait while consumers are behind."""
 
 
 class FeedConnection:
-    """Runs one stream of a feed for ever. ``epoch`` grows whenever it connects or breaks."""
+    """Runs one stream of a feed until cancelled.
+
+    ``epoch`` grows whenever the connection opens or ends.
+    """
 
     def __init__(
         self,
@@ -74,16 +78,25 @@ class FeedConnection:
         auth: Auth | None,
         clock: Clock,
     ) -> None:
-        self._exchange, self._make_feed, self._listener = exchange, make_feed, listener
-        self._hosts, self._rest, self._auth, self._clock = hosts, rest, auth, clock
-        self.epoch = self.frames = self.messages = self.rejected = self.connects = 0
-        self.bad_frames: deque[bytes] = deque(maxlen=MALFORMEDS_KEPT)
+        self._exchange = exchange
+        self._make_feed = make_feed
+        self._listener = listener
+        self._hosts = hosts
+        self._rest = rest
+        self._auth = auth
+        self._clock = clock
+        self.epoch = 0
+        self.frames = 0
+        self.messages = 0
+        self.rejected = 0
+        self.connects = 0
+        self.bad_frames: deque[bytes] = deque(maxlen=MAX_BAD_FRAMES)
         self.last_recv_time = 0.0
         self._socket: ExchangeSocket | None = None
         self._opened = asyncio.Event()
         self._feed = make_feed()
         self._watchdog = SubscriptionWatchdog()
-        self._first_words: dict[str, asyncio.Future[None]] = {}
+        self._first_messages: dict[str, asyncio.Future[None]] = {}
         self._subscribed: set[str] = set()
         self._sending = asyncio.Lock()
         self._may_send_at = 0.0
@@ -97,7 +110,7 @@ class FeedConnection:
     def carries_books(self) -> bool:
         return self._feed.stream not in self._feed.trade_streams
 
-    def _broke(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
+    def _interrupt(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         if self.carries_books:
             self._listener.on_disconnect(symbols, reason, subscribed)
 
@@ -111,10 +124,10 @@ class FeedConnection:
         }
 
     async def run(self) -> None:
-        """Never returns; raises what is our own fault."""
-        await keep_connected(self._once, self._ended, self._clock)
+        """Keep the stream connected until cancelled; raises only errors of our own code."""
+        await keep_connected(self._run_once, self._on_ended, self._clock)
 
-    async def _once(self) -> None:
+    async def _run_once(self) -> None:
         self._feed = self._make_feed()
         path = await run_handshake(self._feed.handshake(), self._rest)
         venue = self._exchange
@@ -126,7 +139,7 @@ class FeedConnection:
             stale_after=venue.stale_after,
         )
         async with socket:
-            self._began(socket)
+            self._on_connected(socket)
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(self._subscribe_and_watch(), name="subscribe")
@@ -134,54 +147,61 @@ class FeedConnection:
             except* (Disconnected, VenueError) as ended:
                 raise Disconnected(str(ended.exceptions[0])) from None
 
-    def _began(self, socket: ExchangeSocket) -> None:
-        self._socket, self.epoch, self.connects = socket, self.epoch + 1, self.connects + 1
+    def _on_connected(self, socket: ExchangeSocket) -> None:
+        self._socket = socket
+        self.epoch += 1
+        self.connects += 1
         self._opened.set()
         self._draining = False
         self._subscribed.clear()
         self._watchdog.connected(self._clock.monotonic())
-        self._broke(self._listener.symbols, "a new connection", subscribed=True)
+        self._interrupt(self._listener.symbols, "a new connection", subscribed=True)
 
-    def _ended(self, error: Exception) -> None:
-        """Told once: tries to connect that fail break nothing more."""
+    def _on_ended(self, error: Exception) -> None:
+        """Report the interruption once: failed attempts to reconnect interrupt nothing more."""
         log.info("%s: connection ended: %s", self._exchange.name, error)
         if self._socket is not None:
-            self._socket, self.epoch = None, self.epoch + 1
+            self._socket = None
+            self.epoch += 1
             self._opened.clear()
-            self._broke(self._listener.symbols, str(error))
+            self._interrupt(self._listener.symbols, str(error))
 
     async def _subscribe_and_watch(self) -> None:
         await self.subscribe(list(self._listener.symbols))
-        seen, seen_at = self.messages, self._clock.monotonic()
+        counted = self.messages
+        last_seen = self._clock.monotonic()
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_EVERY)
             now = self._clock.monotonic()
             if (
-                self.messages != seen
+                self.messages != counted
                 or self._draining
                 or not self._subscribed
                 or not self.carries_books
             ):
-                seen, seen_at = self.messages, now
-            elif now - seen_at > self._exchange.stale_after:
-                # Heartbeats and pongs are frames, but no sign that the feed lives.
-                raise Disconnected(f"no data for {now - seen_at:.0f} s")
-            await self._subscribe_silent_again(now)
+                counted = self.messages
+                last_seen = now
+            elif now - last_seen > self._exchange.stale_after:
+                # Heartbeats and pongs are frames too, but they don't prove that the feed is alive.
+                raise Disconnected(f"no data for {now - last_seen:.0f} s")
+            await self._resubscribe_silent(now)
 
-    async def _subscribe_silent_again(self, now: float) -> None:
-        silent, reset = self._watchdog.look(self._subscribed, now)
+    async def _resubscribe_silent(self, now: float) -> None:
+        silent, reset = self._watchdog.check(self._subscribed, now)
         if reset:
-            raise Disconnected("a symbol stays silent though it was subscribed twice")
+            raise Disconnected("a symbol stays silent after it was subscribed twice")
         if silent:
             log.warning(
-                "%s: nothing came for %s, subscribing again",
+                "%s: no message received for %s, subscribing again",
                 self._exchange.name,
                 ", ".join(silent[:5]),
             )
             await self._send_all(self._feed.request_snapshot(silent, self._subscribing(silent)))
 
     async def _read(self, socket: ExchangeSocket) -> None:
-        parse, time_ns, bad = self._feed.parse, self._clock.time_ns, 0
+        parse = self._feed.parse
+        time_ns = self._clock.time_ns
+        bad = 0
         async for frame in socket:
             self.frames += 1
             try:
@@ -192,27 +212,28 @@ class FeedConnection:
                 continue
             bad = 0
             if messages:
-                for control in self._pass_on(messages, time_ns()):
-                    await self._obey(control)
+                for control in self._dispatch(messages, time_ns()):
+                    await self._handle_control(control)
             if self.frames % DRAIN_EVERY == 0:
                 await self._drain()
 
-    def _pass_on(
-        self, messages: tuple[OrderBookMessage | Control, ...], received: int
+    def _dispatch(
+        self, parsed: tuple[OrderBookMessage | Control, ...], received: int
     ) -> list[Control]:
-        """Give a frame's messages to the listener; what is meant for the connection comes back."""
-        on_message, silent, controls = self._listener.on_message, self._watchdog.waiting, []
-        for message in messages:
-            if type(message) in CONTROLS:
-                controls.append(cast(Control, message))
+        """Pass a frame's messages to the listener; returns its controls, for the connection."""
+        on_message = self._listener.on_message
+        silent = self._watchdog.waiting
+        controls = []
+        for item in parsed:
+            if type(item) in CONTROLS:
+                controls.append(cast(Control, item))
                 continue
-            word = cast(OrderBookMessage, message)
+            message = cast(OrderBookMessage, item)
             self.messages += 1
-            if silent and (type(word) is not Trade or not self.carries_books):
-                self._hear(
-                    word.symbol
-                )  # a trade doesn't tell that the stream of its book has begun
-            on_message(word, received)
+            # A trade doesn't prove that the stream of its book has begun.
+            if silent and (type(message) is not Trade or not self.carries_books):
+                self._note_first_message(message.symbol)
+            on_message(message, received)
         self.last_recv_time = received / 1e9
         return controls
 
@@ -222,9 +243,9 @@ class FeedConnection:
         self._draining = False
 
     def _reject(self, frame: bytes, error: Exception, in_a_row: int) -> None:
-        """Keep a frame that can't be read; the symbols that it names may have lost something.
+        """Keep a malformed frame; the feeds of the symbols in it count as interrupted.
 
-        Raises Disconnected when there were too many.
+        Raises Disconnected after too many in a row.
         """
         self.rejected += 1
         self.bad_frames.append(frame[:4096])
@@ -235,44 +256,46 @@ class FeedConnection:
             str(error)[:200],
         )
         named = [symbol for symbol in self._listener.symbols if symbol.encode() in frame]
-        self._broke(named, f"a frame that can't be read: {type(error).__name__}")
-        if in_a_row >= BAD_IN_A_ROW:
-            raise Disconnected(f"{in_a_row} frames in a row can't be read: {error}")
+        self._interrupt(named, f"malformed frame: {type(error).__name__}")
+        if in_a_row >= MAX_BAD_IN_A_ROW:
+            raise Disconnected(f"{in_a_row} malformed frames in a row: {error}")
 
-    async def _obey(self, control: Control) -> None:
+    async def _handle_control(self, control: Control) -> None:
         match control:
             case Send(frame):
                 if self._socket is not None:
-                    await self._socket.send(frame)  # answers don't wait behind subscriptions
+                    await self._socket.send(frame)  # replies don't wait behind subscriptions
             case Reconnect(reason):
                 raise Disconnected(reason)
             case Fault():
                 self._listener.on_error(control)
                 if control.kind is ErrorKind.AUTH:
-                    # Nothing comes on a stream that wants another login: a snapshot on top of it would grow old.
+                    # The stream delivers nothing before another login: a snapshot would grow stale.
                     raise Disconnected(f"refused: {control.message}")
             case LoginAgain():
                 self._subscribed.clear()
                 await self.subscribe(list(self._listener.symbols))
 
-    def _hear(self, symbol: str) -> None:
-        self._watchdog.heard(symbol)
-        waiter = self._first_words.pop(symbol, None)
+    def _note_first_message(self, symbol: str) -> None:
+        self._watchdog.received(symbol)
+        waiter = self._first_messages.pop(symbol, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def hears(self, symbol: str) -> bool:
-        """Wait until the stream of ``symbol`` began, or could have: a snapshot asked for earlier is too old. Returns
-        whether it has begun only now."""
+    async def wait_for_first_message(self, symbol: str) -> bool:
+        """Wait for the first message of ``symbol``; True if it arrived during this call.
+
+        It gives up after ``FIRST_MESSAGE_TIMEOUT``. A snapshot requested earlier would be too old.
+        """
         await self._opened.wait()
         if symbol in self._subscribed and symbol not in self._watchdog.waiting:
             return False
-        waiter = self._first_words.setdefault(symbol, asyncio.get_running_loop().create_future())
-        done, _ = await asyncio.wait([waiter], timeout=HEARD_WITHIN)
+        waiter = self._first_messages.setdefault(symbol, asyncio.get_running_loop().create_future())
+        done, _ = await asyncio.wait([waiter], timeout=FIRST_MESSAGE_TIMEOUT)
         return bool(done)
 
     async def subscribe(self, symbols: list[str]) -> None:
-        """Nothing while not connected: connecting subscribes all."""
+        """Subscribe symbols; a no-op while not connected, because connecting subscribes all."""
         fresh = [symbol for symbol in symbols if symbol not in self._subscribed]
         if fresh and self._socket is not None:
             self._subscribed.update(fresh)
@@ -292,8 +315,8 @@ class FeedConnection:
             self._watchdog.unsubscribed(gone)
             await self._send_all(self._feed.subscribe(gone, on=False))
 
-    async def refresh(self, symbol: str) -> None:
-        """Make the stream send its snapshot again, where it isn't on its way already."""
+    async def request_snapshot(self, symbol: str) -> None:
+        """Make the stream send its snapshot again, unless one is on its way already."""
         if symbol in self._subscribed and (
             self._feed.snapshot_on_request or symbol not in self._watchdog.waiting
         ):
@@ -302,10 +325,11 @@ class FeedConnection:
     async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:
             for frame in frames:
-                socket, now = self._socket, self._clock.monotonic()
+                socket = self._socket
+                now = self._clock.monotonic()
                 if socket is None:
                     return
                 if now < self._may_send_at:
                     await asyncio.sleep(self._may_send_at - now)
-                self._may_send_at = self._clock.monotonic() + SECONDS_A_FRAME
+                self._may_send_at = self._clock.monotonic() + MIN_SEND_INTERVAL
                 await socket.send(frame)

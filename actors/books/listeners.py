@@ -1,16 +1,19 @@
-"""Queues that follow a stream of messages by kind. A queue that is full loses its oldest: listening holds nobody up."""
+"""Queues that receive a stream of messages by type.
+
+A full queue drops its oldest message: a slow listener never delays the stream.
+"""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-LONGEST = 10_000
-"""Messages that an unbounded queue may hold before it loses its oldest too."""
+MAX_QUEUED = 10_000
+"""Messages that an unbounded queue may hold before it drops its oldest too."""
 
 
 class Listeners:
-    """``tell`` every message; who is ``listening`` to its kind finds it in the queue."""
+    """Delivers each published message to the queues that listen to its type."""
 
     def __init__(self) -> None:
         self._queues: dict[type, list[asyncio.Queue[Any]]] = {}
@@ -19,9 +22,9 @@ class Listeners:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
-    def tell(self, message: Any) -> None:
+    def publish(self, message: Any) -> None:
         for queue in self._queues.get(type(message), ()):
-            if queue.full() or queue.qsize() >= LONGEST:
+            if queue.full() or queue.qsize() >= MAX_QUEUED:
                 queue.get_nowait()
                 self.lost += 1
             queue.put_nowait(message)

@@ -1,4 +1,4 @@
-"""A venue's markets as the tutorial's table: one row a pair, volumes also in USD."""
+"""A venue's markets as the tutorial's table: one row per pair, volumes also in USD."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -10,37 +10,44 @@ from exchanges.orders import MarketSummary, TradingRule
 DOLLARS = ("USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "DAI")
 COLUMNS = ["baseAsset", "quoteAsset", "volume", "USDVolume"]
 Prices = Mapping[tuple[str, str], Decimal]
-"""(base, quote) -> last price, of what traded."""
+"""(base, quote) -> last price."""
 
 
 def market_table(
     rules: Mapping[str, TradingRule], summaries: Iterable[MarketSummary]
 ) -> pd.DataFrame:
-    """Active pairs, largest first. ``rules`` by symbol. volume in base, USDVolume in dollars (nan: no way there)."""
-    known = {summary.symbol: summary for summary in summaries}
-    listed = [(rule, known[rule.symbol]) for rule in rules.values() if rule.symbol in known]
-    prices = {(rule.base, rule.quote): said.last_price for rule, said in listed if said.last_price}
+    """Active pairs, largest USD volume first. ``rules`` by symbol.
+
+    ``volume`` is in base. ``USDVolume`` is nan for a pair whose quote has no price in dollars.
+    """
+    by_symbol = {summary.symbol: summary for summary in summaries}
+    listed = [(rule, by_symbol[rule.symbol]) for rule in rules.values() if rule.symbol in by_symbol]
+    prices = {
+        (rule.base, rule.quote): summary.last_price
+        for rule, summary in listed
+        if summary.last_price
+    }
     dollars = {quote: dollar_price(quote, prices) for quote in {rule.quote for rule, _ in listed}}
     rows = {
         rule.trading_pair: (
             rule.base,
             rule.quote,
-            float(said.base_volume),
-            _worth(said, dollars[rule.quote]),
+            float(summary.base_volume),
+            _dollar_volume(summary, dollars[rule.quote]),
         )
-        for rule, said in listed
+        for rule, summary in listed
         if rule.active
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
     return table.sort_values("USDVolume", ascending=False)
 
 
-def _worth(said: MarketSummary, dollars: Decimal | None) -> float:
-    return float("nan") if dollars is None else float(said.quote_volume * dollars)
+def _dollar_volume(summary: MarketSummary, dollars: Decimal | None) -> float:
+    return float("nan") if dollars is None else float(summary.quote_volume * dollars)
 
 
 def dollar_price(asset: str, prices: Prices) -> Decimal | None:
-    """What one unit of ``asset`` is worth, through one pair of the venue, or two; None when none leads there."""
+    """The price of one ``asset`` in dollars, through one or two pairs; None if there is none."""
     direct = _direct(asset, prices)
     if direct is not None:
         return direct

@@ -1,4 +1,4 @@
-"""OrderBookTracker: keeps the shared books of one shard true to what its data source says."""
+"""OrderBookTracker: keeps the shared books of one shard in sync with its data source."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from actors.actor_roles import data_source_actor
 from actors.books.book_pipeline import BookPipeline, has_checksum
 from actors.books.snapshot_requests import SnapshotRequests
 from actors.channel import ChannelAddress, Envelope, Publisher, Reset, Subscriber
@@ -22,12 +23,12 @@ from orderbook.messages import BookSnapshot, BookState, DataMessage, OrdersSnaps
 from orderbook.shared import SharedBook, book_path
 
 log = logging.getLogger(__name__)
-BEAT_EVERY = 0.15
+HEARTBEAT_EVERY = 0.15
 """Seconds between two heartbeats of every book."""
-TRY_REFUSED_AFTER = 2.0
-"""Seconds after which a book that could not be made is tried again."""
-TRADES_WAITING = 1 << 16
-"""Trades on their way to listeners; far more than one batch holds. The oldest go first, counted."""
+RETRY_FAILED_AFTER = 2.0
+"""Seconds after which a book that could not be created is tried again."""
+MAX_QUEUED_TRADES = 1 << 16
+"""Trades queued for listeners, far more than one batch; the oldest are dropped and counted."""
 COUNTERS = (
     "epoch",
     "update_id",
@@ -57,23 +58,30 @@ class OrderBookTracker:
         clock: Clock = SYSTEM,
         checkpoint: Callable[[str], None] = lambda point: None,
     ) -> None:
-        """``data_source``: the actor's name. ``capacity``: levels a side. ``checkpoint`` is told "mid_snapshot"."""
-        self._exchange, self._peers, self._clock, self._run_dir = exchange, peers, clock, run_dir
-        self._capacity, self._checkpoint = capacity, checkpoint
+        """``data_source``: the actor's name. ``capacity``: levels on each side of a book.
+
+        ``checkpoint`` is called with "mid_snapshot" while a snapshot is applied.
+        """
+        self._exchange = exchange
+        self._peers = peers
+        self._clock = clock
+        self._run_dir = run_dir
+        self._capacity = capacity
+        self._checkpoint = checkpoint
         self.data_source = data_source
-        self._tracks: dict[str, BookPipeline] = {}
-        self._refused: dict[str, str] = {}
+        self._pipelines: dict[str, BookPipeline] = {}
+        self._failed_books: dict[str, str] = {}  # trading pair -> why there is no book
         self._rules: dict[str, TradingRule] = {}  # by symbol; the feed holds it
         self._feed = exchange.book(self._rules, exchange.book.streams[0])
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), DataMessage)
+        self._subscriber = Subscriber(data_source_actor(peers, data_source).endpoint, DataMessage)
         self._snapshot_requests = SnapshotRequests(
             clock, self._subscriber.request, self._needs_snapshot
         )
         self._publisher = Publisher(socket_path(run_dir, name))
-        self._trades: deque[tuple[str, Trade]] = deque(maxlen=TRADES_WAITING)
-        self._trades_came = asyncio.Event()
+        self._trades: deque[tuple[str, Trade]] = deque(maxlen=MAX_QUEUED_TRADES)
+        self._trades_arrived = asyncio.Event()
         self._trade_listeners: list[Callable[[str, Trade], None]] = []
         self.trades_lost = 0
         self._pairs: list[str] | None = None
@@ -84,17 +92,20 @@ class OrderBookTracker:
         await self._publisher.start()
         self.tasks.spawn("follow", self._follow())
         self.tasks.spawn("trades", self._emit_trade_event_loop())
-        self.tasks.spawn("beat", self._beat())
+        self.tasks.spawn("heartbeat", self._heartbeat())
 
     async def stop(self) -> None:
-        """End; the books' files go with their writer."""
+        """Stop tracking; the files of the books are removed."""
         await self.tasks.stop()
         await self._publisher.close()
-        for pair in list(self._tracks):
+        for pair in list(self._pipelines):
             self._stop_tracking(pair)
 
-    def endpoint(self) -> ChannelAddress:
-        """Where applied snapshots and diffs, trades, and names of changed pairs are served; topics are pairs."""
+    async def endpoint(self) -> ChannelAddress:
+        """The channel with applied snapshots and diffs, trades and change notifications.
+
+        Topics are trading pairs.
+        """
         return self._publisher.endpoint()
 
     @property
@@ -103,13 +114,14 @@ class OrderBookTracker:
 
     @property
     def order_books(self) -> dict[str, OrderBook]:
-        return {pair: track.book for pair, track in self._tracks.items()}
+        return {pair: pipeline.book for pair, pipeline in self._pipelines.items()}
 
     @property
     def ready(self) -> bool:
         """Whether every pair's book is LIVE."""
-        known = self._pairs is not None and not self._refused
-        return known and all(track.book.state is BookState.LIVE for track in self._tracks.values())
+        if self._pairs is None or self._failed_books:
+            return False
+        return all(book.state is BookState.LIVE for book in self.order_books.values())
 
     @property
     def snapshot(self) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
@@ -124,17 +136,17 @@ class OrderBookTracker:
         }
 
     def status(self) -> dict[str, Any]:
-        books = {pair: self._describe(track) for pair, track in self._tracks.items()}
+        books = {pair: self._describe(pipeline) for pair, pipeline in self._pipelines.items()}
         return {
             "ready": self.ready,
             "books": books,
-            "refused": self._refused,
+            "failed_books": self._failed_books,
             "trades_lost": self.trades_lost,
         }
 
-    def _describe(self, track: BookPipeline) -> dict[str, Any]:
-        meta = track.book.meta()
-        state = {"state": track.book.state.name, "why": track.why}
+    def _describe(self, pipeline: BookPipeline) -> dict[str, Any]:
+        meta = pipeline.book.meta()
+        state = {"state": pipeline.book.state.name, "why": pipeline.why}
         if self._exchange.bridged:
             state["note"] = self._exchange.about.gaps
         return state | {name: meta[name] for name in COUNTERS}
@@ -149,7 +161,7 @@ class OrderBookTracker:
                 await self._take(batch)
 
     async def _take(self, batch: list[Envelope]) -> None:
-        """Route a batch, in order: what is rare on its own, runs of diffs and trades together."""
+        """Route a batch in order: runs of diffs and trades together, anything else on its own."""
         run: list[Envelope] = []
         for envelope in batch:
             kind = type(envelope.message)
@@ -166,7 +178,7 @@ class OrderBookTracker:
         self._order_book_diff_router(run)
 
     def _order_book_diff_router(self, envelopes: list[Envelope]) -> None:
-        """Give each pair its diffs, trades and losses of a batch, in their order."""
+        """Pass each pair its diffs, trades and interruptions of a batch, in their order."""
         by_pair: dict[str, list[Envelope]] = {}
         for envelope in envelopes:
             by_pair.setdefault(envelope.topic, []).append(envelope)
@@ -174,15 +186,15 @@ class OrderBookTracker:
             self._track_single_book(pair, own)
 
     def _order_book_snapshot_router(self, envelope: Envelope) -> None:
-        """Give a snapshot to its pair's book."""
+        """Pass a snapshot to its pair's book."""
         self._track_single_book(envelope.topic, [envelope])
 
     def _track_single_book(self, trading_pair: str, envelopes: list[Envelope]) -> None:
-        """Apply what came for one pair, in order; a pair that isn't tracked (any more) is ignored."""
-        track = self._tracks.get(trading_pair)
-        if track is None:
+        """Apply the messages of one pair, in order; a pair that isn't tracked is ignored."""
+        pipeline = self._pipelines.get(trading_pair)
+        if pipeline is None:
             return
-        take = track.take
+        take = pipeline.take
         for envelope in envelopes:
             message = envelope.message
             if type(message) is Trade:
@@ -191,10 +203,10 @@ class OrderBookTracker:
                 take(message, envelope.time)
 
     def _lose_all(self, why: str) -> None:
-        for track in self._tracks.values():
-            track.lose(why)
+        for pipeline in self._pipelines.values():
+            pipeline.lose(why)
 
-    # Which books there are.
+    # The set of books.
 
     async def _take_pairs(self, trading_pairs: list[str]) -> None:
         self._pairs = trading_pairs
@@ -203,38 +215,39 @@ class OrderBookTracker:
         self._refresh_tracking_tasks(trading_pairs)
 
     async def _read_rules(self) -> None:
-        """Checksums are made of numbers as the venue writes them: that takes its rules."""
+        """Read the trading rules: checksums cover numbers as the venue formats them."""
         try:
-            rules = await self._peers.call(self.data_source, "trading_rules")
+            rules = await data_source_actor(self._peers, self.data_source).trading_rules()
         except TrochilError as error:
             log.warning(
-                "%s: its rules are not known, books go unchecked: %s", self.exchange_name, error
+                "%s: no trading rules, checksums go unverified: %s", self.exchange_name, error
             )
             return
         self._rules.update({rule.symbol: rule for rule in rules})
 
     def _refresh_tracking_tasks(self, trading_pairs: list[str]) -> None:
-        """Begin to track what is listed, end what is delisted; the rest goes on undisturbed."""
-        for pair in [pair for pair in self._tracks if pair not in trading_pairs]:
+        """Start to track listed pairs, stop delisted ones; the others are not touched."""
+        for pair in [pair for pair in self._pipelines if pair not in trading_pairs]:
             self._stop_tracking(pair)
-        self._refused = {pair: why for pair, why in self._refused.items() if pair in trading_pairs}
+        for pair in [pair for pair in self._failed_books if pair not in trading_pairs]:
+            del self._failed_books[pair]
         for pair in trading_pairs:
-            if pair not in self._tracks:
+            if pair not in self._pipelines:
                 self._start_tracking(pair)
 
     def _start_tracking(self, pair: str) -> None:
-        """A book that can't be made is told in the status and tried again; the others go on."""
+        """A book that can't be created is reported in the status and retried; the others go on."""
         try:
-            self._tracks[pair] = self._new_track(pair)
+            self._pipelines[pair] = self._new_pipeline(pair)
         except ConfigError as error:
-            if self._refused.get(pair) != str(error):
+            if self._failed_books.get(pair) != str(error):
                 log.error("%s: no book of %s: %s", self.exchange_name, pair, error)
-            self._refused[pair] = str(error)
+            self._failed_books[pair] = str(error)
             return
-        self._refused.pop(pair, None)
-        self._ask(pair, snapshot_expected=self._feed.opens_with_snapshot(pair))
+        self._failed_books.pop(pair, None)
+        self._request_snapshot(pair, snapshot_expected=self._feed.opens_with_snapshot(pair))
 
-    def _new_track(self, pair: str) -> BookPipeline:
+    def _new_pipeline(self, pair: str) -> BookPipeline:
         book = SharedBook.create(
             book_path(self._run_dir, self._exchange.name, pair),
             venue=self._exchange.name,
@@ -246,8 +259,8 @@ class OrderBookTracker:
 
         def emit(message: Any, received: int) -> None:
             if publisher.subscribers:
-                publisher.mark(pair)
-                if publisher.has_readers:
+                publisher.notify_changed(pair)
+                if publisher.has_message_subscribers:
                     publisher.publish(
                         pair, message, epoch=book.epoch, sequence=book.sequence, time=received
                     )
@@ -255,59 +268,63 @@ class OrderBookTracker:
         return BookPipeline(
             book,
             self._feed,
-            lambda snapshot_expected: self._ask(pair, snapshot_expected),
+            lambda snapshot_expected: self._request_snapshot(pair, snapshot_expected),
             emit,
             self._checkpoint,
         )
 
     def _stop_tracking(self, pair: str) -> None:
-        track = self._tracks.pop(pair)
+        pipeline = self._pipelines.pop(pair)
         self._snapshot_requests.forget(pair)
-        track.book.set_state(BookState.INVALID)
-        track.book.close(unlink=True)
-        self._publisher.mark(pair)
+        pipeline.book.set_state(BookState.INVALID)
+        pipeline.book.close(unlink=True)
+        self._publisher.notify_changed(pair)
 
-    def _ask(self, pair: str, snapshot_expected: bool = False) -> None:
-        """Request a snapshot that isn't snapshot_expected; whoever follows the book learns that its state changed."""
-        self._publisher.mark(pair)
-        (self._snapshot_requests.expect if snapshot_expected else self._snapshot_requests.ask)(pair)
+    def _request_snapshot(self, pair: str, snapshot_expected: bool = False) -> None:
+        """Request a snapshot, unless the feed sends one; subscribers are notified of the change."""
+        self._publisher.notify_changed(pair)
+        if snapshot_expected:
+            self._snapshot_requests.expect(pair)
+        else:
+            self._snapshot_requests.request(pair)
 
     def _needs_snapshot(self, pair: str) -> bool:
-        return pair in self._tracks and not self._tracks[pair].synced
+        return pair in self._pipelines and not self._pipelines[pair].synced
 
-    async def _beat(self) -> None:
-        refused_at = self._clock.monotonic()
+    async def _heartbeat(self) -> None:
+        retried_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
-            for pair, track in self._tracks.items():
-                track.book.heartbeat()
-                track.look(now)
-                if not track.synced:
-                    self._snapshot_requests.look(pair)
-            if self._refused and now - refused_at > TRY_REFUSED_AFTER:
-                refused_at = now
+            for pair, pipeline in self._pipelines.items():
+                pipeline.book.heartbeat()
+                pipeline.check_health(now)
+                if not pipeline.synced:
+                    self._snapshot_requests.retry_overdue(pair)
+            if self._failed_books and now - retried_at > RETRY_FAILED_AFTER:
+                retried_at = now
                 self._refresh_tracking_tasks(self._pairs or [])
-            await asyncio.sleep(BEAT_EVERY)
+            await asyncio.sleep(HEARTBEAT_EVERY)
 
     # Trades.
 
     def _queue_trade(self, pair: str, trade: Trade) -> None:
-        self.trades_lost += len(self._trades) == TRADES_WAITING
+        if len(self._trades) == MAX_QUEUED_TRADES:
+            self.trades_lost += 1
         self._trades.append((pair, trade))
-        self._trades_came.set()
+        self._trades_arrived.set()
 
     def add_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
-        """Call ``listener(trading pair, trade)`` with every trade from now on; it must return at once."""
+        """Call ``listener(pair, trade)`` with every trade from now on; it must not block."""
         self._trade_listeners.append(listener)
 
     def remove_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
         self._trade_listeners.remove(listener)
 
     async def _emit_trade_event_loop(self) -> None:
-        """Hand every trade to subscribers and listeners, until cancelled."""
+        """Pass every trade to subscribers and listeners, until cancelled."""
         while True:
-            await self._trades_came.wait()
-            self._trades_came.clear()
+            await self._trades_arrived.wait()
+            self._trades_arrived.clear()
             while self._trades:
                 pair, trade = self._trades.popleft()
                 self._publisher.publish(pair, trade, time=trade.time)

@@ -1,57 +1,62 @@
-"""When each pair's snapshot was asked for: at once, then at growing intervals, and again when none came."""
+"""Paces snapshot requests per pair: at once, then at growing intervals, again when none came."""
 
 import asyncio
 from collections.abc import Callable
 
 from actors.clock import Clock
 
-FIRST_GAP, LARGEST_GAP = 0.1, 5.0
-"""Least seconds between two requests for one pair; they double while it keeps asking."""
+MIN_INTERVAL = 0.1
+"""Seconds between the first two requests for one pair; the interval doubles while it requests."""
+MAX_INTERVAL = 5.0
+"""Seconds that the interval grows to."""
 CALM_AFTER = 10.0
-"""Seconds without a request after which the next one leaves at once again."""
-COMES_WITHIN = 0.5
-"""Seconds within which a snapshot must have come that needs no request."""
-ASK_AGAIN_AFTER = 5.0
-"""Seconds after which a pair that still needs one asks again."""
+"""Seconds without a request after which the next one is sent at once again."""
+EXPECTED_WITHIN = 0.5
+"""Seconds within which a snapshot must arrive that the feed sends without a request."""
+RETRY_AFTER = 5.0
+"""Seconds after which a pair that still needs a snapshot requests it again."""
 
 
 class SnapshotRequests:
-    """``ask(pair)`` leads to ``request(pair)``, now or a moment later; later only if ``needs(pair)`` still holds."""
+    """``request(pair)`` calls ``send(pair)``, now or later; later only if ``needs(pair)`` holds."""
 
     def __init__(
-        self, clock: Clock, request: Callable[[str], None], needs: Callable[[str], bool]
+        self, clock: Clock, send: Callable[[str], None], needs: Callable[[str], bool]
     ) -> None:
-        self._clock, self._request, self._needs = clock, request, needs
-        self._asked: dict[
-            str, tuple[float, float]
-        ] = {}  # when (monotonic), and the least gap to the next
+        self._clock = clock
+        self._send = send
+        self._needs = needs
+        # When a snapshot was last requested (monotonic), and the minimum interval to the next.
+        self._requested: dict[str, tuple[float, float]] = {}
 
-    def ask(self, pair: str) -> None:
+    def request(self, pair: str) -> None:
         now = self._clock.monotonic()
-        last, gap = self._asked.get(pair, (-CALM_AFTER, FIRST_GAP))
+        last, interval = self._requested.get(pair, (-CALM_AFTER, MIN_INTERVAL))
         if now - last >= CALM_AFTER:
-            gap = FIRST_GAP
-        if now >= last + gap:
-            self._asked[pair] = (now, min(gap * 2, LARGEST_GAP))
-            self._request(pair)
+            interval = MIN_INTERVAL
+        due = last + interval
+        if now >= due:
+            self._requested[pair] = (now, min(interval * 2, MAX_INTERVAL))
+            self._send(pair)
         elif now >= last:
-            self._asked[pair] = (last + gap, min(gap * 2, LARGEST_GAP))
-            asyncio.get_running_loop().call_later(last + gap - now, self._ask_if_needed, pair)
+            self._requested[pair] = (due, min(interval * 2, MAX_INTERVAL))
+            asyncio.get_running_loop().call_later(due - now, self._send_if_needed, pair)
 
     def expect(self, pair: str) -> None:
-        """One is coming unasked; if it doesn't soon, it is asked for."""
-        self._asked[pair] = (self._clock.monotonic() + COMES_WITHIN, FIRST_GAP)
-        asyncio.get_running_loop().call_later(COMES_WITHIN, self._ask_if_needed, pair)
+        """The feed sends a snapshot by itself; request it only if it doesn't arrive soon."""
+        self._requested[pair] = (self._clock.monotonic() + EXPECTED_WITHIN, MIN_INTERVAL)
+        asyncio.get_running_loop().call_later(EXPECTED_WITHIN, self._send_if_needed, pair)
 
-    def look(self, pair: str) -> None:
-        """From time to time: ask again when the answer is overdue."""
+    def retry_overdue(self, pair: str) -> None:
+        """Request again when the snapshot is overdue; call it periodically."""
         now = self._clock.monotonic()
-        if self._needs(pair) and now - self._asked.get(pair, (now, 0.0))[0] > ASK_AGAIN_AFTER:
-            self.ask(pair)
+        requested_at, _ = self._requested.get(pair, (now, 0.0))
+        if self._needs(pair) and now - requested_at > RETRY_AFTER:
+            self.request(pair)
 
     def forget(self, pair: str) -> None:
-        self._asked.pop(pair, None)
+        self._requested.pop(pair, None)
 
-    def _ask_if_needed(self, pair: str) -> None:
+    def _send_if_needed(self, pair: str) -> None:
         if self._needs(pair):
-            self._request(pair)
+            self._send(pair)

@@ -1,4 +1,4 @@
-"""Who asked for a snapshot and has none yet: each pair fetched once at a time, few at once, again until it worked."""
+"""Serves snapshot requests: each pair is fetched once at a time, few in parallel, with retries."""
 
 import asyncio
 import logging
@@ -9,17 +9,19 @@ from actors.transport.websocket import Backoff
 from orderbook.errors import Disconnected, VenueError
 
 log = logging.getLogger(__name__)
-AT_ONCE = 4
-"""Fetches under way at the same time."""
-FIRST_RETRY, LAST_RETRY = 0.2, 10.0
-"""Seconds between two tries for one pair, doubling."""
+MAX_CONCURRENT = 4
+"""Snapshots fetched at the same time."""
+INITIAL_RETRY = 0.2
+"""Seconds between the first two tries for one pair; they double."""
+MAX_RETRY = 10.0
+"""Seconds that the retry interval grows to."""
 
 
 class SnapshotServer:
-    """``ask(pair)`` makes ``serve(pair)`` run until it succeeds, or ``wanted(pair)`` no longer holds.
+    """``request(pair)`` runs ``serve(pair)`` until it succeeds or ``wanted(pair)`` becomes False.
 
-    ``ready(pair)`` is awaited first, by any number of pairs at once: True if meanwhile one has come by itself. Both may
-    raise Disconnected and VenueError.
+    ``ready(pair)`` is awaited first, for any number of pairs in parallel; it returns True if the
+    stream has sent a snapshot in the meantime. Both may raise Disconnected and VenueError.
     """
 
     def __init__(
@@ -29,18 +31,22 @@ class SnapshotServer:
         ready: Callable[[str], Awaitable[bool]],
         serve: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._tasks, self._wanted, self._ready, self._serve = tasks, wanted, ready, serve
-        self.asking: set[str] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks = tasks
+        self._wanted = wanted
+        self._ready = ready
+        self._serve = serve
+        self.pending: set[str] = set()
+        """Pairs whose snapshot was requested and has not been served yet."""
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
-    def ask(self, pair: str) -> None:
-        """Nothing when it is being fetched already, or isn't wanted."""
-        if self._wanted(pair) and pair not in self.asking:
-            self.asking.add(pair)
+    def request(self, pair: str) -> None:
+        """Start to serve a pair; a no-op when it is pending already, or isn't wanted."""
+        if self._wanted(pair) and pair not in self.pending:
+            self.pending.add(pair)
             self._tasks.spawn(f"snapshot {pair}", self._until_served(pair))
 
     async def _until_served(self, pair: str) -> None:
-        backoff = Backoff(first=FIRST_RETRY, most=LAST_RETRY)
+        backoff = Backoff(initial=INITIAL_RETRY, maximum=MAX_RETRY)
         try:
             while self._wanted(pair):
                 try:
@@ -53,4 +59,4 @@ class SnapshotServer:
                     log.info("no snapshot of %s yet: %s", pair, error)
                 await backoff.wait()
         finally:
-            self.asking.discard(pair)
+            self.pending.discard(pair)

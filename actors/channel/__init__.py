@@ -1,13 +1,16 @@
-"""The data plane between the actors of one node: msgpack frames over a Unix socket, authenticated, bounded.
+"""The data plane between the actors of one node: msgpack frames over a Unix socket.
 
-Nothing is lost in silence. Three ways to subscribe:
+Channels are authenticated and bounded, and no message is lost silently. Three subscription modes:
 
-* ``reliable``: the publisher's ``drain`` waits for it; one that nobody waits for is cut off past ``limit``.
-* ``stream``: never holds anybody up; past ``limit`` it misses messages, and is told how many once it caught up.
-* ``changes``: names of the topics that changed, each once however often it changed since the last reading.
+* ``reliable``: the publisher's ``drain`` waits for it; past ``limit`` unsent bytes it is
+  disconnected.
+* ``stream``: never delays the publisher; past ``limit`` it misses messages, and receives a
+  ``Reset`` with their number once it has caught up.
+* ``notifications``: the names of topics that changed, each once however often it changed since
+  the last batch.
 
-Every new connection, and every loss of one, is a ``Reset`` among the batches: what follows must be read from a
-snapshot.
+Every new connection and every disconnect is a ``Reset`` among the batches: after it, start again
+from a snapshot.
 """
 
 from actors.channel.publisher import HIGH_WATER, LIMIT, Publisher

@@ -1,4 +1,7 @@
-"""The serving end of a channel: a Unix socket, a token, and one write a subscriber and turn of the loop."""
+"""The publishing end of a channel: a Unix socket with a token.
+
+Messages are batched: one write per subscriber and iteration of the event loop.
+"""
 
 import asyncio
 import hmac
@@ -10,24 +13,35 @@ from typing import Any
 
 import msgspec
 
-from actors.channel.wire import LARGEST_REQUEST, Envelope, FrameProtocol, Hello, Mode, Reset, framed
+from actors.channel.wire import (
+    MAX_REQUEST_SIZE,
+    Envelope,
+    FrameProtocol,
+    Hello,
+    Mode,
+    Reset,
+    framed,
+)
 from actors.component import ChannelAddress
 from orderbook.errors import ConfigError
 
 HIGH_WATER = 1 << 20
-"""Bytes waiting for a reliable subscriber above which ``drain`` holds its caller up."""
+"""Unsent bytes of a reliable subscriber above which ``drain`` waits."""
 LIMIT = 1 << 24
-"""Bytes waiting above which a subscriber is cut: a stream until it caught up, a reliable one for good."""
-CHANGES_BUFFER = 1 << 14
-"""Bytes of names that the kernel may hold for a subscriber of changes: what is older was conflated before."""
+"""Unsent bytes above which a stream skips messages and a reliable subscriber is disconnected."""
+NOTIFICATIONS_BUFFER = 1 << 14
+"""Send buffer of a notifications subscriber, in bytes: small, so that names conflate before it."""
 ACCEPT_TURNS = 3
-"""Turns of the loop in which connections that are being accepted settle: asyncio leaks them when its server closes."""
+"""Loop iterations for pending accepts to settle: asyncio leaks them when its server closes."""
 HELLO_TIMEOUT = 5.0
-"""Seconds within which a subscriber must have said who it is."""
+"""Seconds within which a subscriber must send its first frame."""
 
 
 class Publisher:
-    """Serves subscribers on a Unix socket. ``publish`` never waits; ``drain`` does, for reliable subscribers."""
+    """Serves subscribers on a Unix socket.
+
+    ``publish`` never waits; ``drain`` waits for reliable subscribers.
+    """
 
     def __init__(
         self,
@@ -38,23 +52,29 @@ class Publisher:
         high_water: int = HIGH_WATER,
         limit: int = LIMIT,
     ) -> None:
-        """``on_request`` gets the topics that subscribers send back. ``high_water`` and ``limit`` in bytes."""
-        self._endpoint = ChannelAddress(path, token or secrets.token_hex(16))
-        self.on_request, self.high_water, self.limit = on_request, high_water, limit
-        self.published = self.cut = 0
+        """``on_request`` receives the topics that subscribers request.
+
+        ``high_water`` and ``limit`` in bytes.
+        """
+        self._address = ChannelAddress(path, token or secrets.token_hex(16))
+        self.on_request = on_request
+        self.high_water = high_water
+        self.limit = limit
+        self.published = 0
+        self.disconnected_slow = 0
         self._opened: set[_Subscription] = set()
         self._subscriptions: set[_Subscription] = set()
-        self._readers: dict[str, list[_Subscription]] = {}
-        self._watchers: dict[str, list[_Subscription]] = {}
+        self._message_subscribers: dict[str, list[_Subscription]] = {}  # by topic
+        self._notification_subscribers: dict[str, list[_Subscription]] = {}  # by topic
         self._greetings: list[Callable[[], Iterable[tuple[str, Any]]]] = []
         self._server: asyncio.Server | None = None
-        self._flush_asked = False
+        self._flush_scheduled = False
 
     def endpoint(self) -> ChannelAddress:
-        return self._endpoint
+        return self._address
 
     def greet_with(self, messages: Callable[[], Iterable[tuple[str, Any]]]) -> None:
-        """What every new subscriber (but those of changes) is sent first: (topic, message) pairs."""
+        """Send these (topic, message) pairs first to every new subscriber of messages."""
         self._greetings.append(messages)
 
     async def start(self) -> None:
@@ -62,22 +82,22 @@ class Publisher:
         if self._server is not None:
             return
         try:
-            listener = _private_socket(self._endpoint.path)
+            listener = _private_socket(self._address.path)
         except OSError as error:
             raise ConfigError(
-                f"no channel can listen at {self._endpoint.path}: {error.strerror or error}"
+                f"no channel can listen at {self._address.path}: {error.strerror or error}"
             ) from None
         self._server = await asyncio.get_running_loop().create_unix_server(
             lambda: _Subscription(self).frames, sock=listener
         )
 
     async def close(self) -> None:
-        """Stop listening and drop every subscriber; nothing when not started."""
+        """Stop listening and disconnect every subscriber; a no-op when not started."""
         server, self._server = self._server, None
         if server is None:
             return
-        if os.path.exists(self._endpoint.path):
-            os.unlink(self._endpoint.path)
+        if os.path.exists(self._address.path):
+            os.unlink(self._address.path)
         for _ in range(ACCEPT_TURNS):
             await asyncio.sleep(0)
         server.close()
@@ -93,54 +113,58 @@ class Publisher:
         return len(self._subscriptions)
 
     @property
-    def has_readers(self) -> bool:
-        """Whether anybody takes messages, not only names of what changed."""
-        return any(subscription.mode != "changes" for subscription in self._subscriptions)
+    def has_message_subscribers(self) -> bool:
+        """Whether any subscriber receives messages, not only notifications."""
+        return any(subscription.mode != "notifications" for subscription in self._subscriptions)
 
     def publish(
         self, topic: str, message: Any, *, epoch: int = 0, sequence: int = 0, time: int = 0
     ) -> None:
-        """Send ``message`` to who subscribed to ``topic``; an empty topic goes to all."""
+        """Send ``message`` to the subscribers of ``topic``; an empty topic goes to all."""
         self.published += 1
-        readers = self._readers.get(topic)
-        if readers is None:
-            readers = self._readers[topic] = self._who(topic, changes=False)
-        if not readers:
+        subscribers = self._message_subscribers.get(topic)
+        if subscribers is None:
+            subscribers = self._subscribers_of(topic, notifications=False)
+            self._message_subscribers[topic] = subscribers
+        if not subscribers:
             return
         frame = framed(Envelope(topic, epoch, sequence, time, message))
-        for subscription in readers:
+        for subscription in subscribers:
             subscription.pending.append(frame)
-        if not self._flush_asked:
-            self._ask_flush()
+        if not self._flush_scheduled:
+            self._schedule_flush()
 
-    def mark(self, topic: str) -> None:
-        """Say that ``topic`` changed, to subscribers of changes."""
-        watchers = self._watchers.get(topic)
-        if watchers is None:
-            watchers = self._watchers[topic] = self._who(topic, changes=True)
-        for subscription in watchers:
+    def notify_changed(self, topic: str) -> None:
+        """Notify the subscribers of notifications that ``topic`` changed."""
+        subscribers = self._notification_subscribers.get(topic)
+        if subscribers is None:
+            subscribers = self._subscribers_of(topic, notifications=True)
+            self._notification_subscribers[topic] = subscribers
+        for subscription in subscribers:
             subscription.changed[topic] = None
-        if watchers and not self._flush_asked:
-            self._ask_flush()
+        if subscribers and not self._flush_scheduled:
+            self._schedule_flush()
 
     async def drain(self) -> None:
-        """Wait while a reliable subscriber is behind: the one way that reading slows writing down."""
+        """Wait while a reliable subscriber is behind: the only back-pressure on the publisher."""
         self._flush()
         for subscription in list(self._subscriptions):
             if subscription.mode == "reliable":
                 await subscription.frames.writable.wait()
 
-    def _who(self, topic: str, changes: bool) -> "list[_Subscription]":
+    def _subscribers_of(self, topic: str, notifications: bool) -> "list[_Subscription]":
         return [
-            s for s in self._subscriptions if (s.mode == "changes") is changes and s.wants(topic)
+            subscription
+            for subscription in self._subscriptions
+            if (subscription.mode == "notifications") is notifications and subscription.wants(topic)
         ]
 
-    def _ask_flush(self) -> None:
-        self._flush_asked = True
+    def _schedule_flush(self) -> None:
+        self._flush_scheduled = True
         asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flush_asked = False
+        self._flush_scheduled = False
         for subscription in list(self._subscriptions):
             subscription.flush()
 
@@ -151,30 +175,31 @@ class Publisher:
 
     def joined(self, subscription: "_Subscription") -> None:
         self._subscriptions.add(subscription)
-        self._forget_who()
-        if subscription.mode != "changes":
-            said = [entry for greeting in self._greetings for entry in greeting()]
+        self._clear_caches()
+        if subscription.mode != "notifications":
             subscription.pending += [
-                framed(Envelope(topic, 0, 0, 0, message)) for topic, message in said
+                framed(Envelope(topic, 0, 0, 0, message))
+                for greeting in self._greetings
+                for topic, message in greeting()
             ]
             subscription.flush()
 
     def left(self, subscription: "_Subscription") -> None:
         self._opened.discard(subscription)
         self._subscriptions.discard(subscription)
-        self._forget_who()
+        self._clear_caches()
 
-    def _forget_who(self) -> None:
-        self._readers.clear()
-        self._watchers.clear()
+    def _clear_caches(self) -> None:
+        self._message_subscribers.clear()
+        self._notification_subscribers.clear()
 
 
 class _Subscription:
-    """The publisher's side of one subscriber."""
+    """One subscriber, as the publisher holds it."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self.frames = FrameProtocol(self._received, self._lost, LARGEST_REQUEST)
+        self.frames = FrameProtocol(self._received, self._lost, MAX_REQUEST_SIZE)
         self.mode: Mode | None = None
         self._topics: frozenset[str] = frozenset()
         self.pending: list[bytes] = []
@@ -202,18 +227,20 @@ class _Subscription:
         if not hmac.compare_digest(hello.token.encode(), self._publisher.endpoint().token.encode()):
             self.close()
             return
-        self.mode, self._topics = hello.mode, frozenset(hello.topics)
+        self.mode = hello.mode
+        self._topics = frozenset(hello.topics)
         self._limit_buffers()
         self.frames.on_writable = self.flush
         self._publisher.joined(self)
 
     def _limit_buffers(self) -> None:
-        transport, publisher = self.frames.transport, self._publisher
+        transport = self.frames.transport
+        publisher = self._publisher
         if transport is None:
             return
-        if self.mode == "changes":
+        if self.mode == "notifications":
             transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDBUF, CHANGES_BUFFER
+                socket.SOL_SOCKET, socket.SO_SNDBUF, NOTIFICATIONS_BUFFER
             )
             transport.set_write_buffer_limits(high=0)
         else:
@@ -222,8 +249,8 @@ class _Subscription:
             )
 
     def flush(self) -> None:
-        """Hand what waits to the socket, in one write; count what has no room there."""
-        if self.mode == "changes":
+        """Write pending messages to the socket at once; count those that a full stream misses."""
+        if self.mode == "notifications":
             if self.changed and self.frames.writable.is_set():
                 names = list(self.changed)
                 self.changed.clear()
@@ -232,7 +259,7 @@ class _Subscription:
         if self.mode == "stream" and not self.frames.writable.is_set():
             self._missed += len(self.pending)
         elif self._missed:
-            lagged = Reset("fell behind: read again from a snapshot", self._missed)
+            lagged = Reset("fell behind: start again from a snapshot", self._missed)
             self.pending.insert(0, framed(Envelope("", 0, 0, 0, lagged)))
             self._missed = 0
             self._write()
@@ -243,7 +270,7 @@ class _Subscription:
     def _write(self) -> None:
         self.frames.write(b"".join(self.pending))
         if self.mode == "reliable" and self.frames.waiting() > self._publisher.limit:
-            self._publisher.cut += 1
+            self._publisher.disconnected_slow += 1
             self.close()
 
     def close(self) -> None:
@@ -255,7 +282,7 @@ class _Subscription:
 
 
 def _private_socket(path: str) -> socket.socket:
-    """A bound socket that only its owner may connect to, in the place of one that a dead process left."""
+    """A bound socket that only its owner may connect to; replaces one that a dead process left."""
     if os.path.exists(path):
         os.unlink(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""The reading end of a channel: finds its publisher, reads batches, and says when they don't join."""
+"""The subscribing end of a channel: locates its publisher, reads batches, reports interruptions."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -7,19 +7,19 @@ from typing import Any
 
 import msgspec
 
-from actors.channel.wire import LARGEST_FRAME, FrameProtocol, Hello, Mode, Reset, framed
+from actors.channel.wire import MAX_FRAME_SIZE, FrameProtocol, Hello, Mode, Reset, framed
 from actors.component import ChannelAddress
 from orderbook.errors import TrochilError
 
-RETRY_AFTER = 0.05
-"""Seconds until the first new try to connect; they double, up to RETRY_AT_MOST."""
-RETRY_AT_MOST = 0.5
+INITIAL_RETRY = 0.05
+"""Seconds until the first attempt to reconnect; they double, up to MAX_RETRY."""
+MAX_RETRY = 0.5
 READ_AHEAD = 4096
-"""Messages that a subscriber holds before it stops reading its socket; in mode "changes" names merge instead."""
+"""Messages held before a subscriber stops reading its socket; notifications conflate instead."""
 
 
 class Subscriber:
-    """Reads one publisher for ever: finds it by ``locate``, connects, connects again."""
+    """Reads one publisher until cancelled: locates it, connects, reconnects."""
 
     def __init__(
         self,
@@ -29,40 +29,49 @@ class Subscriber:
         topics: Iterable[str] = ("*",),
         mode: Mode = "reliable",
     ) -> None:
-        """``messages``: the union of message types to decode."""
-        self._locate, self._mode, self._topics = locate, mode, list(topics)
+        """``locate`` finds the publisher's address. ``messages``: the union of types to decode."""
+        self._locate = locate
+        self._mode = mode
+        self._topics = list(topics)
         self._decode = _decoder(mode, messages)
         self._frames: FrameProtocol | None = None
 
     def request(self, topic: str) -> None:
-        """Send a topic back to the publisher; nothing when not connected (a Reset tells, then and after)."""
+        """Send a topic to the publisher's ``on_request``; dropped while not connected.
+
+        A Reset before and after marks the time without a connection.
+        """
         if self._frames is not None:
             self._frames.write(framed(topic))
 
     async def batches(self) -> AsyncIterator[list[Any]]:
-        """Lists of Envelopes (mode "changes": one list of topics). Each connection begins, and ends, with ``[Reset]``.
+        """Lists of Envelopes; in mode "notifications", one list of topics.
 
-        Never ends by itself. Why there is no connection stands in the next Reset's reason.
+        Each connection begins and ends with ``[Reset]``, whose reason says why there was no
+        connection. Runs until cancelled.
         """
-        reason, wait = "connected", RETRY_AFTER
+        reason = "connected"
+        wait = INITIAL_RETRY
         while True:
             try:
-                endpoint = await self._locate()
-                async with aclosing(self._read(endpoint, reason)) as batches:
+                address = await self._locate()
+                async with aclosing(self._read(address, reason)) as batches:
                     async for batch in batches:
                         yield batch
-                reason, wait = "the publisher went away", RETRY_AFTER
+                reason = "the publisher went away"
+                wait = INITIAL_RETRY
                 yield [Reset(reason, connected=False)]
             except (TrochilError, OSError) as error:
-                reason, wait = f"{type(error).__name__}: {error}", min(wait * 2, RETRY_AT_MOST)
+                reason = f"{type(error).__name__}: {error}"
+                wait = min(wait * 2, MAX_RETRY)
             await asyncio.sleep(wait)
 
-    async def _read(self, endpoint: ChannelAddress, reason: str) -> AsyncGenerator[list[Any], None]:
+    async def _read(self, address: ChannelAddress, reason: str) -> AsyncGenerator[list[Any], None]:
         inbox = _Inbox(self._decode, self._mode)
-        await asyncio.get_running_loop().create_unix_connection(lambda: inbox.frames, endpoint.path)
+        await asyncio.get_running_loop().create_unix_connection(lambda: inbox.frames, address.path)
         self._frames = inbox.frames
         try:
-            inbox.frames.write(framed(Hello(endpoint.token, self._mode, self._topics)))
+            inbox.frames.write(framed(Hello(address.token, self._mode, self._topics)))
             yield [Reset(reason)]
             while batch := await inbox.take():
                 yield batch
@@ -72,17 +81,17 @@ class Subscriber:
 
 
 class _Inbox:
-    """What arrived on one connection and was not taken yet."""
+    """Messages received on one connection and not taken yet."""
 
     def __init__(self, decode: Callable[[Any], Any], mode: Mode) -> None:
         self._decode = decode
-        self.frames = FrameProtocol(
-            self._conflate if mode == "changes" else self._collect, self._end, LARGEST_FRAME
-        )
+        on_frames = self._conflate if mode == "notifications" else self._collect
+        self.frames = FrameProtocol(on_frames, self._end, MAX_FRAME_SIZE)
         self._arrived: list[Any] = []
         self._names: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._ended = self._paused = False
+        self._ended = False
+        self._paused = False
 
     def _collect(self, frames: list[memoryview]) -> None:
         self._arrived.extend(map(self._decode, frames))
@@ -102,13 +111,15 @@ class _Inbox:
         self._wake.set()
 
     async def take(self) -> list[Any]:
-        """What arrived since the last time, once there is any; empty when the connection ended."""
+        """Everything received since the last call, once there is any; empty after a disconnect."""
         while not (self._arrived or self._names or self._ended):
             self._wake.clear()
             await self._wake.wait()
-        batch, self._arrived = self._arrived, []
+        batch = self._arrived
+        self._arrived = []
         if self._names:
-            batch, self._names = [list(self._names)], {}
+            batch = [list(self._names)]
+            self._names = {}
         if self._paused and self.frames.is_open:
             assert self.frames.transport is not None
             self.frames.transport.resume_reading()
@@ -117,7 +128,7 @@ class _Inbox:
 
 
 def _decoder(mode: Mode, messages: Any) -> Callable[[Any], Any]:
-    if mode == "changes":
+    if mode == "notifications":
         return msgspec.msgpack.Decoder(list[str]).decode
     kind = msgspec.defstruct(
         "Envelope",

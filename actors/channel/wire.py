@@ -1,9 +1,9 @@
-"""What travels on a channel, and how a byte stream is cut into frames.
+"""The wire format of a channel, and the protocol that splits a byte stream into frames.
 
 A frame is its length (4 bytes, little-endian) and plain msgpack. The first frame of a subscriber is
-``[token, mode, topics]``; then it receives ``[topic, epoch, sequence, time, message]`` envelopes, where a message is an
-array whose first item is its kind. In mode "changes" it receives lists of the topics that changed instead. A
-subscriber may send topics back: requests.
+``[token, mode, topics]``; then it receives ``[topic, epoch, sequence, time, message]`` envelopes,
+where a message is an array whose first item is its type. In mode "notifications" it receives lists
+of the topics that changed instead. A subscriber may send topics to the publisher: requests.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-Mode = Literal["reliable", "stream", "changes"]
-LARGEST_FRAME = 1 << 26
-"""Bytes that a publisher's frame may have; a longer one ends the connection."""
-LARGEST_REQUEST = 1 << 20
-"""Bytes that a subscriber's frame may have, its first one included."""
-FIRST_BUFFER = 1 << 18
+Mode = Literal["reliable", "stream", "notifications"]
+MAX_FRAME_SIZE = 1 << 26
+"""Maximum size of a publisher's frame, in bytes; a longer one ends the connection."""
+MAX_REQUEST_SIZE = 1 << 20
+"""Maximum size of a subscriber's frame, in bytes, its first one included."""
+INITIAL_BUFFER = 1 << 18
 _length = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
@@ -32,7 +32,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What travels: ``message`` on a topic, with our own epoch and sequence, and the time (ns) it came in."""
+    """A ``message`` on a topic, with our own epoch and sequence and its receive time (ns)."""
 
     topic: str
     epoch: int
@@ -42,9 +42,9 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Reset(msgspec.Struct, array_like=True, frozen=True, tag_field="kind", tag=90):
-    """What follows doesn't join what came before: connected anew, connection lost, or cut for falling behind.
+    """The sequence of messages was interrupted: connected, disconnected, or fell behind.
 
-    ``missed``: messages that did not fit any more. ``connected``: whether messages follow.
+    ``missed``: messages that were skipped. ``connected``: whether messages follow.
     """
 
     reason: str
@@ -59,19 +59,21 @@ def framed(message: Any) -> bytes:
 
 
 class FrameProtocol(asyncio.BufferedProtocol):
-    """Cuts a byte stream into frames and hands over each read's whole frames at once.
+    """Splits a byte stream into frames and passes the complete frames of each read at once.
 
-    The frames are views that end with the call: decoders must copy what they keep.
+    The frames are views, valid only during the call: decoders must copy what they keep.
     """
 
     def __init__(
         self,
         on_frames: Callable[[list[memoryview]], None],
         on_lost: Callable[[], None],
-        largest: int,
+        max_size: int,
     ) -> None:
-        self._on_frames, self._on_lost, self._largest = on_frames, on_lost, largest
-        self._buffer = bytearray(FIRST_BUFFER)
+        self._on_frames = on_frames
+        self._on_lost = on_lost
+        self._max_size = max_size
+        self._buffer = bytearray(INITIAL_BUFFER)
         self._filled = 0
         self._aborted = False
         self.transport: asyncio.Transport | None = None
@@ -80,7 +82,8 @@ class FrameProtocol(asyncio.BufferedProtocol):
         self.on_writable: Callable[[], None] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by class
+        # uvloop's transports are not subclasses of asyncio.Transport.
+        self.transport = cast(asyncio.Transport, transport)
         if self._aborted:
             self.transport.abort()
 
@@ -89,16 +92,16 @@ class FrameProtocol(asyncio.BufferedProtocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send, or drop what can't be sent any more: the other side learns of it by the lost connection."""
+        """Send; dropped after a disconnect, which the other side notices by itself."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def waiting(self) -> int:
-        """Bytes that the socket has not taken yet."""
+        """Bytes not written to the socket yet."""
         return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def abort(self) -> None:
-        """End at once, what waits to be sent is lost; also before the connection was made."""
+        """Disconnect at once and drop unsent bytes; also before the connection was made."""
         self._aborted = True
         if self.transport is not None:
             self.transport.abort()
@@ -111,10 +114,13 @@ class FrameProtocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._filled += nbytes
         whole = memoryview(self._buffer)
-        frames, at, filled, unpack = [], 0, self._filled, _length.unpack_from
+        frames = []
+        at = 0
+        filled = self._filled
+        unpack = _length.unpack_from
         while filled - at >= 4:
             (size,) = unpack(whole, at)
-            if size > self._largest:
+            if size > self._max_size:
                 self.abort()
                 return
             if at + 4 + size > filled:

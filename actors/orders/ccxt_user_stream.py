@@ -1,36 +1,42 @@
-"""One account's stream by ccxt: what UserStreamTrackerDataSource reads from our own socket, from those of ccxt."""
+"""One account's stream by ccxt: what UserStreamTrackerDataSource reads from our own socket, from
+those of ccxt."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actors.orders.user_stream import UserStreamTrackerDataSource
+from actors.orders.user_stream import Output, UserStreamTrackerDataSource
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.ccxt_sockets import CcxtSockets
 from exchanges.ccxt_reading import read_balances, read_fills, read_order
-from exchanges.contract import MALFORMED
+from exchanges.contract import MALFORMED, ErrorKind, Fault
 from exchanges.orders import Balance, Fill, OrderUpdate, TradingRule
+from exchanges.rows import bad_rows, unreadable
 from orderbook.errors import AuthenticationError, Disconnected, VenueError
 
 log = logging.getLogger(__name__)
 CONNECTS_WITHIN = 30.0
 SETTLES_WITHIN = 1.0
-"""Seconds after connecting after which the subscriptions are taken for granted: ccxt doesn't tell."""
+"""Seconds after connecting after which the subscriptions are taken for granted: ccxt doesn't
+say."""
 SETTLED_SURELY = 10.0
-"""Seconds after which the venue is asked once more for what those first moments may have missed."""
+"""Seconds after which the venue is read once more for what those first moments may have missed."""
 
 
 class CcxtUserStream(UserStreamTrackerDataSource):
-    """Orders and, where the venue streams them, fills and balances; the market asks for what isn't streamed."""
+    """Orders and, where the venue streams them, fills and balances; the market reads what
+    isn't streamed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         assert isinstance(self._rest, CcxtRest)
         self._sockets = CcxtSockets(self._exchange, self._rest)
 
-    async def _once(self, rules: dict[str, TradingRule], output: Any) -> None:
-        can, known = self._exchange.bridged, _Balances()
+    async def _once(self, rules: dict[str, TradingRule], output: Output) -> None:
+        can = self._exchange.bridged
+        known = _Balances()
+        self._bad_in_a_row = 0
         readers: list[tuple[str, str, Callable[[Any], list[Any]]]] = [
             ("watchOrders", "watch_orders", lambda rows: _orders(rows, rules)),
             ("watchMyTrades", "watch_my_trades", lambda rows: _fills(rows, rules)),
@@ -47,9 +53,9 @@ class CcxtUserStream(UserStreamTrackerDataSource):
                 raise Disconnected(f"ccxt didn't connect within {CONNECTS_WITHIN:g} s") from None
             for seconds in (SETTLES_WITHIN, SETTLED_SURELY):
                 await asyncio.sleep(seconds)
-                self._say(True, "open")
+                self._publish_state(True, "open")
 
-    async def _follow(self, method: str, read: Callable[[Any], list[Any]], output: Any) -> None:
+    async def _follow(self, method: str, read: Callable[[Any], list[Any]], output: Output) -> None:
         while True:
             try:
                 said = await self._sockets.watch(method)
@@ -57,20 +63,22 @@ class CcxtUserStream(UserStreamTrackerDataSource):
                 if method != "watch_my_trades" or isinstance(error, AuthenticationError):
                     raise
                 log.warning(
-                    "%s: fills are asked for, they can't be watched: %s", self._exchange.name, error
+                    "%s: fills are read by REST, they can't be watched: %s",
+                    self._exchange.name,
+                    error,
                 )
                 return
             self.last_recv_time = self._clock.time()
             try:
                 messages = read(said)
             except MALFORMED as error:
-                # It may have been a fill: only asking the venue tells. A new epoch makes the market ask.
-                self.rejected += 1
-                raise Disconnected(
-                    f"{method}: can't be read: {type(error).__name__} {error}"
-                ) from None
+                what = f"{method}: can't be read: {type(error).__name__} {error}"
+                frame = str(said).encode()
+                self._take_faults([Fault(ErrorKind.UNREADABLE, "", what, frame=frame)])
+                continue
             for message in messages:
                 output(message)
+            self._take_faults(unreadable(bad) for bad in bad_rows(messages))
 
 
 class _Balances:

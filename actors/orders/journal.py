@@ -1,7 +1,9 @@
-"""The write-ahead journal of one account: intents before they are sent, evidence, fills once each, events by number.
+"""The write-ahead journal of one account: intents before they are sent, evidence, fills once each,
+events by number.
 
-SQLite by default, any database that SQLAlchemy speaks by its address. One thread writes, many appends a commit.
-Every append carries the epoch of its market: once a younger market has begun, an older one can't append, so can't send.
+SQLite by default, any database that SQLAlchemy speaks by its address. One thread writes, many
+appends a commit. Every append carries the epoch of its market: once a younger market has begun, an
+older one can't append, so can't send.
 """
 
 import asyncio
@@ -18,67 +20,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
+from actors.orders.journal_schema import epochs, events, fills, orders, tables, upgrade
+from exchanges.order_views import Event, FillView
 from exchanges.orders import Fill, InFlightOrder
-from orderbook.errors import ConfigError, TrochilError
+from orderbook.errors import ConfigError, Fenced, JournalError
 
 T = TypeVar("T")
-SCHEMA = 1
 BUSY_SECONDS = 10
 _end: Any = object()
-_tables = sa.MetaData()
-_text = {"nullable": False, "default": ""}
-about = sa.Table(
-    "about", _tables, sa.Column("key", sa.String(64), primary_key=True), sa.Column("value", sa.Text)
-)
-epochs = sa.Table(
-    "epochs",
-    _tables,
-    sa.Column("scope", sa.String(200), primary_key=True),
-    sa.Column("epoch", sa.BigInteger, nullable=False),
-    sa.Column("journal_id", sa.BigInteger, nullable=False),
-)
-orders = sa.Table(
-    "orders",
-    _tables,
-    sa.Column("scope", sa.String(200), primary_key=True),
-    sa.Column("client_order_id", sa.String(80), primary_key=True),
-    sa.Column("intent", sa.String(80), nullable=False),
-    sa.Column("epoch", sa.BigInteger, nullable=False),
-    sa.Column("open", sa.Boolean, nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
-    sa.UniqueConstraint("scope", "intent"),
-    sa.Index("open_orders", "scope", "open"),
-)
-fills = sa.Table(
-    "fills",
-    _tables,
-    sa.Column("scope", sa.String(200), primary_key=True),
-    sa.Column("symbol", sa.String(80), primary_key=True),
-    sa.Column("trade_id", sa.String(120), primary_key=True),
-    sa.Column("client_order_id", sa.String(80), nullable=False),
-    sa.Column("time", sa.BigInteger, nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
-)
-events = sa.Table(
-    "events",
-    _tables,
-    sa.Column(
-        "number",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-    ),
-    sa.Column("scope", sa.String(200), nullable=False, index=True),
-    sa.Column("record", sa.Text, nullable=False),
-)
-
-
-class JournalError(TrochilError):
-    """The journal can't be written: nothing may be sent that depends on it."""
-
-
-class Fenced(TrochilError):
-    """A younger market of this account has begun: this one must stop."""
 
 
 class Journal:
@@ -91,18 +40,24 @@ class Journal:
         self._thread: threading.Thread | None = None
         self.epoch = 0
         self.journal_id = 0
-        self.commits = self.appends = 0
+        self.commits = 0
+        self.appends = 0
 
     def open(self) -> None:
-        """Make what is missing and begin a new epoch. Raises ConfigError for an address or file that can't be used."""
+        """Make what is missing and begin a new epoch. Raises ConfigError for an address or file
+        that can't be used."""
         self._engine = _engine(self._address)
         try:
-            _tables.create_all(self._engine)
+            tables.create_all(self._engine)
             with self._engine.begin() as connection:
-                self._check_schema(connection)
+                upgrade(connection)
                 self._begin_epoch(connection)
         except SQLAlchemyError as error:
             raise ConfigError(_unusable(self._address, error)) from None
+        except msgspec.DecodeError as error:
+            raise ConfigError(
+                f"journal {_hide(self._address)} has an order that can't be read: {error}"
+            ) from None
         self._thread = threading.Thread(
             target=self._write_forever, name=f"journal {self.scope}", daemon=True
         )
@@ -114,15 +69,6 @@ class Journal:
             self._thread.join()
             self._thread = None
             self._engine.dispose()
-
-    def _check_schema(self, connection: sa.Connection) -> None:
-        found = connection.scalar(sa.select(about.c.value).where(about.c.key == "schema"))
-        if found is None:
-            connection.execute(about.insert().values(key="schema", value=str(SCHEMA)))
-        elif found != str(SCHEMA):
-            raise ConfigError(
-                f"the journal has schema {found}, this version writes {SCHEMA}; use the version that wrote it"
-            )
 
     def _begin_epoch(self, connection: sa.Connection) -> None:
         row = connection.execute(
@@ -159,7 +105,8 @@ class Journal:
                 return
 
     def _commit(self, batch: list[Any]) -> None:
-        """All of a batch in one transaction; if that fails, one by one, so that each gets its own answer."""
+        """All of a batch in one transaction; if that fails, one by one, so that each gets its
+        own answer."""
         if not batch:
             return
         try:
@@ -196,28 +143,39 @@ class Journal:
     def _translate(self, error: Exception) -> Exception:
         if isinstance(error, SQLAlchemyError):
             return JournalError(f"the journal can't be written: {_cause(error)}")
+        if isinstance(error, msgspec.ValidationError):
+            return JournalError(
+                f"the journal of {self.scope} has a row that can't be read: {error}"
+            )
         return error
 
     # Appends.
 
     async def intend(self, order: InFlightOrder, intent: str) -> InFlightOrder:
-        """Write an intent; an intent that is there already gives the order it led to."""
+        """Write an intent, in one transaction: ``order``, or the one that its intent or its
+        client id led to before."""
+        name = order.client_order_id
+        is_known = sa.or_(orders.c.intent == intent, orders.c.client_order_id == name)
+        query = sa.select(orders.c.intent, orders.c.record).where(
+            sa.and_(orders.c.scope == self.scope, is_known)
+        )
 
         def job(connection: sa.Connection) -> InFlightOrder:
-            where = sa.and_(orders.c.scope == self.scope, orders.c.intent == intent)
-            found = connection.scalar(sa.select(orders.c.record).where(where))
-            if found is not None:
-                return _order(found)
+            found = {row.intent: row.record for row in connection.execute(query)}
+            if found:
+                return _order(found.get(intent) or next(iter(found.values())))
             self._put_order(connection, order, intent)
             return order
 
         return await self._run(job, append=True)
 
     async def record(
-        self, order: InFlightOrder, new_fills: list[Fill], new_events: list[dict[str, Any]]
+        self, order: InFlightOrder, new_fills: list[Fill], new_events: list[Event]
     ) -> tuple[list[Fill], list[int]]:
-        """Write an order as it is known, its new fills, and the events that follow: (fills that were new, numbers)."""
-        text, is_open = _encode(order), not order.is_complete
+        """Write an order as it is known, its new fills, and the events that follow: (fills that
+        were new, numbers)."""
+        text = _encode(order)
+        is_open = not order.is_complete
 
         def job(connection: sa.Connection) -> tuple[list[Fill], list[int]]:
             fresh = [
@@ -264,10 +222,9 @@ class Journal:
             return False
         return True
 
-    def _put_event(self, connection: sa.Connection, event: dict[str, Any]) -> int:
-        done = connection.execute(
-            events.insert().values(scope=self.scope, record=json.dumps(event))
-        )
+    def _put_event(self, connection: sa.Connection, event: Event) -> int:
+        record = msgspec.json.encode(event).decode()
+        done = connection.execute(events.insert().values(scope=self.scope, record=record))
         key = done.inserted_primary_key
         assert key is not None
         return int(key[0])
@@ -297,20 +254,18 @@ class Journal:
         where = sa.and_(orders.c.scope == self.scope, orders.c.intent == intent)
         return next(iter(await self._orders(sa.select(orders.c.record).where(where))), None)
 
-    async def all_fills(self, since: int = 0) -> list[dict[str, Any]]:
-        """Fills not older than ``since`` (ns), oldest first, as builtins, with their order's client id."""
+    async def all_fills(self, since: int = 0) -> list[FillView]:
+        """Fills not older than ``since`` (ns), oldest first. Their trading pair is the venue's
+        symbol here."""
 
-        def job(connection: sa.Connection) -> list[dict[str, Any]]:
+        def job(connection: sa.Connection) -> list[FillView]:
             where = sa.and_(fills.c.scope == self.scope, fills.c.time >= since)
             query = (
                 sa.select(fills.c.record, fills.c.client_order_id)
                 .where(where)
                 .order_by(fills.c.time)
             )
-            rows = connection.execute(query)
-            return [
-                json.loads(row.record) | {"client_order_id": row.client_order_id} for row in rows
-            ]
+            return [_fill(row.record, row.client_order_id) for row in connection.execute(query)]
 
         return await self._run(job, append=False)
 
@@ -319,15 +274,13 @@ class Journal:
         query = sa.select(sa.func.max(fills.c.time)).where(where)
         return await self._run(lambda connection: int(connection.scalar(query) or 0), append=False)
 
-    async def events_after(self, number: int, limit: int = 1000) -> list[dict[str, Any]]:
+    async def events_after(self, number: int, limit: int = 1000) -> list[Event]:
         """Events above ``number``, in order, each with its own number."""
 
-        def job(connection: sa.Connection) -> list[dict[str, Any]]:
+        def job(connection: sa.Connection) -> list[Event]:
             where = sa.and_(events.c.scope == self.scope, events.c.number > number)
             query = sa.select(events).where(where).order_by(events.c.number).limit(limit)
-            return [
-                json.loads(row.record) | {"number": row.number} for row in connection.execute(query)
-            ]
+            return [_event(row.record, row.number) for row in connection.execute(query)]
 
         return await self._run(job, append=False)
 
@@ -355,6 +308,16 @@ def _encode(order: InFlightOrder) -> str:
 
 def _order(text: str) -> InFlightOrder:
     return msgspec.json.decode(text, type=InFlightOrder)
+
+
+def _fill(text: str, client_order_id: str) -> FillView:
+    record = json.loads(text)
+    record |= {"client_order_id": client_order_id, "trading_pair": record["symbol"]}
+    return msgspec.convert(record, FillView)
+
+
+def _event(text: str, number: int) -> Event:
+    return msgspec.structs.replace(msgspec.json.decode(text, type=Event), number=number)
 
 
 def _engine(address: str) -> sa.Engine:
@@ -399,7 +362,8 @@ def _make_private(path: str) -> None:
 def _unusable(address: str, error: SQLAlchemyError) -> str:
     what = f"journal {_hide(address)} can't be used: {_cause(error)}"
     if (isinstance(error, DatabaseError) and "malformed" in what) or "not a database" in what:
-        what += "; move the file away and keep it: a new journal begins, and open orders are found at the venue"
+        what += "; move the file away and keep it: "
+        what += "a new journal begins, and open orders are found at the venue"
     return what
 
 

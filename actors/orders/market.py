@@ -1,27 +1,28 @@
 """Market: places, cancels and tracks the orders of one account, and never loses one.
 
-The work is done beside it: order_store (what is known), placing (how an order leaves), reconciling (what is asked).
+The work is done beside it: order_store (what is known), placer (how an order leaves), reconciler
+(what the venue is queried about). tutorial_market has the tutorial's functions.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from actors.actor_roles import tracker_actor
 from actors.channel import ChannelAddress, Reset, Subscriber
 from actors.clock import SYSTEM, Clock
 from actors.component import ActorCalls, Tasks
-from actors.orders.journal import Journal, JournalError
+from actors.orders.journal import Journal
 from actors.orders.order_store import OrderStore
 from actors.orders.placer import Placer
 from actors.orders.reconciler import Reconciler
-from actors.orders.tutorial_market import TutorialFunctions
 from actors.transport.rest import Rest, run_handshake
 from actors.transport.websocket import Backoff
 from exchanges.contract import Exchange, OrderEntry
+from exchanges.order_views import Event, FillView, OrderTerms, OrderView
 from exchanges.orders import (
     Balance,
     Fill,
@@ -31,18 +32,32 @@ from exchanges.orders import (
     UserMessage,
     UserStreamState,
 )
-from orderbook.errors import Disconnected, Halted, NotReady, TrochilError, VenueError
+from exchanges.rows import bad_rows
+from exchanges.rules import parse_pair
+from orderbook.errors import (
+    Disconnected,
+    Halted,
+    JournalError,
+    NotReady,
+    OrderNotFound,
+    TrochilError,
+    VenueError,
+)
 from orderbook.messages import Side
 from orderbook.reader import BookReader
 
 log = logging.getLogger(__name__)
-GATE_PATIENCE = 10.0
-"""Seconds that a new order waits for the gate before it is refused with NotReady."""
+ENABLED_WITHIN = 10.0
+"""Seconds that a new order waits for trading to be enabled before it is refused with NotReady."""
 RULES_EVERY = 300.0
+RECONCILE_EVERY = 1.0
+"""Least seconds between two reconciliations while trading is enabled."""
+Listener = Callable[[Event], None]
 
 
-class Market(TutorialFunctions):
-    """One account at one venue. The gate is open while the venue's word and ours are known to agree."""
+class Market:
+    """One account at one venue. Trading is enabled while the venue's orders and ours are known
+    to agree."""
 
     def __init__(
         self,
@@ -59,27 +74,35 @@ class Market(TutorialFunctions):
         clock: Clock = SYSTEM,
         checkpoint: Callable[[str], None] = lambda point: None,
     ) -> None:
-        self.exchange, self.account, self._rest, self._clock = exchange, account, rest, clock
+        self.exchange = exchange
+        self.account = account
         self.actor_name = name
+        self.rest = rest
+        self._clock = clock
         self.journal = journal
-        self._books, self._readers = books, {}
+        self.books = books
+        self.readers: dict[str, BookReader] = {}
         self.tasks = Tasks()
         self.failed = self.tasks.failed
         rest.on_sent = lambda: checkpoint("sent")
-        self.order_store = OrderStore(journal, clock, checkpoint, self._tell)
+        self.order_store = OrderStore(journal, clock, checkpoint, self._emit)
         self.reconciler = Reconciler(exchange, rest, self.order_store, clock)
         self.placer = Placer(
             exchange, rest, self.order_store, self.reconciler, clock, checkpoint, self._best_price
         )
         self._subscriber = Subscriber(
-            lambda: peers.call(user_stream_tracker, "endpoint"), UserMessage
+            tracker_actor(peers, user_stream_tracker).endpoint, UserMessage
         )
-        self._gate, self._loaded = asyncio.Event(), asyncio.Event()
+        self._trading_enabled = asyncio.Event()
+        self._loaded = asyncio.Event()
         self._stream = UserStreamState(False, 0, "starting")
-        self._reconciling: asyncio.Task[None] | None = None
+        self._reconcile_requested = asyncio.Event()
+        self._breaks = 0
+        """Times that trading was disabled: a reconciliation that began before the last of them
+        enables nothing."""
         self._halted = False
-        self._listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}
-        self.why_closed = "starting"
+        self._listeners: dict[str, list[Listener]] = {}
+        self.why_disabled = "starting"
 
     async def start(self) -> None:
         """Opens the journal. Raises ConfigError when it can't be used."""
@@ -91,10 +114,10 @@ class Market(TutorialFunctions):
     async def stop(self) -> None:
         await self.tasks.stop()
         await asyncio.to_thread(self.journal.close)
-        for reader in self._readers.values():
+        for reader in self.readers.values():
             reader.close()
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         raise NotReady(
             f"{self.actor_name} serves no channel; its events are read with events_since"
         )
@@ -102,15 +125,16 @@ class Market(TutorialFunctions):
     def status(self) -> dict[str, Any]:
         orders = self.order_store.orders.values()
         return {
-            "ready": self._gate.is_set(),
-            "why_closed": "" if self._gate.is_set() else self.why_closed,
+            "ready": self._trading_enabled.is_set(),
+            "why_disabled": "" if self._trading_enabled.is_set() else self.why_disabled,
             "halted": self._halted,
             "degraded": self.order_store.degraded,
             "epoch": self.journal.epoch,
             "open": sum(not order.is_done for order in orders),
             "unknown": sum(order.status_unknown for order in orders),
             "reconciled": self.reconciler.cycles,
-            "rest": self._rest.status(),
+            "faults": self.rest.faults,
+            "rest": self.rest.status(),
         }
 
     # Coming up, and staying in agreement.
@@ -119,11 +143,20 @@ class Market(TutorialFunctions):
         await self._load_rules()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_user_stream(), name="user stream")
+            group.create_task(self._reconcile_forever(), name="reconcile")
             group.create_task(self.reconciler.look_forever(), name="look")
             group.create_task(self._refresh_rules(), name="rules")
 
     def _best_price(self, trading_pair: str, side: Side) -> float:
-        return self.get_price(trading_pair, side is Side.BUY)
+        return self.book(trading_pair).get_price(side is Side.BUY)
+
+    def book(self, trading_pair: str) -> BookReader:
+        """The pair's book, read in place. Raises BadPair, and NotReady when no tracker keeps it
+        here."""
+        pair = parse_pair(trading_pair)
+        if pair not in self.readers:
+            self.readers[pair] = self.books(pair)
+        return self.readers[pair]
 
     async def _load_rules(self) -> None:
         backoff = Backoff()
@@ -132,8 +165,8 @@ class Market(TutorialFunctions):
                 await self._read_rules()
                 return
             except (Disconnected, VenueError) as error:
-                self.why_closed = f"the venue's rules can't be read: {error}"
-                log.warning("%s: %s", self.actor_name, self.why_closed)
+                self.why_disabled = f"the venue's rules can't be read: {error}"
+                log.warning("%s: %s", self.actor_name, self.why_disabled)
                 await backoff.wait()
 
     async def _refresh_rules(self) -> None:
@@ -145,21 +178,25 @@ class Market(TutorialFunctions):
                 log.warning("%s: rules not refreshed: %s", self.actor_name, error)
 
     async def _read_rules(self) -> None:
-        rules = await self._rest.run(self.exchange.book({}, "").trading_rules())
+        rules = await self.rest.run(self.exchange.book({}, "").trading_rules())
         by_pair: dict[str, TradingRule] = {rule.trading_pair: rule for rule in rules}
+        if bad_rows(rules):  # a pair that isn't there may be one that couldn't be read
+            by_pair = self.placer.rules | by_pair
         entry = await self._open_entry(by_pair)
-        self.order_store.rules_by_symbol = {rule.symbol: rule for rule in rules}
-        self.placer.rules, self.placer.entry, self.reconciler.entry = by_pair, entry, entry
+        self.order_store.rules_by_symbol = {rule.symbol: rule for rule in by_pair.values()}
+        self.placer.rules = by_pair
+        self.placer.entry = entry
+        self.reconciler.entry = entry
 
     async def _open_entry(self, by_pair: dict[str, TradingRule]) -> OrderEntry:
         entry = self.exchange.orders(by_pair)
-        await run_handshake(entry.handshake(), self._rest)
+        await run_handshake(entry.handshake(), self.rest)
         return entry
 
     async def _follow_user_stream(self) -> None:
         async for batch in self._subscriber.batches():
             if isinstance(batch[0], Reset):
-                self._shut("the user stream's actor is being found")
+                self._disable_trading("the user stream's actor is being found")
                 continue
             for envelope in batch:
                 await self._take(envelope.message)
@@ -176,77 +213,114 @@ class Market(TutorialFunctions):
                 self._stream_changed(message)
 
     def _stream_changed(self, state: UserStreamState) -> None:
-        """Down: events are being lost, the gate shuts. Up: what was lost is asked for, then the gate opens."""
-        before, self._stream = self._stream, state
-        if not state.connected:
-            self._shut(f"the user stream is down: {state.reason}")
-        elif state.epoch != before.epoch or not before.connected or not self._gate.is_set():
-            self._shut("asking the venue what happened meanwhile")
-            if self._reconciling is not None:
-                self._reconciling.cancel()
-            self._reconciling = self.tasks.spawn("reconcile", self._reconcile())
+        """Down: events are being lost, trading is disabled. Up: what was lost is read, then trading
+        is enabled.
 
-    def _shut(self, why: str) -> None:
-        self._gate.clear()
-        self.why_closed = why
+        A new epoch of a stream that stayed up: part of what it said was lost, and is read while
+        trading goes on.
+        """
+        before = self._stream
+        self._stream = state
+        if not state.connected:
+            self._disable_trading(f"the user stream is down: {state.reason}")
+        elif not before.connected:
+            self._disable_trading("reading from the venue what happened meanwhile")
+            self._reconcile_requested.set()
+        elif state.epoch != before.epoch or not self._trading_enabled.is_set():
+            self._reconcile_requested.set()
+
+    def _disable_trading(self, why: str) -> None:
+        self._trading_enabled.clear()
+        self._breaks += 1
+        self.why_disabled = why
+
+    async def _reconcile_forever(self) -> None:
+        ended_at = -RECONCILE_EVERY
+        while True:
+            await self._reconcile_requested.wait()
+            if self._trading_enabled.is_set():
+                await asyncio.sleep(ended_at + RECONCILE_EVERY - self._clock.monotonic())
+            self._reconcile_requested.clear()
+            await self._reconcile()
+            ended_at = self._clock.monotonic()
 
     async def _reconcile(self) -> None:
-        backoff = Backoff(first=0.2, most=5.0)
+        """Agree with the venue, however often reading it fails; then enable trading, unless the
+        stream broke again."""
+        backoff = Backoff(initial=0.2, maximum=5.0)
         while True:
+            breaks = self._breaks
             try:
                 await self.reconciler.cycle()
                 break
             except (Disconnected, VenueError, JournalError) as error:
-                self.why_closed = f"the venue can't be asked: {error}"
-                log.warning("%s: %s", self.actor_name, self.why_closed)
+                if not self._trading_enabled.is_set():
+                    self.why_disabled = f"the venue can't be read: {error}"
+                log.warning("%s: the venue can't be read: %s", self.actor_name, error)
                 await backoff.wait()
-        if self._stream.connected:
-            self._gate.set()
-            log.info("%s: in agreement with the venue, the gate is open", self.actor_name)
+        if self._stream.connected and self._breaks == breaks and not self._trading_enabled.is_set():
+            self._trading_enabled.set()
+            log.info("%s: in agreement with the venue, trading is enabled", self.actor_name)
 
     # What clients call.
 
-    async def place(self, intent: str, terms: dict[str, Any]) -> dict[str, Any]:
-        """Take an intent: the order it leads to, once its intent is in the journal. The same intent, the same order.
+    async def place(self, intent: str, terms: OrderTerms) -> OrderView:
+        """Take an intent: the order it leads to, once its intent is in the journal. The same
+        intent, the same order.
 
-        Raises Halted, NotReady (gate closed for 10 s), BadPair, InvalidOrder, TypeError, JournalError.
+        Raises Halted, NotReady (trading not enabled for 10 s), BadPair, InvalidOrder, TypeError,
+        JournalError.
         """
         await self._loaded.wait()
-        known = await self.journal.find_intent(intent)
-        if known is not None:
-            found = await self.order_store.find(known.client_order_id)
-            return self._describe(found or known)
-        await self._pass_gate()
-        order = self.placer.order_of(terms)
+        try:
+            if not self._may_trade:
+                known = await self.order_store.find_intent(intent)
+                if known is not None:
+                    return OrderView.of(known)
+                await self._wait_until_enabled()
+            order = self.placer.order_of(terms)
+        except (TrochilError, TypeError):
+            # An intent that was taken before leads to its order, whatever would be said of it now.
+            known = await self.order_store.find_intent(intent)
+            if known is None:
+                raise
+            return OrderView.of(known)
         written, is_new = await self.placer.write(order, intent)
         if is_new:
             self.tasks.spawn(f"send {written.client_order_id}", self.placer.send(written))
-        return self._describe(written)
+        return OrderView.of(written)
 
-    async def _pass_gate(self) -> None:
+    @property
+    def _may_trade(self) -> bool:
+        return self._trading_enabled.is_set() and not (self._halted or self.order_store.degraded)
+
+    async def _wait_until_enabled(self) -> None:
         if self._halted:
             raise Halted("trading is halted; resume() lets orders through again")
-        if not self._gate.is_set():
-            try:
-                async with asyncio.timeout(GATE_PATIENCE):
-                    await self._gate.wait()
-            except TimeoutError:
-                raise NotReady(
-                    f"{self.actor_name} takes no new orders yet: {self.why_closed}"
-                ) from None
+        try:
+            async with asyncio.timeout(ENABLED_WITHIN):
+                await self._trading_enabled.wait()
+        except TimeoutError:
+            raise NotReady(
+                f"{self.actor_name} takes no new orders yet: {self.why_disabled}"
+            ) from None
         if self.order_store.degraded:
             await self.order_store.write_again()
 
-    async def cancel_order(self, client_order_id: str) -> dict[str, Any]:
-        """Ask the venue to cancel; the order as it is then known. Always possible, also while the gate is closed."""
+    async def cancel_order(self, client_order_id: str) -> OrderView:
+        """Have the venue cancel it; the order as it is then known. Works while trading is disabled
+        too.
+
+        Raises OrderNotFound.
+        """
         order = await self._known(client_order_id)
         if not order.is_done:
             await self.reconciler.cancel(order)
-        return self._describe(order)
+        return OrderView.of(order)
 
     async def cancel_all_orders(
         self, trading_pair: str | None = None, tag: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[OrderView]:
         """Cancel every open order (of a pair, of a tag), each verified by itself."""
         orders = [
             order
@@ -254,7 +328,7 @@ class Market(TutorialFunctions):
             if trading_pair in (None, order.trading_pair) and tag in (None, order.tag)
         ]
         await asyncio.gather(*(self.reconciler.cancel(order) for order in orders))
-        return [self._describe(order) for order in orders]
+        return [OrderView.of(order) for order in orders]
 
     async def _known(self, client_order_id: str) -> InFlightOrder:
         await self._loaded.wait()
@@ -263,34 +337,38 @@ class Market(TutorialFunctions):
             raise OrderNotFound(f"{self.actor_name} knows no order {client_order_id!r}")
         return order
 
-    async def order(self, client_order_id: str) -> dict[str, Any]:
-        return self._describe(await self._known(client_order_id))
+    async def order(self, client_order_id: str) -> OrderView:
+        """Raises OrderNotFound."""
+        return OrderView.of(await self._known(client_order_id))
 
-    async def orders(self, open_only: bool = True) -> list[dict[str, Any]]:
-        """Open orders, unknown and external ones included; or all of the journal."""
+    async def orders(self, open_only: bool = True) -> list[OrderView]:
+        """Open orders, those of unknown status and external ones included; or all of the
+        journal."""
         await self._loaded.wait()
         if open_only:
-            return [self._describe(order) for order in self.order_store.open_orders()]
+            return [OrderView.of(order) for order in self.order_store.open_orders()]
         kept = {order.client_order_id: order for order in await self.journal.all_orders()}
-        return [self._describe(order) for order in (kept | self.order_store.orders).values()]
+        return [OrderView.of(order) for order in (kept | self.order_store.orders).values()]
 
-    async def fills_table(self, since: int = 0) -> list[dict[str, Any]]:
+    async def fills_table(self, since: int = 0) -> list[FillView]:
         """Fills from the journal, oldest first; ``since`` in ns."""
         await self._loaded.wait()
-        rows = await self.journal.all_fills(since)
-        for row in rows:
-            rule = self.order_store.rules_by_symbol.get(row["symbol"])
-            row["trading_pair"] = rule.trading_pair if rule is not None else row["symbol"]
-        return rows
+        return [self._with_pair(fill) for fill in await self.journal.all_fills(since)]
 
-    def balances_now(self) -> dict[str, tuple[str, str]]:
+    def _with_pair(self, fill: FillView) -> FillView:
+        rule = self.order_store.rules_by_symbol.get(fill.symbol)
+        if rule is None:
+            return fill
+        return msgspec.structs.replace(fill, trading_pair=rule.trading_pair)
+
+    async def balances_now(self) -> dict[str, tuple[str, str]]:
         """asset -> (total, available), as text."""
         return {
-            asset: (str(b.total), str(b.available))
-            for asset, b in self.order_store.balances.items()
+            asset: (str(balance.total), str(balance.available))
+            for asset, balance in self.order_store.balances.items()
         }
 
-    async def events_since(self, number: int, wait: float = 0.0) -> list[dict[str, Any]]:
+    async def events_since(self, number: int, wait: float = 0.0) -> list[Event]:
         """Events above ``number``, in order; waits up to ``wait`` seconds for the first."""
         await self._loaded.wait()
         found = await self.journal.events_after(number)
@@ -300,17 +378,18 @@ class Market(TutorialFunctions):
         return found
 
     async def wait_ready(self, timeout: float = 30.0) -> None:
-        """Until the gate is open. Raises NotReady that says why it isn't."""
+        """Until trading is enabled. Raises NotReady that says why it isn't."""
         try:
             async with asyncio.timeout(timeout):
-                await self._gate.wait()
+                await self._trading_enabled.wait()
         except TimeoutError:
-            raise NotReady(f"{self.actor_name} isn't ready: {self.why_closed}") from None
+            raise NotReady(f"{self.actor_name} isn't ready: {self.why_disabled}") from None
 
     async def check_keys(self) -> dict[str, tuple[str, str]]:
-        """One harmless signed request: the balances. Raises AuthenticationError when the venue refuses the key."""
+        """One harmless signed request: the balances. Raises AuthenticationError when the venue
+        refuses the key."""
         entry = self.placer.entry or await self._open_entry({})
-        balances = await self._rest.run(entry.balances())
+        balances = await self.rest.run(entry.balances())
         return {balance.asset: (str(balance.total), str(balance.available)) for balance in balances}
 
     async def halt(self, cancel: bool = True) -> None:
@@ -319,39 +398,35 @@ class Market(TutorialFunctions):
         if cancel:
             await self.cancel_all_orders()
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
+        """Take new orders again."""
         self._halted = False
 
-    def features(self) -> list[str]:
+    async def bad_frames(self) -> list[bytes]:
+        """The last rows and answers of the venue that could not be read, each cut after 4096
+        bytes."""
+        return self.rest.bad_frames()
+
+    async def features(self) -> list[str]:
         """What the venue can do besides limit orders."""
         return sorted(self.exchange.has)
 
-    def _describe(self, order: InFlightOrder) -> dict[str, Any]:
-        fields: dict[str, Any] = msgspec.to_builtins(order)
-        fills = list(order.fills.values())
-        fees: dict[str, Decimal] = {}
-        for fill in fills:
-            fees[fill.fee_asset] = fees.get(fill.fee_asset, Decimal(0)) + fill.fee
-        average = order.average_price
-        fields["fills"] = [fill.trade_id for fill in fills]
-        fields["fees"] = {asset: str(fee) for asset, fee in fees.items()}
-        fields["average_price"] = None if average is None else str(average)
-        fields["complete"] = order.is_complete
-        return fields
+    # Listeners.
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        log.info("order %s %s", event["client_order_id"], event["kind"])
-        for listener in [
-            *self._listeners.get(event["kind"], ()),
-            *self._listeners.get(event["name"], ()),
-        ]:
+    def add_listener(self, event: str, listener: Listener) -> None:
+        """Call ``listener`` with every event of a kind, or of a name of the tutorial's."""
+        self._listeners.setdefault(event, []).append(listener)
+
+    def remove_listener(self, event: str, listener: Listener) -> None:
+        self._listeners.get(event, []).remove(listener)
+
+    def _emit(self, event: Event) -> None:
+        log.info("order %s %s", event.client_order_id, event.kind)
+        listeners = self._listeners
+        for listener in [*listeners.get(event.kind, ()), *listeners.get(event.name, ())]:
             try:
                 listener(event)
             except (
                 Exception
             ) as error:  # a listener's fault is its own: it must not stop the order's tracking
-                log.error("a listener of %s failed: %r", event["kind"], error)
-
-
-class OrderNotFound(TrochilError):
-    """No such order here."""
+                log.error("a listener of %s failed: %r", event.kind, error)

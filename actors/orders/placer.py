@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
-from typing import Any
 
 from actors.clock import Clock
 from actors.orders.order_store import OrderStore
 from actors.orders.reconciler import Reconciler
 from actors.transport.rest import Rest
 from exchanges.contract import Exchange, OrderEntry
+from exchanges.order_views import OrderTerms
 from exchanges.orders import InFlightOrder, OrderState, OrderType, TimeInForce, TradingRule
 from exchanges.rules import check_order, parse_pair, quantize_price, to_decimal, unknown_pair
 from orderbook.errors import (
@@ -42,48 +42,47 @@ class Placer:
     ) -> None:
         """``best_price(trading pair, side of the taker)``: of our book; raises NotReady."""
         self._best_price = best_price
-        self._exchange, self._rest, self._order_store, self._reconciler = (
-            exchange,
-            rest,
-            order_store,
-            reconciler,
-        )
-        self._clock, self._checkpoint = clock, checkpoint
+        self._exchange = exchange
+        self._rest = rest
+        self._order_store = order_store
+        self._reconciler = reconciler
+        self._clock = clock
+        self._checkpoint = checkpoint
         self.rules: dict[str, TradingRule] = {}
         self.entry: OrderEntry | None = None
         self._counter = 0
 
     def next_client_id(self) -> str:
-        """Unique for ever: the journal's own number, its epoch and a counter, in the venue's alphabet."""
+        """Never used again: the journal's own number, its epoch and a counter, in the venue's
+        alphabet."""
         self._counter += 1
         journal = self._order_store.journal
         return self._exchange.client_id(
             (journal.journal_id << 56) | (journal.epoch << 32) | self._counter
         )
 
-    def order_of(self, terms: dict[str, Any]) -> InFlightOrder:
-        """The order that terms ask for. Raises BadPair, InvalidOrder, TypeError."""
-        pair = parse_pair(terms["trading_pair"])
+    def order_of(self, terms: OrderTerms) -> InFlightOrder:
+        """The order that terms ask for. Raises BadPair, InvalidOrder, TypeError, and NotReady
+        without a book."""
+        pair = parse_pair(terms.trading_pair)
         rule = self.rules.get(pair)
         if rule is None:
             raise unknown_pair(pair, self._exchange.name, self.rules)
-        price = terms.get("price")
-        kind = OrderType(_choice(terms.get("type", "limit"), OrderType, "type"))
-        tif = TimeInForce(_choice(terms.get("tif", "GTC"), TimeInForce, "tif"))
         order = InFlightOrder(
-            client_order_id=terms.get("client_id") or self.next_client_id(),
+            client_order_id=terms.client_id or self.next_client_id(),
             trading_pair=pair,
             symbol=rule.symbol,
-            side=Side(terms["side"]),
-            amount=to_decimal(terms["amount"], "amount"),
-            price=self._price_of(rule, kind, Side(terms["side"]), price),
-            type=kind,
-            tif=tif,
-            post_only=bool(terms.get("post_only", False)),
-            tag=str(terms.get("tag", "")),
+            side=terms.side,
+            amount=to_decimal(terms.amount, "amount"),
+            price=self._price_of(rule, terms),
+            type=terms.type,
+            tif=terms.tif,
+            post_only=terms.post_only,
+            tag=terms.tag,
             created=self._clock.time_ns(),
         )
-        if order.post_only and (kind is OrderType.MARKET or tif is not TimeInForce.GTC):
+        is_resting = order.type is OrderType.LIMIT and order.tif is TimeInForce.GTC
+        if order.post_only and not is_resting:
             raise InvalidOrder("post_only goes with limit orders good till cancelled only")
         self._must_be_offered(order)
         check_order(order, rule)
@@ -103,19 +102,18 @@ class Placer:
                     f"{self._exchange.name} has no {word} orders; it has {', '.join(sorted(has))}"
                 )
 
-    def _price_of(
-        self, rule: TradingRule, kind: OrderType, side: Side, price: Any
-    ) -> Decimal | None:
-        """A limit's own price; for a market order the limit that the venue wants with it, if it wants one."""
-        if kind is not OrderType.MARKET:
-            return None if price is None else to_decimal(price, "price")
-        if self._exchange.slippage is None:
+    def _price_of(self, rule: TradingRule, terms: OrderTerms) -> Decimal | None:
+        """A limit's own price; for a market order the limit that the venue wants with it, if it
+        wants one."""
+        if terms.type is not OrderType.MARKET:
+            return None if terms.price is None else to_decimal(terms.price, "price")
+        slippage = self._exchange.slippage
+        if slippage is None:
             return None
-        worse = 1 + self._exchange.slippage if side is Side.BUY else 1 - self._exchange.slippage
-        rounding = ROUND_UP if side is Side.BUY else ROUND_DOWN
-        return quantize_price(
-            Decimal(repr(self._best_price(rule.trading_pair, side))) * worse, rule, rounding
-        )
+        best = Decimal(repr(self._best_price(rule.trading_pair, terms.side)))
+        if terms.side is Side.BUY:
+            return quantize_price(best * (1 + slippage), rule, ROUND_UP)
+        return quantize_price(best * (1 - slippage), rule, ROUND_DOWN)
 
     async def write(self, order: InFlightOrder, intent: str) -> tuple[InFlightOrder, bool]:
         """Journal the intent: (the order it leads to, whether it is new and must be sent)."""
@@ -125,7 +123,8 @@ class Placer:
         return written, written is order
 
     async def send(self, order: InFlightOrder) -> None:
-        """One request. What its answer doesn't prove is asked about, never sent again."""
+        """One request. What its answer doesn't prove the venue is queried about; it is never
+        sent again."""
         if self.entry is None:
             raise Disconnected("the venue's rules aren't known yet")
         self._reconciler.sent(order)
@@ -138,14 +137,6 @@ class Placer:
         except TrochilError as error:
             # Unknown outcome, a duplicate id (the first try arrived), or what no table knows.
             await self._order_store.mark_unknown(order, str(error))
-            await self._reconciler.ask(order)
+            await self._reconciler.query_order(order)
         else:
             await self._order_store.take_update(update)
-
-
-def _choice(value: Any, kind: Any, what: str) -> str:
-    known = [str(item) for item in kind]
-    for item in known:
-        if str(value).lower() == item.lower():
-            return item
-    raise InvalidOrder(f"{what} {value!r} is unknown; it may be {', '.join(known)}")

@@ -1,46 +1,34 @@
-"""The tutorial's functions of a market, under their own names."""
+"""The tutorial's functions of a market, under their own names: ``TutorialMarket(market)``."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
+from actors.orders.journal_schema import order_of_schema_1
+from actors.orders.market import Listener, Market
 from exchanges.orders import ZERO, Fee, InFlightOrder, OrderType, TradingRule
-from exchanges.rules import parse_pair, quantize, quantize_price, unknown_pair
-from orderbook.errors import Disconnected, VenueError
+from exchanges.rules import (
+    Number,
+    parse_pair,
+    quantize,
+    quantize_price,
+    terms_of,
+    unknown_pair,
+)
+from orderbook.errors import ConfigError, Disconnected, VenueError
 from orderbook.messages import Side
 from orderbook.reader import BookReader
 
-if TYPE_CHECKING:
-    from actors.orders.order_store import OrderStore
-    from actors.orders.placer import Placer
-    from actors.orders.reconciler import Reconciler
-    from actors.transport.rest import Rest
-    from exchanges.contract import Exchange
 
-Number = Decimal | str | int
+class TutorialMarket:
+    """A market by the tutorial's names. Amounts in base currency, prices in quote; Decimals for
+    orders, float64 for books.
+    """
 
-
-class TutorialFunctions:
-    """Mixed into Market. Amounts in base currency, prices in quote; Decimals for orders, float64 for books."""
-
-    exchange: "Exchange"
-    account: str
-    order_store: "OrderStore"
-    placer: "Placer"
-    reconciler: "Reconciler"
-    _rest: "Rest"
-    _books: Callable[[str], BookReader]
-    _readers: dict[str, BookReader]
-    _listeners: dict[str, list[Callable[[dict[str, Any]], None]]]
-    place: Any
-    cancel_order: Any
-    cancel_all_orders: Any
-    status: Any
-    start: Any
-    stop: Any
+    def __init__(self, market: Market) -> None:
+        self.market = market
 
     # Placing and cancelling.
 
@@ -93,33 +81,29 @@ class TutorialFunctions:
         order_type: str = "limit",
         price: Number | None = None,
     ) -> str:
-        side = "buy" if is_buy else "sell"
-        terms = {
-            "trading_pair": trading_pair,
-            "side": side,
-            "amount": amount,
-            "type": order_type,
-            "price": price,
-        }
-        placed = await self.place(order_id or uuid4().hex, terms | {"client_id": order_id})
-        client_order_id: str = placed["client_order_id"]
-        return client_order_id
+        """Place an order under ``order_id`` (empty: a new one); its client order id, once it is
+        journalled."""
+        side = Side.BUY if is_buy else Side.SELL
+        terms = terms_of(trading_pair, side, amount, price, type=order_type, client_id=order_id)
+        placed = await self.market.place(order_id or uuid4().hex, terms)
+        return placed.client_order_id
 
     async def execute_cancel(self, trading_pair: str, order_id: str) -> str:
-        """Ask the venue to cancel; the order's id."""
-        await self.cancel_order(order_id)
+        """Have the venue cancel it; the order's id."""
+        await self.market.cancel_order(order_id)
         return order_id
 
     async def cancel(self, trading_pair: str, order_id: str) -> str:
         return await self.execute_cancel(trading_pair, order_id)
 
     async def cancel_all(self, timeout_seconds: float = 10.0) -> list[tuple[str, bool]]:
-        """Cancel every open order: (client order id, whether the venue has confirmed that it is closed)."""
-        await self.cancel_all_orders()
+        """Cancel every open order: (client order id, whether the venue has confirmed that it is
+        closed)."""
+        await self.market.cancel_all_orders()
         return [
-            (o.client_order_id, o.is_done)
-            for o in self.order_store.orders.values()
-            if o.cancel_requested
+            (order.client_order_id, order.is_done)
+            for order in self.market.order_store.orders.values()
+            if order.cancel_requested
         ]
 
     # Tracking.
@@ -133,7 +117,7 @@ class TutorialFunctions:
         amount: Number,
         price: Number | None,
     ) -> None:
-        """Track an order that was placed elsewhere; the venue is asked about it."""
+        """Track an order that was placed elsewhere; the venue is queried about it."""
         rule = self._rule(trading_pair)
         order = InFlightOrder(
             client_order_id=order_id,
@@ -146,27 +130,31 @@ class TutorialFunctions:
             external=not order_id,
             status_unknown=True,
         )
-        await self.order_store.intend(order, f"tracked:{order_id or exchange_order_id}")
+        await self.market.order_store.intend(order, f"tracked:{order_id or exchange_order_id}")
 
     def stop_tracking_order(self, order_id: str) -> None:
         """Let go of an order that the venue has closed; one that may live stays tracked."""
-        order = self.order_store.orders.get(order_id)
+        order = self.market.order_store.orders.get(order_id)
         if order is not None and order.is_complete:
-            del self.order_store.orders[order_id]
+            del self.market.order_store.orders[order_id]
 
     @property
     def in_flight_orders(self) -> dict[str, InFlightOrder]:
-        return {order.client_order_id: order for order in self.order_store.unfinished()}
+        return {order.client_order_id: order for order in self.market.order_store.unfinished()}
 
     @property
     def limit_orders(self) -> list[InFlightOrder]:
-        return [order for order in self.order_store.open_orders() if order.type is OrderType.LIMIT]
+        return [
+            order
+            for order in self.market.order_store.open_orders()
+            if order.type is OrderType.LIMIT
+        ]
 
     def get_order(self, client_order_id: str) -> InFlightOrder | None:
-        return self.order_store.orders.get(client_order_id)
+        return self.market.order_store.orders.get(client_order_id)
 
     def list_orders(self) -> list[InFlightOrder]:
-        return list(self.order_store.orders.values())
+        return list(self.market.order_store.orders.values())
 
     @property
     def tracking_states(self) -> dict[str, Any]:
@@ -174,25 +162,28 @@ class TutorialFunctions:
         return {name: msgspec.to_builtins(order) for name, order in self.in_flight_orders.items()}
 
     async def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
-        """Track again what ``tracking_states`` gave; the venue is asked about each."""
+        """Track again what ``tracking_states`` gave; the venue is queried about each.
+
+        Raises ConfigError for a state that can't be read.
+        """
         for name, state in saved_states.items():
-            order = msgspec.convert(state, InFlightOrder)
+            order = _restored(name, state)
             order.status_unknown = not order.is_done
-            await self.order_store.intend(order, f"restored:{name}")
+            await self.market.order_store.intend(order, f"restored:{name}")
 
     # State and network.
 
     @property
     def name(self) -> str:
-        return self.exchange.name
+        return self.market.exchange.name
 
     @property
     def status_dict(self) -> dict[str, bool]:
         """What must be true before the market is ready, part by part."""
-        found = self.status()
+        found = self.market.status()
         return {
-            "trading_rules_known": bool(self.placer.rules),
-            "account_balances_known": self.reconciler.cycles > 0,
+            "trading_rules_known": bool(self.market.placer.rules),
+            "account_balances_known": self.market.reconciler.cycles > 0,
             "user_stream_open_and_reconciled": found["ready"],
             "journal_writable": not found["degraded"],
         }
@@ -202,16 +193,17 @@ class TutorialFunctions:
         return all(self.status_dict.values())
 
     async def start_network(self) -> None:
-        await self.start()
+        await self.market.start()
 
     async def stop_network(self) -> None:
-        await self.stop()
+        await self.market.stop()
 
     async def check_network(self) -> bool:
         """Whether the venue's REST side answers now."""
         try:
-            await self._rest.run(
-                self.exchange.server_time or self.exchange.book({}, "").trading_rules()
+            await self.market.rest.run(
+                self.market.exchange.server_time
+                or self.market.exchange.book({}, "").trading_rules()
             )
         except (Disconnected, VenueError):
             return False
@@ -221,13 +213,13 @@ class TutorialFunctions:
 
     @property
     def trading_rules(self) -> dict[str, TradingRule]:
-        return self.placer.rules
+        return self.market.placer.rules
 
     def _rule(self, trading_pair: str) -> TradingRule:
         pair = parse_pair(trading_pair)
-        if pair not in self.placer.rules:
-            raise unknown_pair(pair, self.exchange.name, self.placer.rules)
-        return self.placer.rules[pair]
+        if pair not in self.market.placer.rules:
+            raise unknown_pair(pair, self.market.exchange.name, self.market.placer.rules)
+        return self.market.placer.rules[pair]
 
     def get_order_price_quantum(self, trading_pair: str, price: Number) -> Decimal:
         """The pair's price step."""
@@ -244,7 +236,8 @@ class TutorialFunctions:
     def quantize_order_amount(
         self, trading_pair: str, amount: Number, price: Number = 0
     ) -> Decimal:
-        """The next valid amount towards zero; 0 where it, or its value at ``price``, is below the venue's least."""
+        """The next valid amount towards zero; 0 where it, or its value at ``price``, is below
+        the venue's minimum."""
         rule = self._rule(trading_pair)
         quantized = quantize(Decimal(amount), rule.size_step)
         small = quantized < rule.min_size or (
@@ -255,33 +248,30 @@ class TutorialFunctions:
     async def get_fee(self, trading_pair: str) -> Fee:
         """Maker and taker rates as fractions."""
         self._rule(trading_pair)
-        assert self.placer.entry is not None
-        return await self._rest.run(self.placer.entry.fees(parse_pair(trading_pair)))
+        assert self.market.placer.entry is not None
+        return await self.market.rest.run(self.market.placer.entry.fees(parse_pair(trading_pair)))
 
     def get_balance(self, currency: str) -> Decimal:
-        found = self.order_store.balances.get(currency)
+        found = self.market.order_store.balances.get(currency)
         return found.total if found else ZERO
 
     def get_available_balance(self, currency: str) -> Decimal:
-        found = self.order_store.balances.get(currency)
+        found = self.market.order_store.balances.get(currency)
         return found.available if found else ZERO
 
     def get_all_balances(self) -> dict[str, Decimal]:
-        return {asset: balance.total for asset, balance in self.order_store.balances.items()}
+        return {asset: balance.total for asset, balance in self.market.order_store.balances.items()}
 
     # Books, read in place.
 
     def get_order_book(self, trading_pair: str) -> BookReader:
         """Raises NotReady when no tracker keeps this pair here."""
-        pair = parse_pair(trading_pair)
-        if pair not in self._readers:
-            self._readers[pair] = self._books(pair)
-        return self._readers[pair]
+        return self.market.book(trading_pair)
 
     @property
     def order_books(self) -> dict[str, BookReader]:
         """The books read so far."""
-        return dict(self._readers)
+        return dict(self.market.readers)
 
     def get_price(self, trading_pair: str, is_buy: bool) -> float:
         return self.get_order_book(trading_pair).get_price(is_buy)
@@ -307,9 +297,18 @@ class TutorialFunctions:
 
     # Listeners.
 
-    def add_listener(self, event: str, listener: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``listener`` with every event of a kind: created, filled, completed, cancelled, expired, failure."""
-        self._listeners.setdefault(event, []).append(listener)
+    def add_listener(self, event: str, listener: Listener) -> None:
+        """Call ``listener`` with every event of a kind: created, filled, completed, cancelled,
+        expired, failure."""
+        self.market.add_listener(event, listener)
 
-    def remove_listener(self, event: str, listener: Callable[[dict[str, Any]], None]) -> None:
-        self._listeners.get(event, []).remove(listener)
+    def remove_listener(self, event: str, listener: Listener) -> None:
+        self.market.remove_listener(event, listener)
+
+
+def _restored(name: str, state: dict[str, Any]) -> InFlightOrder:
+    """An order out of its saved state, of this version or the one before."""
+    try:
+        return msgspec.convert(order_of_schema_1(state), InFlightOrder)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"the saved state of order {name} can't be read: {error}") from None

@@ -1,9 +1,11 @@
-"""UserStreamTracker: numbers one account's events, keeps the last, and serves them to its market."""
+"""UserStreamTracker: numbers one account's events, keeps the last, and serves them to its
+market."""
 
 import asyncio
 from collections import deque
 from typing import Any
 
+from actors.actor_roles import user_stream_actor
 from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
 from actors.component import ActorCalls, Tasks
 from actors.node_paths import socket_path
@@ -16,7 +18,8 @@ KEPT = 10_000
 
 
 class UserStreamTracker:
-    """The tutorial's tracker. ``user_stream``: a queue of everything that came since start (bounded, oldest lost)."""
+    """The tutorial's tracker. ``user_stream``: a queue of everything that came since start
+    (bounded, oldest lost)."""
 
     def __init__(
         self, exchange: Exchange, *, peers: ActorCalls, data_source: str, run_dir: str, name: str
@@ -25,7 +28,7 @@ class UserStreamTracker:
         self.data_source = data_source
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(lambda: peers.call(data_source, "endpoint"), UserMessage)
+        self._subscriber = Subscriber(user_stream_actor(peers, data_source).endpoint, UserMessage)
         self._publisher = Publisher(socket_path(run_dir, name))
         self._publisher.greet_with(lambda: [(TOPIC, self._state)])
         self._state = UserStreamState(False, 0, "starting")
@@ -41,7 +44,7 @@ class UserStreamTracker:
         await self.tasks.stop()
         await self._publisher.close()
 
-    def endpoint(self) -> ChannelAddress:
+    async def endpoint(self) -> ChannelAddress:
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""From an ActorSpec to the plain object that does its work. The only place that knows every constructor."""
+"""Builds the component of an ActorSpec; the only module that knows every constructor."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from actors.actor_roles import DataSourceActor, MarketActor, TrackerActor, UserStreamActor
 from actors.books.ccxt_connection import CcxtConnection
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.feed_connection import FeedConnection
@@ -34,9 +35,10 @@ UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
 
 
 def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
-    """The venue's addresses: its own, its testnet's, or what the settings put in their place.
+    """The venue's addresses: production or testnet, overridden by the settings.
 
-    Raises ConfigError where there is no testnet, or the venue has ended and an address of its own would be used.
+    Raises ConfigError if there is no testnet, or if the venue is closed and one of its own
+    addresses would be used.
     """
     base = exchange.testnet if venue.testnet else exchange.hosts
     if base is None:
@@ -46,8 +48,9 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
     given = venue.hosts
     if exchange.closed and len(given) < len(dataclasses.fields(Endpoints)):
         raise ConfigError(
-            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox (`trochil sandbox "
-            f"{exchange.name}`) and recordings (`trochil replay`); name the sandbox's hosts in the settings"
+            f"{exchange.name} is closed: {exchange.closed} It runs against the sandbox "
+            f"(`trochil sandbox {exchange.name}`) and recordings (`trochil replay`); "
+            "name the sandbox's hosts in the settings"
         )
     return Endpoints(
         rest=given.get("rest", base.rest),
@@ -57,7 +60,7 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
 
 
 def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) -> Rest:
-    """What runs a venue's calls; close it. Raises ConfigError."""
+    """The REST client of a venue, to be closed by the caller. Raises ConfigError."""
     if exchange.bridged:
         return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM)
     if venue.ccxt:
@@ -66,7 +69,7 @@ def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) 
 
 
 def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:
-    """Which way an account's events come: our socket, ccxt's, or polling."""
+    """The class that delivers an account's events: by our socket, ccxt's, or polling."""
     if venue.user_stream == "polling" or (
         exchange.bridged and "watchOrders" not in exchange.bridged
     ):
@@ -80,12 +83,10 @@ class ComponentFactory:
     def __init__(
         self, settings: Settings, run_dir: str, peers: ActorCalls, checkpoint: Checkpoint
     ) -> None:
-        self.settings, self.run_dir, self.peers, self.checkpoint = (
-            settings,
-            run_dir,
-            peers,
-            checkpoint,
-        )
+        self.settings = settings
+        self.run_dir = run_dir
+        self.peers = peers
+        self.checkpoint = checkpoint
         self._rests: list[Rest] = []
 
     async def close(self) -> None:
@@ -93,7 +94,10 @@ class ComponentFactory:
             await rest.close()
 
     def build(self, spec: ActorSpec) -> Component:
-        """The component of a spec. Raises ConfigError and AuthenticationError; call it inside a running loop."""
+        """The component of a spec; call it inside a running loop.
+
+        Raises ConfigError and AuthenticationError.
+        """
         venue = self.settings.venues[spec.venue]
         exchange = get(spec.venue).with_feed(venue.feed)
         makers: dict[str, Callable[[ActorSpec, Exchange, VenueSettings], Component]] = {
@@ -172,3 +176,18 @@ class ComponentFactory:
             checkpoint=self.checkpoint,
             **self._place(spec),
         )
+
+
+if TYPE_CHECKING:
+    # Whoever calls an actor sees its role: here mypy finds the method that doesn't fit it any more.
+    def _data_source_role(it: OrderBookTrackerDataSource) -> DataSourceActor:
+        return it
+
+    def _tracker_role(it: OrderBookTracker | UserStreamTracker) -> TrackerActor:
+        return it
+
+    def _user_stream_role(it: UserStream) -> UserStreamActor:
+        return it
+
+    def _market_role(it: Market) -> MarketActor:
+        return it

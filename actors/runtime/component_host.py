@@ -1,4 +1,4 @@
-"""One component in one process: built, started, called by name, and never healthy-looking when it isn't."""
+"""Hosts one component in one process: builds it, starts it, forwards calls, reports failures."""
 
 import asyncio
 import logging
@@ -11,17 +11,21 @@ from orderbook.errors import NotReady, TrochilError
 
 log = logging.getLogger(__name__)
 RETRY_AFTER = 2.0
-"""Seconds between two tries to build what the machine or the settings would not let us build."""
+"""Seconds between two tries to build and start a component."""
 
 
 class ComponentHost:
-    """What a shell holds. A component that can't be built says why to every caller and is tried again."""
+    """The host of a component inside an actor.
+
+    While the component can't be built, every call raises the reason, and building is retried.
+    """
 
     def __init__(
         self, name: str, build: Callable[[], Component], on_failure: Callable[[BaseException], None]
     ) -> None:
         self.name = name
-        self._build, self._on_failure = build, on_failure
+        self._build = build
+        self._on_failure = on_failure
         self._component: Component | None = None
         self._error: TrochilError | None = None
         self._settled = asyncio.Event()
@@ -29,10 +33,10 @@ class ComponentHost:
         self._life.add_done_callback(self._ended)
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Forward one call by name; waits for the start, and raises what the start raised."""
-        await self._settled.wait()
+        """Forward one call by name; waits for the start, and raises what building raised."""
         if method == "host_status":
-            return self._status()
+            return await self.host_status()
+        await self._settled.wait()
         if self._component is None:
             raise self._error or NotReady(f"{self.name} is starting")
         if method.startswith("_"):
@@ -52,7 +56,9 @@ class ComponentHost:
         if self._component is not None:
             await self._component.stop()
 
-    def _status(self) -> dict[str, Any]:
+    async def host_status(self) -> dict[str, Any]:
+        """{pid, state, error or status}, as builtins; waits for the start."""
+        await self._settled.wait()
         if self._component is None:
             return {
                 "pid": os.getpid(),
@@ -66,7 +72,8 @@ class ComponentHost:
             try:
                 component = self._build()
                 await component.start()
-                self._component, self._error = component, None
+                self._component = component
+                self._error = None
             except TrochilError as error:
                 log.warning("%s can't start: %s", self.name, error)
                 self._error = error

@@ -1,4 +1,4 @@
-"""Every component in this process, on this loop, without Ray: the same classes, the same sockets and books."""
+"""Runs every component in this process and loop, without Ray: same classes, sockets and books."""
 
 import asyncio
 import logging
@@ -7,21 +7,22 @@ from typing import Any
 
 import msgspec
 
+from actors.actor_roles import supervisor_actor
 from actors.component import Component
 from actors.node_paths import run_dir
 from actors.runtime.component_factory import ComponentFactory
 from actors.runtime.component_host import ComponentHost
 from actors.runtime.supervisor import Supervisor
 from actors.settings import ActorSpec, Settings, to_dict
-from orderbook import kernels
 from orderbook.errors import NotReady
+from orderbook.warm import warm
 
 log = logging.getLogger(__name__)
 RESTART_AFTER = 1.0
-"""Seconds between a component's death and its next life, as a process would take."""
+"""Seconds between a component's failure and its restart, as a process would take."""
 
 
-class InlinePeers:
+class InlineActorCalls:
     """Calls between the components of one process."""
 
     def __init__(self) -> None:
@@ -33,45 +34,47 @@ class InlinePeers:
         return await self.hosts[actor].call(method, *args, **kwargs)
 
 
-class InlineRunner:
-    """Spawns hosts as objects; one whose component died is put up again, as Ray would."""
+class InlineActorLauncher:
+    """Spawns hosts as objects; one whose component failed is restarted, as Ray would."""
 
     at_once = 1000
 
-    def __init__(self, folder: str, peers: InlinePeers) -> None:
-        self._folder, self._peers = folder, peers
-        self._workshops: dict[str, ComponentFactory] = {}
+    def __init__(self, folder: str, peers: InlineActorCalls) -> None:
+        self._folder = folder
+        self._peers = peers
+        self._factories: dict[str, ComponentFactory] = {}
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         if spec.name not in self._peers.hosts:
-            self._put_up(spec, settings)
+            self._start_host(spec, settings)
 
-    def _put_up(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
+    def _start_host(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         factory = ComponentFactory(
             msgspec.convert(settings, Settings), self._folder, self._peers, lambda point: None
         )
-        self._workshops[spec.name] = factory
+        self._factories[spec.name] = factory
 
-        def again(error: BaseException) -> None:
-            log.error("%s failed and starts again: %r", spec.name, error)
-            self._restart = asyncio.ensure_future(self._again(spec, settings))
+        def restart(error: BaseException) -> None:
+            log.error("%s failed and is restarted: %r", spec.name, error)
+            self._restarting = asyncio.ensure_future(self._restart(spec, settings))
 
-        self._peers.hosts[spec.name] = ComponentHost(spec.name, lambda: factory.build(spec), again)
+        host = ComponentHost(spec.name, lambda: factory.build(spec), restart)
+        self._peers.hosts[spec.name] = host
 
-    async def _again(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
+    async def _restart(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         await self.stop(spec.name)
         await asyncio.sleep(RESTART_AFTER)
-        self._put_up(spec, settings)
+        self._start_host(spec, settings)
 
     async def stop(self, name: str) -> None:
         host = self._peers.hosts.pop(name, None)
         if host is not None:
             await host.stop()
-            await self._workshops.pop(name).close()
+            await self._factories.pop(name).close()
 
     async def probe(self, name: str) -> dict[str, Any] | None:
         host = self._peers.hosts.get(name)
-        return await host.call("host_status") if host else None
+        return await host.host_status() if host else None
 
 
 class InlineRuntime:
@@ -82,25 +85,26 @@ class InlineRuntime:
         self.run_dir = run_dir(
             settings.shared_memory, settings.deployment, f"inline-{os.getpid()}-{id(self)}"
         )
-        self.peers = InlinePeers()
+        self.peers = InlineActorCalls()
 
     async def start(self) -> None:
-        kernels.warm()
-        runner = InlineRunner(self.run_dir, self.peers)
+        warm()
+        launcher = InlineActorLauncher(self.run_dir, self.peers)
         bare = msgspec.structs.replace(self.settings, venues={})
 
         def build() -> Component:
-            return Supervisor(bare, runner, self.peers, remember=False)
+            return Supervisor(bare, launcher, self.peers, remember=False)
 
         self.peers.hosts["supervisor"] = ComponentHost(
             "supervisor", build, lambda error: log.error("supervisor: %r", error)
         )
-        await self.peers.call("supervisor", "ensure", to_dict(self.settings))
+        await supervisor_actor(self.peers).ensure(to_dict(self.settings))
 
     async def close(self) -> None:
-        supervisor = self.peers.hosts.pop("supervisor", None)
+        supervisor = self.peers.hosts.get("supervisor")
         if supervisor is not None:
-            await supervisor.call("close_deployment")
+            await supervisor_actor(self.peers).close_deployment()
+            del self.peers.hosts["supervisor"]
             await supervisor.stop()
         _remove_if_empty(self.run_dir)
 

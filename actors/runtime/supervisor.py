@@ -1,4 +1,4 @@
-"""Desired against running: which actors there must be, and what to do about the difference."""
+"""The supervisor: compares the desired state with the running actors and closes the difference."""
 
 import asyncio
 import logging
@@ -6,23 +6,57 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from actors.actor_roles import (
+    MarketActor,
+    SupervisorActor,
+    data_source_actor,
+    market_actor,
+)
 from actors.component import ActorCalls, Tasks
 from actors.settings import BOOK_KINDS, ORDER_KINDS, ActorSpec, Settings, VenueSettings, to_dict
 from exchanges.registry import get
 from orderbook.errors import BadPair, ConfigError, TrochilError
 
 log = logging.getLogger(__name__)
-LOOK_EVERY = 1.0
-"""Seconds between two looks at every actor."""
+PROBE_EVERY = 1.0
+"""Seconds between two probes of every actor."""
 PROBE_TIMEOUT = 5.0
 GIVE_UP_AFTER = 30.0
-"""Seconds without an answer after which an actor that should run is started anew."""
+"""Seconds without an answer after which an actor that should run is restarted."""
 STARTS_WITHIN = 180.0
-"""The same for one that has not answered yet: many that start together share a node's cores."""
+"""The same for an actor that has never answered: many starting together share a node's cores."""
+
+
+SCHEMA = 2
+"""Of the file of the desired state. 1: without a number. 2: with one."""
+
+
+class SchemaNumber(msgspec.Struct):
+    schema: int = 1
+
+
+class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file of the desired state: settings, and venue -> its shards -> their pairs."""
+
+    settings: Settings
+    shards: dict[str, list[list[str]]]
+    schema: int = 1
+
+
+def read_desired(text: bytes) -> Desired:
+    """The desired state, of this version's schema or an earlier one. Raises ConfigError for a
+    newer one, DecodeError."""
+    schema = msgspec.json.decode(text, type=SchemaNumber).schema
+    if schema > SCHEMA:
+        raise ConfigError(
+            f"it has schema {schema}, this version reads up to {SCHEMA}; "
+            "use the version that wrote it"
+        )
+    return msgspec.json.decode(text, type=Desired)
 
 
 class ActorLauncher(Protocol):
@@ -32,12 +66,12 @@ class ActorLauncher(Protocol):
     """Actors that may be starting at the same time."""
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
-        """Start an actor under its name; nothing when it is there already."""
+        """Start an actor under its name; a no-op if it exists already."""
 
     async def stop(self, name: str) -> None: ...
 
     async def probe(self, name: str) -> dict[str, Any] | None:
-        """What the actor says of itself; None: no actor of that name answers."""
+        """The actor's own status; None if no actor of that name answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +84,7 @@ class Action:
 
 @dataclass(slots=True)
 class Seen:
-    """The last that was seen of one actor."""
+    """The last known state of one actor."""
 
     pid: int = 0
     restarts: int = 0
@@ -61,12 +95,15 @@ class Seen:
         if probe is None:
             self.silent_since = now if self.silent_since is None else self.silent_since
             return
-        self.restarts += self.pid not in (0, probe["pid"])
-        self.pid, self.silent_since, self.probe = probe["pid"], None, probe
+        if self.pid not in (0, probe["pid"]):
+            self.restarts += 1
+        self.pid = probe["pid"]
+        self.silent_since = None
+        self.probe = probe
 
 
 def assign(shards: list[list[str]], wanted: list[str], size: int) -> list[list[str]]:
-    """Pairs to shards: a pair stays where it is, a new one takes the first free place. Pure."""
+    """Assign pairs to shards: a pair stays in its shard, a new one takes the first free place."""
     kept = [[pair for pair in shard if pair in wanted] for shard in shards]
     placed = {pair for shard in kept for pair in shard}
     for pair in dict.fromkeys(wanted):
@@ -80,7 +117,7 @@ def assign(shards: list[list[str]], wanted: list[str], size: int) -> list[list[s
 
 
 def specs_of(settings: Settings, shards: Mapping[str, list[list[str]]]) -> dict[str, ActorSpec]:
-    """Every actor there must be, by name. Pure."""
+    """Every actor of the desired state, by name. Pure."""
     specs = []
     for venue, wanted in settings.venues.items():
         reference = next(iter(wanted.accounts.values()), "")
@@ -102,8 +139,7 @@ def specs_of(settings: Settings, shards: Mapping[str, list[list[str]]]) -> dict[
 def decide(
     desired: Mapping[str, ActorSpec], seen: Mapping[str, Seen], now: float, at_once: int = 1000
 ) -> list[Action]:
-    """What to do about the difference, with at most ``at_once`` actors starting. Pure: the same view gives the same
-    actions."""
+    """The actions that close the difference, with at most ``at_once`` actors starting. Pure."""
     actions = [Action("stop", name) for name in seen if name not in desired]
     room = at_once - sum(not view.pid for view in seen.values())
     for name, spec in desired.items():
@@ -126,12 +162,23 @@ def _serves_other_pairs(view: Seen, spec: ActorSpec) -> bool:
 
 
 class Supervisor:
-    """Keeps what is desired, looks at what runs, and closes the difference; survives its own restart by its file."""
+    """Keeps the desired state, probes the actors, and closes the difference.
+
+    The desired state is saved in a file, which survives a restart of the supervisor.
+    """
 
     def __init__(
-        self, settings: Settings, runner: ActorLauncher, peers: ActorCalls, *, remember: bool = True
+        self,
+        settings: Settings,
+        launcher: ActorLauncher,
+        peers: ActorCalls,
+        *,
+        remember: bool = True,
     ) -> None:
-        self.settings, self._runner, self._peers, self._remember = settings, runner, peers, remember
+        self.settings = settings
+        self._launcher = launcher
+        self._peers = peers
+        self._remember = remember
         self.tasks = Tasks()
         self.failed = self.tasks.failed
         self._file = Path(settings.folder) / "desired.json"
@@ -142,24 +189,25 @@ class Supervisor:
 
     async def start(self) -> None:
         self._restore()
-        self.tasks.spawn("look", self._look_forever())
+        self.tasks.spawn("supervise", self._supervise())
 
     async def stop(self) -> None:
         await self.tasks.stop()
-        await asyncio.gather(*(self._runner.stop(name) for name in reversed(list(self._seen))))
+        await asyncio.gather(*(self._launcher.stop(name) for name in reversed(list(self._seen))))
         self._seen.clear()
 
     async def close_deployment(self) -> None:
-        """Stop every actor and forget what was desired."""
+        """Stop every actor and delete the desired state."""
         self._file.unlink(missing_ok=True)
         await self.stop()
 
     def status(self) -> dict[str, Any]:
         return {"actors": self._actors(), "shards": self._shards, "halted": self._halted}
 
-    async def overview(self) -> dict[str, Any]:
-        """The status after a fresh look at every actor."""
-        await self._look()
+    async def overview(self, fresh: bool = True) -> dict[str, Any]:
+        """The status; ``fresh``: after a probe of every actor."""
+        if fresh:
+            await self._probe_all()
         return self.status()
 
     def _actors(self) -> dict[str, dict[str, Any]]:
@@ -177,15 +225,15 @@ class Supervisor:
             for name, view in self._seen.items()
         }
 
-    def specs(self) -> list[dict[str, Any]]:
+    async def specs(self) -> list[dict[str, Any]]:
         return [to_dict(spec) for spec in self._desired().values()]
 
-    def describe(self) -> dict[str, Any]:
+    async def describe(self) -> dict[str, Any]:
         """The settings in force, as builtins."""
         return to_dict(self.settings)
 
     async def ensure(self, settings: dict[str, Any]) -> None:
-        """Add venues, pairs and accounts to what is desired; what runs already stays as it is."""
+        """Add venues, pairs and accounts to the desired state; running actors are not touched."""
         for name, venue in msgspec.convert(settings, Settings).venues.items():
             get(name)
             self._merge(name, venue)
@@ -206,7 +254,7 @@ class Supervisor:
         wanted.pairs = [pair for pair in wanted.pairs if pair not in pairs]
         await self._apply()
 
-    def locate_pair(self, venue: str, pair: str) -> dict[str, str]:
+    async def locate_pair(self, venue: str, pair: str) -> dict[str, str]:
         """The actors that serve a pair: {"data_source": name, "order_book_tracker": name}."""
         for number, pairs in enumerate(self._shards.get(venue, [])):
             if pair in pairs:
@@ -220,21 +268,23 @@ class Supervisor:
 
     async def halt(self, cancel: bool = True) -> None:
         self._halted = True
-        await self._every_market("halt", cancel)
+        await asyncio.gather(*(market.halt(cancel) for market in self._markets()))
 
     async def resume(self) -> None:
         self._halted = False
-        await self._every_market("resume")
+        await asyncio.gather(*(market.resume() for market in self._markets()))
 
-    async def _every_market(self, method: str, *args: Any) -> None:
-        markets = [name for name, spec in self._desired().items() if spec.kind == "market"]
-        await asyncio.gather(*(self._peers.call(name, method, *args) for name in markets))
+    def _markets(self) -> list[MarketActor]:
+        return [
+            market_actor(self._peers, name)
+            for name, spec in self._desired().items()
+            if spec.kind == "market"
+        ]
 
     def _venue(self, name: str) -> VenueSettings:
         if name not in self.settings.venues:
-            raise ConfigError(
-                f"{name} isn't part of this deployment; it has {', '.join(self.settings.venues) or 'none'}"
-            )
+            others = ", ".join(self.settings.venues) or "none"
+            raise ConfigError(f"{name} isn't part of this deployment; it has {others}")
         return self.settings.venues[name]
 
     def _merge(self, name: str, venue: VenueSettings) -> None:
@@ -242,11 +292,12 @@ class Supervisor:
         if known is not venue:
             known.pairs = list(dict.fromkeys([*known.pairs, *venue.pairs]))
             known.accounts |= venue.accounts
-            for what in ("hosts", "ccxt"):
-                ours, theirs = getattr(known, what), getattr(venue, what)
+            for setting in ("hosts", "ccxt"):
+                ours = getattr(known, setting)
+                theirs = getattr(venue, setting)
                 if theirs and theirs != ours:
-                    why = f"other {what} need another deployment"
-                    raise ConfigError(f"{name} runs with {what} {ours or 'of its own'}; {why}")
+                    why = f"other {setting} need another deployment"
+                    raise ConfigError(f"{name} runs with {setting} {ours or 'of its own'}; {why}")
 
     def _desired(self) -> dict[str, ActorSpec]:
         return specs_of(self.settings, self._shards)
@@ -265,33 +316,35 @@ class Supervisor:
             return
         temporary = self._file.with_suffix(".new")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode({"settings": self.settings, "shards": self._shards}))
+            file.write(msgspec.json.encode(Desired(self.settings, self._shards, SCHEMA)))
         temporary.replace(self._file)
 
     def _restore(self) -> None:
         if not self._remember or not self._file.exists():
             return
         try:
-            kept = msgspec.json.decode(self._file.read_bytes(), type=dict[str, msgspec.Raw])
-            self.settings = msgspec.json.decode(kept["settings"], type=Settings)
-            self._shards = msgspec.json.decode(kept["shards"], type=dict[str, list[list[str]]])
-        except (msgspec.DecodeError, KeyError) as error:
+            desired = read_desired(self._file.read_bytes())
+        except msgspec.DecodeError as error:
             raise ConfigError(
                 f"{self._file} can't be read ({error}); remove it and start the deployment again"
             ) from None
+        except ConfigError as error:
+            raise ConfigError(f"{self._file}: {error}") from None
+        self.settings = desired.settings
+        self._shards = desired.shards
 
-    async def _look_forever(self) -> None:
+    async def _supervise(self) -> None:
         while True:
             self._changed.clear()
-            await self._look()
+            await self._probe_all()
             await self._close_difference()
             try:
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(PROBE_EVERY):
                     await self._changed.wait()
             except TimeoutError:
                 continue
 
-    async def _look(self) -> None:
+    async def _probe_all(self) -> None:
         names = list(self._seen)
         probes = await asyncio.gather(*(self._probe(name) for name in names))
         now = asyncio.get_running_loop().time()
@@ -302,13 +355,13 @@ class Supervisor:
     async def _probe(self, name: str) -> dict[str, Any] | None:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                return await self._runner.probe(name)
+                return await self._launcher.probe(name)
         except TimeoutError:
             return None
 
     async def _close_difference(self) -> None:
         for action in decide(
-            self._desired(), self._seen, asyncio.get_running_loop().time(), self._runner.at_once
+            self._desired(), self._seen, asyncio.get_running_loop().time(), self._launcher.at_once
         ):
             try:
                 await self._perform(action)
@@ -320,12 +373,18 @@ class Supervisor:
     async def _perform(self, action: Action) -> None:
         log.info("%s %s", action.verb, action.name)
         if action.verb in ("stop", "respawn"):
-            await self._runner.stop(action.name)
+            await self._launcher.stop(action.name)
             self._seen.pop(action.name, None)
         if action.spec is None:
             return
         if action.verb == "set_pairs":
-            await self._peers.call(action.name, "set_pairs", action.spec.pairs)
+            await data_source_actor(self._peers, action.name).set_pairs(action.spec.pairs)
         else:
             self._seen[action.name] = Seen()
-            await self._runner.spawn(action.spec, to_dict(self.settings))
+            await self._launcher.spawn(action.spec, to_dict(self.settings))
+
+
+if TYPE_CHECKING:
+
+    def _supervisor_role(it: Supervisor) -> SupervisorActor:
+        return it

@@ -1,4 +1,4 @@
-"""One ccxt object, and the border where its errors become an answer. What a venue lacks is made of what it has."""
+"""One ccxt object behind the bridge's calls; calls that a venue lacks are built from others."""
 
 import asyncio
 from decimal import Decimal
@@ -12,7 +12,7 @@ from orderbook.errors import ConfigError, Disconnected, InvalidOrder, NotListed,
 
 OPTIONS = {"warnOnFetchOpenOrdersWithoutSymbol": False, "defaultType": "spot"}
 LISTS = ("fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders", "fetchOrders")
-"""Where an order is looked for that can't be asked for by name."""
+"""The lists in which an order is looked up that can't be fetched by its id."""
 
 
 def names_of(error: BaseException) -> list[str]:
@@ -21,10 +21,10 @@ def names_of(error: BaseException) -> list[str]:
 
 
 def make_ccxt(exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> Any:
-    """ccxt's object for a venue. Raises ConfigError."""
+    """The ccxt object of a venue. Raises ConfigError."""
     if venue.hosts:
         raise ConfigError(
-            f"{exchange.name}: ccxt has hosts of its own; replace them by ccxt: {{urls: ...}}"
+            f"{exchange.name}: ccxt has its own hosts; replace them with ccxt: {{urls: ...}}"
         )
     keys = auth.credentials() if isinstance(auth, CcxtAuth) else {}
     options = OPTIONS | dict(venue.ccxt.get("options", {}))
@@ -35,11 +35,12 @@ def make_ccxt(exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> An
 
 
 class CcxtClient:
-    """What the bridge's calls name: ccxt's methods, where it takes more than one of them or some care."""
+    """The methods that the bridge's calls name: those of ccxt, made complete and safe."""
 
     def __init__(self, exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> None:
         self.api = make_ccxt(exchange, venue, auth)
-        self._name, self._can = exchange.name, exchange.bridged
+        self._name = exchange.name
+        self._can = exchange.bridged
         self._symbols = {unified(pair) for pair in venue.pairs}
         self._witness: tuple[str, str] | None = None
         self._finds_by_client_id = False
@@ -59,7 +60,7 @@ class CcxtClient:
         return await self.api.fetch_balance()
 
     async def fetch_trading_fee(self, symbol: str) -> Any:
-        """The account's own, or else what ccxt knows of the market."""
+        """The account's own fee, or else ccxt's fee of the market."""
         if self._can & {"fetchTradingFee", "fetchTradingFees"}:
             return await self.api.fetch_trading_fee(symbol)
         await self.api.load_markets()
@@ -80,7 +81,7 @@ class CcxtClient:
             self._must_be_exact(symbol, amount, price)
         except TrochilError:
             raise
-        except Exception as error:  # whatever it is, the order is still here
+        except Exception as error:  # whatever it is, the order has not been sent
             raise Disconnected(
                 f"{symbol}: nothing was sent: {type(error).__name__} {error}"
             ) from None
@@ -90,7 +91,7 @@ class CcxtClient:
         return placed
 
     def _must_be_exact(self, symbol: str, amount: str, price: str | None) -> None:
-        """ccxt rounds to the market's steps in silence: what it would change is refused."""
+        """Refuse a size or price that ccxt would silently round to the market's steps."""
         sent = self.api.amount_to_precision(symbol, float(amount))
         if Decimal(sent) != Decimal(amount):
             raise InvalidOrder(f"{symbol}: ccxt would send the amount {sent} instead of {amount}")
@@ -100,13 +101,15 @@ class CcxtClient:
                 raise InvalidOrder(f"{symbol}: ccxt would send the price {sent} instead of {price}")
 
     async def cancel_order(self, symbol: str, id: str, client_id: str) -> Any:
-        """What the order is after the venue took the cancel, or None. Only ever by the venue's own id: an empty one
-        means every order to some."""
-        known = id or str((await self.fetch_order(symbol, "", client_id))["id"])
-        await self.api.cancel_order(known, symbol)
+        """The order after the venue accepted the cancel, or None if it can't be fetched.
+
+        It is cancelled by the venue's own id only: to some venues an empty id means every order.
+        """
+        venue_id = id or str((await self.fetch_order(symbol, "", client_id))["id"])
+        await self.api.cancel_order(venue_id, symbol)
         try:
-            return await self._by_id(symbol, known)
-        except Exception:  # the cancel was taken: what became of the order is asked again
+            return await self._by_id(symbol, venue_id)
+        except Exception:  # the cancel was accepted: the order's state is fetched again later
             return None
 
     async def fetch_order(self, symbol: str, id: str, client_id: str) -> Any:
@@ -119,27 +122,29 @@ class CcxtClient:
         async for order in self._listed(symbol):
             if order["id"] == id:
                 return order
-        raise NotListed(f"{symbol}: ccxt can't ask for one order here, and lists none with id {id}")
+        raise NotListed(
+            f"{symbol}: ccxt can't fetch a single order here, and lists none with id {id}"
+        )
 
     async def _by_client_id(self, symbol: str, client_id: str) -> Any:
-        """Raises OrderNotFound of ccxt only where an order that is there was found in the same way."""
-        found, denied = await self._asked_by_client_id(symbol, client_id)
+        """Raises ccxt's OrderNotFound only if an existing order can be found by its client id."""
+        found, denied = await self._fetch_by_client_id(symbol, client_id)
         if found is not None:
             self._finds_by_client_id = True
             return found
         async for order in self._listed(symbol):
-            if is_named(order, client_id):
+            if has_client_id(order, client_id):
                 return order
-        if denied is not None and await self._proves_denials():
+        if denied is not None and await self._proves_not_found():
             raise denied
         raise NotListed(
             f"{symbol}: ccxt finds no order {client_id}, which proves nothing at this venue"
         )
 
-    async def _asked_by_client_id(
+    async def _fetch_by_client_id(
         self, symbol: str, client_id: str
     ) -> tuple[Any, Exception | None]:
-        """(the order, None), (None, the venue's denial) or (None, None)."""
+        """(the order, None), (None, the venue's OrderNotFound) or (None, None)."""
         try:
             order = await self.api.fetch_order("", symbol, {"clientOrderId": client_id})
         except Exception as error:
@@ -147,29 +152,32 @@ class CcxtClient:
                 return None, error
             if is_no_answer(error) or "AuthenticationError" in names_of(error):
                 raise
-            return None, None  # it can't be asked so
-        # Venues that don't know the parameter answer with something else.
-        return (order, None) if is_named(order, client_id) else (None, None)
+            return None, None  # the venue can't fetch by client id
+        # Venues that don't know the parameter return another order.
+        return (order, None) if has_client_id(order, client_id) else (None, None)
 
-    async def _proves_denials(self) -> bool:
+    async def _proves_not_found(self) -> bool:
         if not self._finds_by_client_id and self._witness is not None:
-            found, _ = await self._asked_by_client_id(*self._witness)
+            found, _ = await self._fetch_by_client_id(*self._witness)
             self._finds_by_client_id = found is not None
         return self._finds_by_client_id
 
     async def _listed(self, symbol: str) -> Any:
-        for word in LISTS:
+        for method in LISTS:
             try:
-                orders = await getattr(self.api, word)(symbol) if word in self._can else ()
+                orders = await getattr(self.api, method)(symbol) if method in self._can else ()
             except Exception as error:
                 if is_no_answer(error):
                     raise
-                continue  # this list isn't to be had so; another may
+                continue  # the venue refuses this list; another may work
             for order in orders:
                 yield order
 
     async def fetch_open_orders(self, symbol: str | None) -> list[Any]:
-        """Of one symbol, or of all; where the venue lists none without a symbol, of those that it is used for."""
+        """Open orders of one symbol, or of all.
+
+        A venue that needs a symbol is asked for each symbol in use.
+        """
         try:
             return list(await self.api.fetch_open_orders(symbol))
         except Exception as error:
@@ -186,13 +194,13 @@ class CcxtClient:
         return list(await self.api.fetch_my_trades(symbol, since))
 
     async def fetch_order_trades(self, symbol: str, id: str) -> list[Any]:
-        """The fills of one order; as its status has them, where there is no other way."""
+        """The fills of one order, from its status if ccxt can't fetch them."""
         if "fetchOrderTrades" in self._can:
             return list(await self.api.fetch_order_trades(id, symbol))
         return list((await self._by_id(symbol, id)).get("trades") or ())
 
     async def set_clock(self) -> None:
-        """Make ccxt sign with the venue's time, where it can."""
+        """Make ccxt sign with the venue's time, if ccxt can read it."""
         if "fetchTime" in self._can and hasattr(self.api, "load_time_difference"):
             self.api.options["adjustForTimeDifference"] = True
             async with asyncio.timeout(10.0):
@@ -200,12 +208,12 @@ class CcxtClient:
 
 
 def is_no_answer(error: Exception) -> bool:
-    """Whether the network failed rather than the venue refused, or ccxt's reading of something else."""
+    """Whether the network failed, rather than the venue refusing or ccxt failing to parse."""
     return "ExchangeError" not in names_of(error) and not isinstance(error, MALFORMED)
 
 
-def is_named(order: Any, client_id: str) -> bool:
-    """Whether an order bears our client id; some venues want a prefix before it."""
+def has_client_id(order: Any, client_id: str) -> bool:
+    """Whether an order has our client id; some venues put a prefix before it."""
     return (
         isinstance(order, dict)
         and bool(client_id)

@@ -1,4 +1,4 @@
-"""Runs the bridge's Calls by ccxt: the budget, the errors and the rules of an unknown outcome are those of Rest."""
+"""Runs the Calls of the ccxt bridge, with the rate limits, errors and unknown outcomes of Rest."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from exchanges.contract import Answer, Call, Exchange, Request
 from orderbook.errors import Disconnected, TrochilError, UnknownOutcome
 
 T = TypeVar("T")
-PATIENCE = 6
-"""ccxt waits for its own limits, reads markets first and asks more than once: it gets this many times as long."""
+TIMEOUT_FACTOR = 6
+"""ccxt waits for its own limits, loads markets and retries: its time-outs are longer by this."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken(Answer):
-    """ccxt's answer, decoded already."""
+class DecodedAnswer(Answer):
+    """An answer of ccxt, which has decoded it already."""
 
     value: Any = None
 
@@ -30,16 +30,16 @@ class Spoken(Answer):
 
 
 def answer_of(error: Exception) -> Answer | None:
-    """What the venue said by an error of ccxt; None: nothing, the network or ccxt's reading failed."""
+    """The venue's answer in an error of ccxt; None if the network or ccxt's parsing failed."""
     names = names_of(error)
     if "BaseError" not in names or ("OperationFailed" in names and not KINDS.keys() & set(names)):
         return None
-    said = {"error": names, "message": str(error)[:500]}
-    return Answer(400, {}, msgspec.json.encode(said))
+    body = {"error": names, "message": str(error)[:500]}
+    return Answer(400, {}, msgspec.json.encode(body))
 
 
 class CcxtRest(Rest):
-    """``client``: what carries out the calls; its sockets serve the streams too."""
+    """A Rest over ccxt. ``client`` executes the calls; the streams use its sockets too."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class CcxtRest(Rest):
     def status(self) -> dict[str, Any]:
         return super().status() | {"note": UNCHECKED}
 
-    async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT * PATIENCE) -> T:
+    async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT * TIMEOUT_FACTOR) -> T:
         return await super().run(call, timeout)
 
     async def _send(self, request: Request, timeout: float) -> Answer:
@@ -67,10 +67,11 @@ class CcxtRest(Rest):
         try:
             async with asyncio.timeout(timeout):
                 method = getattr(self.client, request.path)
-                return Spoken(200, {}, b"", await method(**cast(dict[str, Any], request.body)))
+                value = await method(**cast(dict[str, Any], request.body))
+                return DecodedAnswer(200, {}, b"", value)
         except TrochilError:
             raise
-        except Exception as error:  # ccxt raises what its readers raise, too
+        except Exception as error:  # ccxt lets the exceptions of its parsers through, too
             answer = answer_of(error)
             if answer is not None:
                 return answer

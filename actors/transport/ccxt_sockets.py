@@ -1,4 +1,4 @@
-"""ccxt's sockets as one connection: what ends one of them ends it, and nothing is believed until all stand again."""
+"""ccxt's sockets as one connection: when one of them ends, all are closed and opened again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,22 +12,23 @@ from orderbook.errors import Disconnected, RateLimited, TrochilError, UnknownOut
 
 
 class CcxtSockets:
-    """ccxt connects again by itself and in silence; this hears of it and doesn't let it pass."""
+    """Detects ccxt's silent reconnects and turns each into a Disconnected."""
 
     def __init__(self, exchange: Exchange, rest: CcxtRest) -> None:
-        self._exchange, self.api = exchange, rest.client.api
+        self._exchange = exchange
+        self.api = rest.client.api
         self.connected = asyncio.Event()
-        """One of the sockets stands."""
+        """Set while at least one of the sockets is open."""
         self._ours: set[Any] = set()
         self._broken: asyncio.Future[str] | None = None
         self._spawned: set[asyncio.Task[Any]] = set()
         for hook in ("on_connected", "on_close", "on_error"):
-            setattr(self.api, hook, self._hearing(getattr(self.api, hook), hook))
+            setattr(self.api, hook, self._hooked(getattr(self.api, hook), hook))
         spawn = self.api.spawn
-        self.api.spawn = lambda method, *arguments: spawn(self._known(method), *arguments)
+        self.api.spawn = lambda method, *arguments: spawn(self._tracked(method), *arguments)
 
-    def _hearing(self, theirs: Any, hook: str) -> Any:
-        def heard(socket: Any, detail: Any = None) -> None:
+    def _hooked(self, theirs: Any, hook: str) -> Any:
+        def on_event(socket: Any, detail: Any = None) -> None:
             theirs(socket, detail)
             if hook == "on_connected":
                 self._ours.add(socket)
@@ -35,10 +36,10 @@ class CcxtSockets:
             elif socket in self._ours:
                 self.break_off(f"ccxt's socket ended: {detail}")
 
-        return heard
+        return on_event
 
-    def _known(self, method: Any) -> Any:
-        """What ccxt does in the background, a snapshot to fetch: it must not outlive the connection it is for."""
+    def _tracked(self, method: Any) -> Any:
+        """Track a background task of ccxt: it must not outlive the connection it belongs to."""
 
         async def run(*arguments: Any) -> Any:
             task = asyncio.current_task()
@@ -58,7 +59,7 @@ class CcxtSockets:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[asyncio.TaskGroup]:
-        """A group for the tasks that watch. Raises Disconnected when a socket ended or a task raised so."""
+        """A group for the watching tasks. Raises Disconnected when a socket ended or a task did."""
         self._broken = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,13 +80,13 @@ class CcxtSockets:
         for task in list(self._spawned):
             task.cancel()
         await self.api.close_ws_clients()
-        # What ccxt keeps of books would else be joined to what the next connection says.
+        # Otherwise ccxt would apply the next connection's diffs to its cached books.
         self.api.clean_ws_data()
 
     async def watch(self, method: str, *arguments: Any) -> Any:
-        """The next that a watch method of ccxt says.
+        """The next result of a watch method of ccxt.
 
-        Raises Disconnected when the network failed, and VenueError when this subscription alone did.
+        Raises Disconnected when the network failed, VenueError when only this subscription did.
         """
         try:
             return await getattr(self.api, method)(*arguments)
@@ -94,10 +95,10 @@ class CcxtSockets:
             if task is not None and task.cancelling():
                 raise
             raise Disconnected("ccxt closed its socket") from None
-        except Exception as error:  # ccxt raises what its readers raise, too
-            raise self._ours_for(error) from None
+        except Exception as error:  # ccxt lets the exceptions of its parsers through, too
+            raise self._translated(error) from None
 
-    def _ours_for(self, error: Exception) -> TrochilError:
+    def _translated(self, error: Exception) -> TrochilError:
         what = f"{type(error).__name__} {str(error)[:300]}"
         if isinstance(error, MALFORMED):
             return UnknownOutcome(what)

@@ -11,9 +11,10 @@ FIELDS = ("API_KEY", "API_SECRET", "PASSPHRASE")
 
 
 def load_keys(reference: str) -> dict[str, str]:
-    """The fields of the key that "env:NAME" or "file:PATH#section" names.
+    """The fields of the key that "env:NAME" or "file:PATH#section" refers to.
 
-    Raises AuthenticationError when a key is missing, ConfigError for a file that others can read or that is no TOML.
+    Raises AuthenticationError when a key is missing, ConfigError for a file that others can read
+    or that is not valid TOML.
     """
     kind, _, rest = reference.partition(":")
     if kind == "env" and rest:
@@ -51,7 +52,7 @@ def _from_file(path: Path, section: str) -> dict[str, str]:
     except OSError as error:
         raise AuthenticationError(f"key file {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise ConfigError(f"key file {path} is no valid TOML") from None
+        raise ConfigError(f"key file {path} is not valid TOML") from None
     table = tables.get(section) if section else tables
     if not isinstance(table, dict):
         names = (

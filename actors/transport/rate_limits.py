@@ -1,4 +1,4 @@
-"""A venue's budget of requests: windows, what the venue says is used, a reserve for what can't wait, and bans. Pure."""
+"""Rate limits of a venue: windows, the venue's own usage headers, an urgent reserve, bans. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from exchanges.contract import RateLimit
 
 RESERVE = 0.2
-"""The part of every limit that only urgent requests may use."""
+"""The share of every limit that only urgent requests may use."""
 
 
 @dataclass(slots=True)
 class Window:
-    """One limit's use. Aligned windows start on the wall clock's multiples, others with their first request."""
+    """The usage of one limit.
+
+    Aligned windows start at multiples of their length, others with their first request.
+    """
 
     limit: RateLimit
     started: float = 0.0
@@ -23,7 +26,7 @@ class Window:
             self.used = 0
 
     def wait(self, cost: int, now: float, urgent: bool) -> float:
-        """Seconds until ``cost`` more may be used."""
+        """Seconds until ``cost`` more units may be used."""
         self.roll(now)
         allowed = self.limit.amount if urgent else int(self.limit.amount * (1 - RESERVE))
         if self.used + cost <= allowed or (self.used == 0 and cost <= self.limit.amount):
@@ -33,7 +36,7 @@ class Window:
 
 @dataclass(slots=True)
 class Budget:
-    """All limits of one venue as one address and account see them. Times are unix seconds on the venue's clock."""
+    """All limits of one venue for one address and account; times are the venue's unix seconds."""
 
     limits: tuple[RateLimit, ...]
     banned_until: float = 0.0
@@ -43,7 +46,7 @@ class Budget:
         self._windows = {limit.name: Window(limit) for limit in self.limits}
 
     def wait(self, cost: Mapping[str, int], now: float, urgent: bool = False) -> float:
-        """Seconds to wait before a request of this cost may leave; 0: take it now."""
+        """Seconds to wait before a request of this cost may be sent; 0: send it now."""
         if now < self.banned_until:
             return self.banned_until - now
         waits = [
@@ -60,12 +63,12 @@ class Budget:
                 self._windows[name].used += n
 
     def note_headers(self, headers: Mapping[str, str], now: float) -> None:
-        """What the venue counts is true: it sees the requests of all our processes."""
+        """Take over the venue's usage counters: it sees the requests of all our processes."""
         for window in self._windows.values():
-            said = headers.get(window.limit.used_header, "") if window.limit.used_header else ""
-            if said.isdigit():
+            used = headers.get(window.limit.used_header, "") if window.limit.used_header else ""
+            if used.isdigit():
                 window.roll(now)
-                window.used = max(window.used, int(said))
+                window.used = max(window.used, int(used))
 
     def ban(self, until: float) -> None:
         self.banned_until = max(self.banned_until, until)

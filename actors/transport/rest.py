@@ -1,7 +1,8 @@
-"""Runs Calls over aiohttp: budget, signing, the venue's clock, and one border where foreign errors become ours."""
+"""Runs Calls over aiohttp: rate limits, signing, clock sync, and translation of foreign errors."""
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from exchanges.contract import (
     Fault,
     Request,
 )
+from exchanges.rows import bad_rows, unreadable
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -35,6 +37,7 @@ from orderbook.errors import (
     NotFound,
     RateLimited,
     UnknownOutcome,
+    UnreadableAnswer,
     VenueError,
 )
 
@@ -44,11 +47,11 @@ REQUEST_TIMEOUT = 10.0
 CLOCK_REFRESH = 300.0
 """Seconds after which the venue's clock is read again."""
 DEFAULT_BAN = 10.0
-"""Seconds without requests after a 429 that names no deadline."""
-LEAST_BAN = 1.0
-"""Seconds without requests where the deadline that an answer names is over already."""
-LONGEST_WAIT = 30.0
-"""Seconds that a request waits for its budget before it is refused here."""
+"""Seconds without requests after a 429 that gives no deadline."""
+MIN_BAN = 1.0
+"""Seconds without requests when the deadline of an answer has passed already."""
+MAX_WAIT = 30.0
+"""Seconds that a request waits for its rate limit before it is refused here."""
 ERRORS: dict[ErrorKind, type[VenueError]] = {
     ErrorKind.REFUSED: InvalidOrder,
     ErrorKind.FUNDS: InsufficientFunds,
@@ -58,11 +61,17 @@ ERRORS: dict[ErrorKind, type[VenueError]] = {
     ErrorKind.RATE: RateLimited,
     ErrorKind.CLOCK: ClockSkew,
     ErrorKind.AUTH: AuthenticationError,
+    ErrorKind.UNREADABLE: UnknownOutcome,
 }
+BAD_FRAMES_KEPT = 16
+BAD_FRAME_BYTES = 4096
+"""Of each that is kept."""
+REASONS_LOGGED = 256
+"""Reasons why something could not be read that are logged once each."""
 
 
 class Rest:
-    """One venue's REST side. ``run`` raises the errors of orderbook.errors and no other."""
+    """The REST client of one venue. ``run`` raises the errors of orderbook.errors and no others."""
 
     def __init__(
         self,
@@ -72,44 +81,62 @@ class Rest:
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
+        on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
-        """``on_sent`` is called once the bytes of a changing request are on their way.
+        """``on_sent`` is called once the bytes of a mutating request have been sent.
 
-        ``session`` None: a subclass sends by means of its own.
+        ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
+        ``session`` None: a subclass has its own transport.
         """
-        self._exchange, self._session, self._auth, self._clock = exchange, session, auth, clock
+        self._exchange = exchange
+        self._session = session
+        self._auth = auth
+        self._clock = clock
         self._hosts = hosts
         self._budget = Budget(exchange.limits)
         self._offset = 0.0
         self._clock_read: float | None = None
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
         self.on_sent = on_sent
+        self.on_fault = on_fault
         self.requests = 0
+        self.faults = 0
+        """Rows and whole answers that could not be read."""
+        self._bad_frames: deque[bytes] = deque(maxlen=BAD_FRAMES_KEPT)
+        self._logged: set[str] = set()
 
     def now(self) -> float:
-        """Unix seconds on the venue's clock, as far as it is known."""
+        """Unix seconds on the venue's clock; on ours until the venue's has been read."""
         return self._clock.time() + self._offset
 
     def status(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
+            "faults": self.faults,
             "clock_offset": round(self._offset, 4),
         } | self._budget.status(self.now())
 
+    def bad_frames(self) -> list[bytes]:
+        """The last rows and answers that could not be read, each cut after 4096 bytes."""
+        return list(self._bad_frames)
+
     async def close(self) -> None:
-        """End what requests are sent over."""
+        """Close the session."""
         if self._session is not None:
             await self._session.close()
 
     async def run(self, call: Call[T], timeout: float = REQUEST_TIMEOUT) -> T:
-        """The call's answer, read. A changing request whose fate isn't known raises UnknownOutcome."""
+        """The parsed answer of a call.
+
+        A mutating request whose outcome isn't known raises UnknownOutcome.
+        """
         request = call.request
         if request.signed:
             await self._keep_clock()
         try:
             return await self._once(call, timeout)
         except ClockSkew:
-            # Proof that nothing was done: the same request may be sent once more with the right time.
+            # The venue did nothing: the same request may be sent once more with the right time.
             await self._read_clock()
             return await self._once(call, timeout)
         except NotFound:
@@ -127,15 +154,31 @@ class Rest:
         if fault is not None:
             raise self._error_of(fault, answer)
         try:
-            return call.read(answer)
+            found = call.read(answer)
         except MALFORMED as error:
-            what = f"{request.method} {request.path}: the answer can't be read ({type(error).__name__}: {error})"
-            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
+            what = f"the answer can't be read ({type(error).__name__}: {error})"
+            self._note(request, Fault(ErrorKind.UNREADABLE, "", what, frame=answer.body))
+            kind = UnknownOutcome if request.is_mutating else UnreadableAnswer
+            raise kind(f"{request.method} {request.path}: {what}") from None
+        for bad in bad_rows(found):
+            self._note(request, unreadable(bad))
+        return found
+
+    def _note(self, request: Request, fault: Fault) -> None:
+        """Count, keep and report what could not be read. Each reason is logged once: rows come
+        again with each poll."""
+        self.faults += 1
+        self._bad_frames.append(fault.frame[:BAD_FRAME_BYTES])
+        where = f"{self._exchange.name}: {request.method} {request.path}: {fault.message[:500]}"
+        if where not in self._logged and len(self._logged) < REASONS_LOGGED:
+            self._logged.add(where)
+            log.warning("%s", where)
+        self.on_fault(fault)
 
     async def _wait_for_budget(self, request: Request) -> None:
         while wait := self._budget.wait(request.cost, self.now(), request.urgent):
             banned = self._budget.banned_until > self.now()
-            if banned or wait > LONGEST_WAIT:
+            if banned or wait > MAX_WAIT:
                 why = "the venue's ban" if banned else "our budget"
                 raise RateLimited(
                     f"{request.path}: {why} ends in {wait:.1f} s", retry_at=self.now() + wait
@@ -147,8 +190,7 @@ class Rest:
         assert self._session is not None
         ready = self._prepare(request)
         self.requests += 1
-        changing = request.is_mutating
-        if changing:
+        if request.is_mutating:
             self._on_sent_soon()
         try:
             async with self._session.request(
@@ -168,7 +210,7 @@ class Rest:
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()
-            raise (UnknownOutcome if changing else Disconnected)(what) from None
+            raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     def _on_sent_soon(self) -> None:
         asyncio.get_running_loop().call_later(0.001, self.on_sent)
@@ -198,13 +240,13 @@ class Rest:
         return RateLimited(message, fault.code, until)
 
     def _ban_of(self, answer: Answer) -> float:
-        """Seconds, where the headers say so."""
+        """Seconds without requests by the answer's headers, or a default."""
         after, until = (
             answer.headers.get(name, "") for name in ("retry-after", self._exchange.reset_header)
         )
         if after.isdigit():
             return float(after)
-        return max(int(until) / 1000 - self.now(), LEAST_BAN) if until.isdigit() else DEFAULT_BAN
+        return max(int(until) / 1000 - self.now(), MIN_BAN) if until.isdigit() else DEFAULT_BAN
 
     async def _keep_clock(self) -> None:
         read = self._clock_read
@@ -227,7 +269,7 @@ class Rest:
 
 
 async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:
-    """Run a sequence of Calls, each answer sent back in; returns what the sequence returns."""
+    """Run a generator of Calls, sending each answer back in; returns the generator's result."""
     try:
         call = next(steps)
         while True:
@@ -237,5 +279,5 @@ async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> An
 
 
 def http(host: str) -> str:
-    """The address at which a host answers requests; that of a socket too."""
+    """The HTTP address of a host, also of one that is given as a websocket address."""
     return host.rstrip("/").replace("wss://", "https://").replace("ws://", "http://")

@@ -1,4 +1,4 @@
-"""One websocket to an exchange: frames in, frames out, staleness seen, foreign errors translated."""
+"""One websocket to an exchange: frames in, frames out, stale detection, errors translated."""
 
 import asyncio
 import random
@@ -16,15 +16,16 @@ from orderbook.errors import Disconnected, VenueError
 
 CONNECT_TIMEOUT = 10.0
 SEND_TIMEOUT = 10.0
-LARGEST_FRAME = 64 * 1024 * 1024
-QUEUED_FRAMES = 256
-"""Frames waiting to be read before the socket itself is not read any more: back-pressure reaches the venue."""
+MAX_FRAME_SIZE = 64 * 1024 * 1024
+MAX_QUEUED_FRAMES = 256
+"""Frames queued before the socket is no longer read: back-pressure reaches the venue."""
 
 
 class ExchangeSocket:
-    """``async with ExchangeSocket(url) as socket: async for frame in socket`` gives bytes.
+    """``async with ExchangeSocket(url) as socket: async for frame in socket`` yields bytes.
 
-    Ends in Disconnected: closed, broken, or no frame for ``stale_after`` seconds (pings of the protocol don't count).
+    Iteration ends with Disconnected: the connection closed or failed, or no frame arrived for
+    ``stale_after`` seconds (protocol pings don't count).
     """
 
     def __init__(
@@ -36,7 +37,10 @@ class ExchangeSocket:
         ping_every: float = 20.0,
         stale_after: float = 30.0,
     ) -> None:
-        self.url, self._decode, self._ping, self._ping_every = url, decode, ping, ping_every
+        self.url = url
+        self._decode = decode
+        self._ping = ping
+        self._ping_every = ping_every
         self._stale_after = stale_after
         self._connection: ClientConnection | None = None
         self._pinger: asyncio.Task[None] | None = None
@@ -47,8 +51,8 @@ class ExchangeSocket:
                 self.url,
                 compression=None,
                 proxy=None,
-                max_size=LARGEST_FRAME,
-                max_queue=QUEUED_FRAMES,
+                max_size=MAX_FRAME_SIZE,
+                max_queue=MAX_QUEUED_FRAMES,
                 open_timeout=CONNECT_TIMEOUT,
                 ping_interval=20,
                 ping_timeout=20,
@@ -79,29 +83,34 @@ class ExchangeSocket:
             await self._connection.close()
 
     async def send(self, frame: Frame) -> None:
-        """What is not text or bytes goes as JSON. Raises Disconnected."""
-        words = frame if isinstance(frame, str | bytes) else msgspec.json.encode(frame).decode()
+        """Send text or bytes as they are, anything else as JSON. Raises Disconnected."""
+        message = frame if isinstance(frame, str | bytes) else msgspec.json.encode(frame).decode()
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self._open().send(words)
+                await self._open().send(message)
         except (websockets.ConnectionClosed, TimeoutError) as error:
             raise Disconnected(f"{self.host}: can't send: {type(error).__name__}") from None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        connection, decode, loop = self._open(), self._decode, asyncio.get_running_loop()
-        receive, watch = connection.recv, StaleWatch(connection, loop, self._stale_after)
+        connection = self._open()
+        decode = self._decode
+        loop = asyncio.get_running_loop()
+        receive = connection.recv
+        watch = StaleWatch(connection, loop, self._stale_after)
         try:
             while True:
                 watch.waiting = True
                 frame = await receive(decode=False)
-                watch.waiting, watch.seen = False, loop.time()
+                watch.waiting = False
+                watch.last_seen = loop.time()
                 yield frame if decode is None else decode(frame)
         except websockets.ConnectionClosed as error:
-            why = (
-                f"no frame for {self._stale_after:g} s"
-                if watch.fired
-                else f"closed: {error.rcvd or 'without a word'}"
-            )
+            if watch.fired:
+                why = f"no frame for {self._stale_after:g} s"
+            elif error.rcvd is None:
+                why = "closed without a close frame"
+            else:
+                why = f"closed: {error.rcvd}"
             raise Disconnected(f"{self.host}: {why}") from None
         finally:
             watch.stop()
@@ -112,7 +121,7 @@ class ExchangeSocket:
             try:
                 await self.send(frame)
             except Disconnected:
-                return  # the reader of this socket sees it too, and says so
+                return  # the reader of this socket reports it
 
     def _open(self) -> ClientConnection:
         if self._connection is None:
@@ -121,19 +130,26 @@ class ExchangeSocket:
 
 
 class StaleWatch:
-    """Cuts a connection on which nothing came for a while, though we read; costs the reader two assignments a frame."""
+    """Aborts a connection that delivers nothing while we wait for a frame.
+
+    Costs the reader three assignments per frame.
+    """
 
     def __init__(
         self, connection: ClientConnection, loop: asyncio.AbstractEventLoop, after: float
     ) -> None:
-        self._connection, self._loop, self._after = connection, loop, after
-        self.seen, self.waiting, self.fired = loop.time(), False, False
-        self._timer = loop.call_later(after, self._look)
+        self._connection = connection
+        self._loop = loop
+        self._after = after
+        self.last_seen = loop.time()
+        self.waiting = False
+        self.fired = False
+        self._timer = loop.call_later(after, self._check)
 
-    def _look(self) -> None:
-        due = self.seen + self._after
+    def _check(self) -> None:
+        due = self.last_seen + self._after
         if self._loop.time() < due or not self.waiting:
-            self._timer = self._loop.call_at(max(due, self._loop.time() + 0.1), self._look)
+            self._timer = self._loop.call_at(max(due, self._loop.time() + 0.1), self._check)
             return
         self.fired = True
         self._connection.transport.abort()
@@ -143,36 +159,38 @@ class StaleWatch:
 
 
 async def keep_connected(
-    once: Callable[[], Awaitable[None]], ended: Callable[[Exception], None], clock: Clock
+    run_once: Callable[[], Awaitable[None]], on_ended: Callable[[Exception], None], clock: Clock
 ) -> None:
-    """Run ``once`` again whenever it ends in what the network or the venue did, told to ``ended``, after a while.
+    """Run ``run_once`` again, with backoff, whenever it raises Disconnected or VenueError.
 
-    Never returns; raises what is our own fault.
+    Each of these errors is passed to ``on_ended``. Runs until cancelled; other errors are raised.
     """
     backoff = Backoff()
     while True:
         began = clock.monotonic()
         try:
-            await once()
+            await run_once()
         except (Disconnected, VenueError) as error:
-            ended(error)
+            on_ended(error)
         backoff.lasted(clock.monotonic() - began)
         await backoff.wait()
 
 
 class Backoff:
-    """Waits between tries: doubling with jitter, small again after a connection that lasted."""
+    """Exponential backoff with jitter; starts over after a connection that was stable."""
 
-    def __init__(self, first: float = 0.1, most: float = 30.0, stable: float = 30.0) -> None:
-        self._first, self._most, self._stable = first, most, stable
-        self._next = first
+    def __init__(self, initial: float = 0.1, maximum: float = 30.0, stable: float = 30.0) -> None:
+        self._initial = initial
+        self._maximum = maximum
+        self._stable = stable
+        self._next = initial
 
     def lasted(self, seconds: float) -> None:
-        """Say how long the last connection stood."""
+        """Report how long the last connection stood."""
         if seconds >= self._stable:
-            self._next = self._first
+            self._next = self._initial
 
     async def wait(self) -> None:
         delay = self._next * random.uniform(0.5, 1.0)
-        self._next = min(self._next * 2, self._most)
+        self._next = min(self._next * 2, self._maximum)
         await asyncio.sleep(delay)

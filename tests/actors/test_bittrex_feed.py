@@ -1,4 +1,4 @@
-"""Bittrex's book through the venue's faults: a sequence that begins again, a snapshot older than the stream."""
+"""Bittrex's book through faults: a sequence that restarts, a snapshot older than the stream."""
 
 import tempfile
 import time
@@ -11,6 +11,8 @@ import trochil
 from orderbook.errors import ConfigError
 from orderbook.messages import BookState
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 PAIR = "BTC-USDT"
 
@@ -46,7 +48,7 @@ def test_a_sequence_that_begins_again_is_a_resync(sandbox: SandboxProcess, clien
     assert 0 < top.bid < top.ask
 
 
-def test_a_snapshot_older_than_the_stream_is_asked_for_again(sandbox: SandboxProcess) -> None:
+def test_a_snapshot_older_than_the_stream_is_requested_again(sandbox: SandboxProcess) -> None:
     sandbox.admin("POST", "faults", {"stale_snapshot": 2})
     with trochil.connect(
         "bittrex", pairs=[PAIR], config=sandbox.config, address="inline"

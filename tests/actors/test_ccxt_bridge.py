@@ -1,4 +1,4 @@
-"""ccxt:binance against the sandbox: books, trades, orders, faults; in one process, and once on Ray."""
+"""ccxt:binance against the sandbox: books, trades, orders, faults; in one process and on Ray."""
 
 import asyncio
 import time
@@ -18,15 +18,18 @@ from orderbook.messages import BookState, Side
 from tests.support.ccxt_bridge_world import (
     EXCHANGE,
     VENUE,
-    at_bridge,
     bridge_config,
-    bridge_desk,
+    bridge_harness,
     ccxt_setting,
+    run_with_bridge,
 )
-from tests.support.desk import REST_BELOW, Desk
+from tests.support.market_harness import REST_BELOW, MarketHarness
 from trochil.sandbox.process import SandboxProcess
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 PAIR = "BTC-USDT"
 UNCHECKED = "bridge: gaps and checksums unchecked"
 
@@ -183,7 +186,7 @@ def test_keys_and_hosts_don_t_belong_into_the_setting(
         "state_dir": str(tmp_path),
         "venues": {VENUE: {"ccxt": setting, "hosts": {"rest": "http://x"}}},
     }
-    with pytest.raises(ConfigError, match="replace them by ccxt"):
+    with pytest.raises(ConfigError, match="replace them with ccxt"):
         connect(market_sandbox, tmp_path, config=hosts, accounts=None)
     ours = {"state_dir": str(tmp_path), "venues": {"binance": {"ccxt": setting}}}
     with pytest.raises(ConfigError, match="goes with venues named ccxt"):
@@ -202,98 +205,98 @@ def sandbox() -> Iterator[SandboxProcess]:
 def test_an_order_rests_fills_in_part_and_whole_and_another_is_cancelled(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.admin("POST", "flow", {"paused": True})
         best = (await at.admin("GET", f"book?pair={PAIR}"))["bids"][0][0]
         price = str(D(best) + D("0.01"))
         order = await at.state(await at.place("a", price=price, amount="2"), "open")
-        assert order["client_order_id"].isalnum()
-        assert len(order["client_order_id"]) == 18
+        assert order.client_order_id.isalnum()
+        assert len(order.client_order_id) == 18
         await at.hit("0.5", price)
         part = await at.state(order, "partially_filled")
-        assert D(part["filled"]) == D("0.5")
+        assert part.filled == D("0.5")
         await at.hit("1.5", price)
         whole = await at.state(order, "filled")
-        assert (D(whole["filled"]), len(whole["fills"]), set(whole["fees"])) == (2, 2, {"BTC"})
+        assert (whole.filled, len(whole.fills), set(whole.fees)) == (2, 2, {"BTC"})
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
         fok = await at.state(await at.place("c", tif="FOK"), "expired", "cancelled")
-        assert D(fok["filled"]) == 0
+        assert fok.filled == 0
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_what_the_venue_refuses_is_rejected_with_its_word(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         poor = await at.state(await at.place("poor", amount="900", price="59000.00"), "rejected")
-        assert "insufficient balance" in poor["evidence"]
+        assert "insufficient balance" in poor.evidence
         maker = await at.state(
             await at.place("maker", price="70000.00", post_only=True), "rejected"
         )
-        assert "immediately" in maker["evidence"]
+        assert "immediately" in maker.evidence
         with pytest.raises(InvalidOrder, match="no multiple"):
             await at.place("odd", price="30000.001")
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_a_market_order_fills(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         filled = await at.state(await at.place("a", type="market", price=None), "filled")
-        assert filled["average_price"] is not None
+        assert filled.average_price is not None
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_a_lost_answer_leaves_one_order_that_is_found_by_its_client_id(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(lose_response_after_commit=1, user_stream_drop=1)
         order = await at.state(await at.place("a"), "open")
-        assert list(await at.venue_orders()) == [order["client_order_id"]]
-        await at.market.cancel_order(order["client_order_id"])
+        assert list(await at.venue_orders()) == [order.client_order_id]
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_a_lost_request_is_not_placed_once_denials_are_proof(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(lose_request_before_commit=1)
         lost = await at.place("a")
         async with asyncio.timeout(10):
-            while not (await at.market.order(lost["client_order_id"]))["unknown"]:
+            while not (await at.market.order(lost.client_order_id)).status_unknown:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(4)
-        still = await at.market.order(lost["client_order_id"])
-        assert (still["state"], still["unknown"]) == ("pending", True)
+        still = await at.market.order(lost.client_order_id)
+        assert (still.state, still.status_unknown) == ("pending", True)
         # An order that is there and is found by its client id: from now on a denial counts.
         await at.state(await at.place("b"), "open")
-        assert "denied" in (await at.state(lost, "not_placed"))["evidence"]
+        assert "not found" in (await at.state(lost, "not_placed")).evidence
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_a_lost_cancel_answer_ends_cancelled(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a"), "open")
         await at.faults(lose_response_after_commit=1, user_stream_drop=2)
-        await at.market.cancel_order(order["client_order_id"])
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_fills_while_the_user_stream_is_cut_are_found(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.admin("POST", "flow", {"paused": True})
         order = await at.state(
             await at.place("a", price="60000.00", amount="3"), "open", "partially_filled"
@@ -304,30 +307,30 @@ def test_fills_while_the_user_stream_is_cut_are_found(
         await at.market.wait_ready(20)
         assert at.market.reconciler.cycles >= 2
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_an_account_is_followed_by_polling_too(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled", within=20)
-        assert order["fills"]
+        assert order.fills
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
 
-    at_bridge(sandbox, tmp_path, work, user_stream="polling")
+    run_with_bridge(sandbox, tmp_path, work, user_stream="polling")
 
 
 def test_a_skewed_clock_is_read_and_the_order_placed_once(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(clock_skew=-20)
         await at.state(await at.place("a"), "open")
         assert len(await at.venue_orders()) == 1
         await at.faults(clock_skew=0)
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
@@ -336,34 +339,34 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
     ids: dict[str, str] = {}
 
     async def before() -> None:
-        async with bridge_desk(sandbox, tmp_path) as at:
+        async with bridge_harness(sandbox, tmp_path) as at:
             await at.admin("POST", "flow", {"paused": True})
             for name, price in (("rests", REST_BELOW), ("fills", "60000.00")):
                 order = await at.state(
                     await at.place(name, price=price, amount="2"), "open", "partially_filled"
                 )
-                ids[name] = order["client_order_id"]
+                ids[name] = order.client_order_id
 
     asyncio.run(before())
     sandbox.admin(
         "POST", "trade", {"pair": PAIR, "side": "sell", "amount": "100", "price": "60000.00"}
     )
 
-    async def after(at: Desk) -> None:
+    async def after(at: MarketHarness) -> None:
         for name, state in (("rests", "open"), ("fills", "filled")):
-            await at.state({"client_order_id": ids[name]}, state)
+            await at.state(ids[name], state)
 
-    at_bridge(sandbox, tmp_path, after)
+    run_with_bridge(sandbox, tmp_path, after)
 
 
 def test_a_ban_stops_requests(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(http_429=1)
         order = await at.state(await at.place("a"), "rejected")
-        assert "RateLimitExceeded" in order["evidence"] or "429" in order["evidence"]
-        assert at.market._rest.status()["banned_for"] > 0
+        assert "RateLimitExceeded" in order.evidence or "429" in order.evidence
+        assert at.market.rest.status()["banned_for"] > 0
 
-    at_bridge(sandbox, tmp_path, work)
+    run_with_bridge(sandbox, tmp_path, work)
 
 
 def test_another_venue_too(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
-from actors.channel.wire import LARGEST_REQUEST
+from actors.channel.wire import MAX_REQUEST_SIZE
 from orderbook.errors import ConfigError, NotReady
 from orderbook.messages import DataMessage, FeedInterrupted, Side, Trade
 from tests.support.channels import WITHIN, collect, diff, publisher, run, subscriber, until
@@ -119,7 +119,7 @@ def test_a_frame_too_long_for_a_request_is_not_read(tmp_path: Path) -> None:
     async def main() -> None:
         async with publisher(tmp_path) as serving:
             reader, writer = await asyncio.open_unix_connection(serving.endpoint().path)
-            writer.write(struct.pack("<I", LARGEST_REQUEST + 1) + b"x")
+            writer.write(struct.pack("<I", MAX_REQUEST_SIZE + 1) + b"x")
             assert await rest_of(reader) == b""
             writer.close()
 
@@ -147,15 +147,15 @@ def test_a_path_that_can_not_be_used_is_a_setting_to_mend(tmp_path: Path) -> Non
 
 def test_requests_travel_back(tmp_path: Path) -> None:
     async def main() -> None:
-        asked: list[str] = []
-        async with publisher(tmp_path, on_request=asked.append) as serving:
+        requested: list[str] = []
+        async with publisher(tmp_path, on_request=requested.append) as serving:
             reading = subscriber(serving)
             reading.request("TOO-EARLY")
             async with aclosing(reading.batches()) as batches:
                 await anext(batches)
                 for topic in ("A-B", "C-D"):
                     reading.request(topic)
-                await until(lambda: asked == ["A-B", "C-D"])
+                await until(lambda: requested == ["A-B", "C-D"])
 
     run(main)
 

@@ -1,4 +1,4 @@
-"""Who is slow on the channel: back-pressure, cuts that are told, conflation, bounded memory."""
+"""Slow subscribers: back-pressure, reported disconnects, conflation, bounded memory."""
 
 import asyncio
 import struct
@@ -67,7 +67,7 @@ def test_a_reliable_subscriber_that_nobody_waits_for_is_cut_at_the_limit(tmp_pat
                 serving.publish("A-B", diff(number, 5000))
                 await asyncio.sleep(0)
             await until(lambda: serving.subscribers == 0)
-            assert serving.cut == 1
+            assert serving.disconnected_slow == 1
             writer.close()
 
     run(main)
@@ -91,14 +91,14 @@ def test_a_slow_stream_is_cut_and_told_exactly_how_many_it_missed(tmp_path: Path
                     await asyncio.sleep(0)
             gate.set()
 
-            def told() -> list[Any]:
+            def resets() -> list[Any]:
                 return [item for item in seen if is_told(item)]
 
-            # It is told as soon as it caught up, also when nothing more is published.
-            await until(told)
+            # The Reset arrives as soon as it has caught up, also when nothing more is published.
+            await until(resets)
             got = [e.sequence for e in seen[1:] if not is_told(e)]
             assert got == list(range(len(got)))
-            assert told()[0].message.missed == 20_000 - len(got) > 0
+            assert resets()[0].message.missed == 20_000 - len(got) > 0
             serving.publish("A-B", diff(1), sequence=77)
             await until(lambda: seen[-1].sequence == 77)
             reading.cancel()
@@ -114,11 +114,11 @@ def is_told(item: Any) -> bool:
 def test_memory_for_readers_that_stopped_reading_is_bounded(tmp_path: Path) -> None:
     async def main() -> None:
         async with publisher(tmp_path, limit=1 << 18) as serving:
-            writers = [await frozen(serving, mode) for mode in ("stream", "changes")]
+            writers = [await frozen(serving, mode) for mode in ("stream", "notifications")]
             await until(lambda: serving.subscribers == 2)
             for number in range(5_000):
                 serving.publish("A-B", diff(number, 2000))
-                serving.mark(f"topic{number % 1000}")
+                serving.notify_changed(f"topic{number % 1000}")
                 if number % 20 == 0:
                     await asyncio.sleep(0)
             waiting = [
@@ -133,7 +133,7 @@ def test_memory_for_readers_that_stopped_reading_is_bounded(tmp_path: Path) -> N
 
 
 async def frozen(serving: Publisher, mode: str) -> asyncio.StreamWriter:
-    """A subscriber that says hello and never reads."""
+    """A subscriber that sends its first frame and never reads."""
     _, writer = await asyncio.open_unix_connection(serving.endpoint().path, limit=1 << 10)
     hello = msgpack.packb([serving.endpoint().token, mode, ["*"]])
     writer.write(struct.pack("<I", len(hello)) + hello)
@@ -155,7 +155,7 @@ def test_changes_of_a_thousand_topics_come_as_sets_of_names(tmp_path: Path) -> N
 
             async def follow() -> None:
                 nonlocal names
-                async for batch in subscriber(serving, mode="changes").batches():
+                async for batch in subscriber(serving, mode="notifications").batches():
                     await gate.wait()
                     if isinstance(batch[0], Reset):
                         continue
@@ -169,7 +169,7 @@ def test_changes_of_a_thousand_topics_come_as_sets_of_names(tmp_path: Path) -> N
             for _ in range(50):
                 for topic in topics:
                     version[topic] += 1
-                    serving.mark(topic)
+                    serving.notify_changed(topic)
                 await asyncio.sleep(0)
             gate.set()
             await until(lambda: known == version)
@@ -184,13 +184,13 @@ def test_changes_wake_at_once_when_quiet(tmp_path: Path) -> None:
     async def main() -> None:
         async with (
             publisher(tmp_path) as serving,
-            aclosing(subscriber(serving, ["A"], "changes").batches()) as batches,
+            aclosing(subscriber(serving, ["A"], "notifications").batches()) as batches,
         ):
             await anext(batches)
             await until(lambda: serving.subscribers == 1)
             for _ in range(3):
-                serving.mark("B")
-                serving.mark("A")
+                serving.notify_changed("B")
+                serving.notify_changed("A")
                 assert await asyncio.wait_for(anext(batches), WITHIN) == [["A"]]
 
     run(main)

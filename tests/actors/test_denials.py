@@ -1,4 +1,4 @@
-"""What the venue's denial of an order is worth: by itself nothing, repeated and late enough a proof."""
+"""When "order not found" is a proof: not by itself, but repeated and late enough."""
 
 import asyncio
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.orders.reconciler import DENIALS, Reconciler
+from actors.orders.reconciler import NOT_FOUND_COUNT, Reconciler
 from exchanges.binance import BINANCE, BinanceOrders
 from exchanges.orders import InFlightOrder, OrderState
 from orderbook.errors import NotFound
@@ -37,7 +37,7 @@ class OrderStore:
         self.unknown = 0
 
     async def close(self, order: InFlightOrder, state: OrderState, evidence: str) -> None:
-        assert "denied" in evidence
+        assert "not found" in evidence
         self.closed.append(state)
 
     async def mark_unknown(self, order: InFlightOrder, why: str) -> None:
@@ -52,7 +52,7 @@ class Denying:
 
 
 def denied(exchange: Any, every: float, times: int, **known: Any) -> OrderStore:
-    """What the order store recorded when an order was asked about ``times`` times, at ``every`` seconds."""
+    """What the order store recorded when an order was queried ``times`` times."""
     terms: dict[str, Any] = {
         "client_order_id": "a",
         "trading_pair": "A-B",
@@ -68,7 +68,7 @@ def denied(exchange: Any, every: float, times: int, **known: Any) -> OrderStore:
     async def main() -> None:
         for _ in range(times):
             clock.now += every
-            await asking.ask(order)
+            await asking.query_order(order)
 
     asyncio.run(main())
     return order_store
@@ -81,7 +81,7 @@ def test_an_order_never_seen_and_denied_after_its_visibility_was_not_placed() ->
     assert denied(BINANCE, 4.0, 3).closed == [OrderState.NOT_PLACED]
 
 
-@pytest.mark.parametrize(("every", "times"), [(1.0, 5), (20.0, DENIALS - 1)])
+@pytest.mark.parametrize(("every", "times"), [(1.0, 5), (20.0, NOT_FOUND_COUNT - 1)])
 def test_a_few_or_early_denials_prove_nothing(every: float, times: int) -> None:
     for known in ({}, SEEN):
         order_store = denied(FORGETFUL, every, times, **known)

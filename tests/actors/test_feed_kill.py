@@ -1,4 +1,4 @@
-"""kill -9 of a tracker's process: its books are STALE at once, and LIVE again under its successor, in a new epoch."""
+"""kill -9 of a tracker's process: its books are STALE at once, then LIVE again in a new epoch."""
 
 import asyncio
 import multiprocessing
@@ -7,11 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.books.order_book_tracker import OrderBookTracker
 from actors.component import ChannelAddress
 from orderbook.messages import BookState
 from tests.support.feed import VENUE, LocalPeers, feed, until
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 
@@ -57,7 +61,7 @@ def test_a_killed_tracker_leaves_stale_books_that_its_successor_makes_live(tmp_p
         with SandboxProcess("binance", pairs=PAIRS, seed=3, rate=200) as sandbox:
             async with feed(tmp_path, sandbox.hosts["binance"], PAIRS) as both:
                 await both.end("tracker")
-                first = await asyncio.to_thread(start, tmp_path, both.source.endpoint())
+                first = await asyncio.to_thread(start, tmp_path, await both.source.endpoint())
                 readers = [await reader_when_live(both, pair) for pair in PAIRS]
                 epochs = [reader.epoch for reader in readers]
                 first.kill()
@@ -65,7 +69,7 @@ def test_a_killed_tracker_leaves_stale_books_that_its_successor_makes_live(tmp_p
                     lambda: all(reader.state is BookState.STALE for reader in readers), within=2.0
                 )
                 dying = await asyncio.to_thread(
-                    start, tmp_path, both.source.endpoint(), "mid_snapshot"
+                    start, tmp_path, await both.source.endpoint(), "mid_snapshot"
                 )
                 await until(
                     lambda: dying.exitcode == -signal.SIGKILL, what="it reached its snapshot"

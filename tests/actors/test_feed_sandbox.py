@@ -1,4 +1,4 @@
-"""Data source and tracker on the sandbox: books are LIVE only while they are the venue's own, whatever goes wrong."""
+"""Data source and tracker on the sandbox: a book is LIVE only while it equals the venue's."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from orderbook.errors import BadPair, NotReady
 from orderbook.messages import BookState
 from tests.support.feed import Feed, feed, until
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 
@@ -28,7 +30,7 @@ async def admin(
 
 
 async def assert_equal_when_paused(both: Feed, sandbox: SandboxProcess, pairs: list[str]) -> None:
-    """Pause the flow, let the last frame arrive, and compare with the venue's own books, level by level."""
+    """Pause the flow, wait for the last frame, and compare with the venue's books by level."""
     await admin(sandbox, "POST", "flow", {"paused": True})
     try:
         for pair in pairs:
@@ -100,7 +102,7 @@ def test_withheld_frames_make_a_gap_and_a_resync_of_that_book_alone(
 
 
 def test_no_reader_sees_a_live_book_across_a_gap(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    """Whatever a reader saw LIVE was the venue's: after a gap it sees INVALID until the new epoch."""
+    """Whatever a reader saw LIVE was the venue's: after a gap, INVALID until the new epoch."""
 
     async def main() -> None:
         async with feed(tmp_path, sandbox.hosts["binance"], PAIRS) as both:

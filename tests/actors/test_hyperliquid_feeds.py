@@ -1,4 +1,4 @@
-"""Hyperliquid's other books over real sockets: perpetuals by images, and order by order as a node tells them."""
+"""Hyperliquid's other books over real sockets: perpetuals by snapshots, and orders from a node."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ import trochil
 from orderbook.messages import BookState
 from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
+
+pytestmark = pytest.mark.sandbox
 
 WITHIN = 15.0
 

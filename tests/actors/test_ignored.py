@@ -1,4 +1,4 @@
-"""A book that goes on ignoring what its stream says: the venue's numbers began again, and nothing else would tell."""
+"""A book that ignores every message of its stream: the venue's numbering restarted."""
 
 import json
 from collections.abc import Iterator
@@ -13,24 +13,28 @@ from orderbook.shared import SharedBook
 
 
 class Tracked:
-    """A LIVE book as of 1000, and how often a snapshot was asked for."""
+    """A LIVE book at update id 1000, and how often a snapshot was requested."""
 
     def __init__(self, folder: Path) -> None:
         self.book = SharedBook.create(
             str(folder / "A-B.arrow"), venue="binance", trading_pair="A-B", capacity=64
         )
-        self.asked = 0
-        self.track = BookPipeline(
-            self.book, BINANCE.book({}, ""), self._ask, lambda *what: None, lambda point: None
+        self.snapshot_requests = 0
+        self.pipeline = BookPipeline(
+            self.book,
+            BINANCE.book({}, ""),
+            self._request_snapshot,
+            lambda *what: None,
+            lambda point: None,
         )
-        self.track.take(BookSnapshot("AB", b'[["10","1"]]', b'[["11","1"]]', 1000), 1)
+        self.pipeline.take(BookSnapshot("AB", b'[["10","1"]]', b'[["11","1"]]', 1000), 1)
 
-    def _ask(self, snapshot_expected: bool) -> None:
-        self.asked += 1
+    def _request_snapshot(self, snapshot_expected: bool) -> None:
+        self.snapshot_requests += 1
 
     def diffs(self, first: int, count: int) -> None:
         for number in range(first, first + count):
-            self.track.take(
+            self.pipeline.take(
                 BookDiff("AB", json.dumps([["9", "1"]]).encode(), b"[]", number, number), 2
             )
 
@@ -43,21 +47,21 @@ def tracked(tmp_path: Path) -> Iterator[Tracked]:
 
 
 def test_a_stream_whose_numbers_began_again_makes_a_resync(tracked: Tracked) -> None:
-    tracked.track.look(0.0)
+    tracked.pipeline.check_health(0.0)
     tracked.diffs(1, IGNORED_IN_A_ROW)
-    tracked.track.look(IGNORED_FOR / 2)
-    assert (tracked.book.state, tracked.asked) == (BookState.LIVE, 0)
-    tracked.track.look(IGNORED_FOR + 0.1)
-    assert (tracked.book.state, tracked.asked) == (BookState.INVALID, 1)
-    assert "older" in tracked.track.why
+    tracked.pipeline.check_health(IGNORED_FOR / 2)
+    assert (tracked.book.state, tracked.snapshot_requests) == (BookState.LIVE, 0)
+    tracked.pipeline.check_health(IGNORED_FOR + 0.1)
+    assert (tracked.book.state, tracked.snapshot_requests) == (BookState.INVALID, 1)
+    assert "older" in tracked.pipeline.why
 
 
 def test_repetitions_among_what_applies_are_none(tracked: Tracked) -> None:
-    tracked.track.look(0.0)
+    tracked.pipeline.check_health(0.0)
     tracked.diffs(990, 11)
     tracked.diffs(1001, 1)
-    tracked.track.look(IGNORED_FOR + 0.1)
+    tracked.pipeline.check_health(IGNORED_FOR + 0.1)
     tracked.diffs(1001, 3)
-    tracked.track.look(2 * IGNORED_FOR + 0.2)
-    tracked.track.look(9 * IGNORED_FOR)
-    assert (tracked.book.state, tracked.asked) == (BookState.LIVE, 0)
+    tracked.pipeline.check_health(2 * IGNORED_FOR + 0.2)
+    tracked.pipeline.check_health(9 * IGNORED_FOR)
+    assert (tracked.book.state, tracked.snapshot_requests) == (BookState.LIVE, 0)

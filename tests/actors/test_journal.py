@@ -1,4 +1,4 @@
-"""The journal on a real SQLite file: intents once, fills once, fencing, what a broken or full disk does."""
+"""The journal on a real SQLite file: intents and fills once, fencing, a broken or full disk."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from decimal import Decimal as D
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from actors.orders.journal import Fenced, Journal, JournalError
+from actors.orders.events import event_of
+from actors.orders.journal import Journal
 from exchanges.orders import Fill, InFlightOrder, OrderState
-from orderbook.errors import ConfigError
+from orderbook.errors import ConfigError, Fenced, JournalError
 from orderbook.messages import Side
 
 
@@ -86,14 +88,15 @@ def test_a_fill_is_booked_once_across_restarts(journal: Journal, address: str) -
     rows = asyncio.run(later.all_fills())
     assert asyncio.run(later.last_fill_time("AB")) == 5
     later.close()
-    assert [row["trade_id"] for row in rows] == ["1", "2"]
+    assert [row.trade_id for row in rows] == ["1", "2"]
 
 
 def test_events_are_numbered_and_replayable(journal: Journal) -> None:
     asyncio.run(journal.intend(order(), "i"))
-    _, numbers = asyncio.run(journal.record(order(), [], [{"kind": "a"}, {"kind": "b"}]))
+    both = [event_of("created", order()), event_of("cancelled", order())]
+    _, numbers = asyncio.run(journal.record(order(), [], both))
     found = asyncio.run(journal.events_after(numbers[0]))
-    assert [(event["number"], event["kind"]) for event in found] == [(numbers[1], "b")]
+    assert found == [msgspec.structs.replace(both[1], number=numbers[1])]
 
 
 def test_closed_orders_are_not_taken_up_again(journal: Journal) -> None:
@@ -143,7 +146,7 @@ def test_another_schema_is_refused(address: str, journal: Journal, tmp_path: Pat
     with sqlite3.connect(tmp_path / "private" / "journal.db") as raw:
         raw.execute("UPDATE about SET value = '99'")
     raw.close()
-    with pytest.raises(ConfigError, match="schema 99, this version writes 1"):
+    with pytest.raises(ConfigError, match="schema 99, this version reads schema 1 and 2"):
         again(address)
 
 

@@ -12,9 +12,9 @@ def test_a_full_queue_of_a_listener_loses_its_oldest() -> None:
         listeners, queue = Listeners(), asyncio.Queue[Any](2)
         with listeners.listening((int,), queue):
             for number in range(5):
-                listeners.tell(number)
-            listeners.tell("another kind")
-        listeners.tell(9)
+                listeners.publish(number)
+            listeners.publish("another kind")
+        listeners.publish(9)
         assert [queue.get_nowait(), queue.get_nowait()] == [3, 4]
         assert (queue.empty(), listeners.lost) == (True, 3)
 

@@ -1,15 +1,16 @@
-"""Malformed frames, ten thousand of them: each is read or refused, a book is INVALID at worst, nothing falls over."""
+"""Ten thousand malformed frames: each is read or rejected, a book becomes INVALID at worst."""
 
 import json
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from actors.books.book_pipeline import BookPipeline
 from exchanges.binance import BINANCE
 from exchanges.contract import MALFORMED
 from orderbook.messages import BookDiff, BookSnapshot, BookState, Trade
 from orderbook.shared import SharedBook
+from tests.support.examples import examples
 
 DIFF = {
     "e": "depthUpdate",
@@ -83,7 +84,7 @@ def broken(draw: st.DrawFn, *shapes: dict[str, Any]) -> bytes:
     return draw(st.binary(max_size=60)) if kind == "noise" else text
 
 
-@settings(max_examples=4000, deadline=None)
+@examples(4000)
 @given(broken(DIFF, TRADE))
 def test_a_broken_market_frame_is_read_or_refused(frame: bytes) -> None:
     try:
@@ -93,7 +94,7 @@ def test_a_broken_market_frame_is_read_or_refused(frame: bytes) -> None:
     assert all(message is not None for message in messages)
 
 
-@settings(max_examples=3000, deadline=None)
+@examples(3000)
 @given(broken(REPORT, POSITION))
 def test_a_broken_user_frame_is_read_or_refused(frame: bytes) -> None:
     user = BINANCE.user(BINANCE.auth({"api_key": "K", "api_secret": "S"}), {})
@@ -107,17 +108,17 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     book = SharedBook.create(
         str(tmp_path / "x" / "a.arrow"), venue="x", trading_pair="A-B", capacity=256
     )
-    asked: list[int] = []
+    requested: list[int] = []
     track = BookPipeline(
         book,
         BINANCE.book({}, ""),
-        lambda snapshot_expected: asked.append(1),
+        lambda snapshot_expected: requested.append(1),
         lambda *what: None,
         lambda point: None,
     )
     feed = BINANCE.book({}, "")
 
-    @settings(max_examples=3000, deadline=None)
+    @examples(3000)
     @given(broken(DIFF))
     def each(frame: bytes) -> None:
         track.lose("a new example")
@@ -141,5 +142,5 @@ def test_a_broken_frame_makes_a_book_invalid_at_worst(tmp_path: Any) -> None:
     track.take(BookSnapshot("BTCUSDT", b'[["1","1"]]', b'[["5","1"]]', 1), 0)
     track.take(BookDiff("BTCUSDT", b'[["1","-1"]]', b"[]", 2, 2), 0)
     assert (book.state, book.meta()["rejected"]) == (BookState.INVALID, rejected + 1)
-    assert asked
+    assert requested
     book.close(unlink=True)

@@ -1,4 +1,4 @@
-"""Orders through faults: lost answers, lost requests, lost events, bans, restarts. Nothing lost, nothing doubled."""
+"""Orders through faults: lost answers, requests and events, bans, restarts; nothing is doubled."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from orderbook.errors import Halted, RateLimited
-from tests.support.desk import REST_BELOW, Desk, at_desk, desk
+from tests.support.market_harness import REST_BELOW, MarketHarness, market_harness, run_with_market
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
@@ -20,101 +22,101 @@ def sandbox() -> Iterator[SandboxProcess]:
 def test_a_lost_answer_leaves_one_order_that_is_found(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(lose_response_after_commit=1)
         order = await at.place("a")
         await at.state(order, "open")
-        assert list(await at.venue_orders()) == [order["client_order_id"]]
+        assert list(await at.venue_orders()) == [order.client_order_id]
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_lost_request_is_not_placed_after_the_venue_denied_it_often_enough(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(lose_request_before_commit=1)
         order = await at.state(await at.place("a"), "not_placed")
-        assert "denied" in order["evidence"]
+        assert "not found" in order.evidence
         assert await at.venue_orders() == {}
         again = await at.place("a")
-        assert again["client_order_id"] == order["client_order_id"]
+        assert again.client_order_id == order.client_order_id
         assert await at.venue_orders() == {}
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 @pytest.mark.parametrize("fault", ["http_503_after_commit", "code_1007_after_commit"])
 def test_an_unknown_outcome_is_asked_about(
     sandbox: SandboxProcess, tmp_path: Path, fault: str
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(**{fault: 1})
         await at.state(await at.place("a"), "open")
         assert len(await at.venue_orders()) == 1
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_an_order_that_appears_late_is_found(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(lose_response_after_commit=1, user_stream_drop=10, delayed_visibility=0.5)
         await at.state(await at.place("a"), "open")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_lost_cancel_answer_ends_cancelled(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a"), "open")
         await at.faults(lose_response_after_commit=1, user_stream_drop=2)
-        await at.market.cancel_order(order["client_order_id"])
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_cancel_of_a_filled_order_ends_filled(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled")
-        assert (await at.market.cancel_order(order["client_order_id"]))["state"] == "filled"
+        assert (await at.market.cancel_order(order.client_order_id)).state == "filled"
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_fill_that_crosses_the_cancel_is_kept(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.admin("POST", "flow", {"paused": True})
         order = await at.state(
             await at.place("a", price="60000.00", amount="5"), "open", "partially_filled"
         )
-        cancelling = asyncio.create_task(at.market.cancel_order(order["client_order_id"]))
+        cancelling = asyncio.create_task(at.market.cancel_order(order.client_order_id))
         await at.hit("0.5", "60000.00")
         await cancelling
         ended = await at.state(order, "cancelled", "filled")
-        assert float(ended["filled"]) == float(
-            (await at.venue_orders())[order["client_order_id"]]["filled"]
+        assert float(ended.filled) == float(
+            (await at.venue_orders())[order.client_order_id]["filled"]
         )
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_lost_and_doubled_events_change_nothing_in_the_end(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(user_stream_drop=0.5, user_stream_duplicate=0.5)
         orders = [await at.place(f"o{n}", price="70000.00") for n in range(6)]
         for order in orders:
             await at.state(order, "filled", within=20)
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_fills_while_the_user_stream_is_cut_are_found(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.admin("POST", "flow", {"paused": True})
         order = await at.state(
             await at.place("a", price="60000.00", amount="3"), "open", "partially_filled"
@@ -123,47 +125,47 @@ def test_fills_while_the_user_stream_is_cut_are_found(
         await at.hit("100", "60000.00")
         await at.state(order, "filled")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_terminated_stream_is_opened_again(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(user_stream_terminated=1)
         first = await at.place("a")
         await at.state(first, "open")
         await at.state(await at.place("b"), "open")
         assert at.market.reconciler.cycles >= 2
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_ban_stops_requests_until_its_end_and_the_order_is_refused_clearly(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(ban_418=1)
         with pytest.raises(RateLimited):
             await at.market.check_keys()
-        sent = at.market._rest.requests
+        sent = at.market.rest.requests
         order = await at.state(await at.place("a"), "rejected")
-        assert "ban" in order["evidence"]
-        assert at.market._rest.requests == sent
+        assert "ban" in order.evidence
+        assert at.market.rest.requests == sent
         await asyncio.sleep(2.5)
         await at.state(await at.place("b"), "open")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_skewed_clock_is_read_again_and_the_order_placed_once(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         await at.faults(clock_skew=-20)
         await at.state(await at.place("a"), "open")
         assert len(await at.venue_orders()) == 1
-        assert at.market._rest.status()["clock_offset"] < -15
+        assert at.market.rest.status()["clock_offset"] < -15
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
@@ -171,7 +173,7 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
 ) -> None:
     ids: dict[str, str] = {}
 
-    async def before(at: Desk) -> None:
+    async def before(at: MarketHarness) -> None:
         await at.admin("POST", "flow", {"paused": True})
         for name, price in (
             ("rests", REST_BELOW),
@@ -181,10 +183,10 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
             order = await at.state(
                 await at.place(name, price=price, amount="2"), "open", "partially_filled"
             )
-            ids[name] = order["client_order_id"]
+            ids[name] = order.client_order_id
 
     async def between() -> None:
-        async with desk(sandbox, tmp_path) as at:
+        async with market_harness(sandbox, tmp_path) as at:
             await before(at)
 
     asyncio.run(between())
@@ -194,62 +196,58 @@ def test_a_restart_takes_up_live_orders_and_what_happened_meanwhile(
         "POST", "trade", {"pair": "BTC-USDT", "side": "sell", "amount": "100", "price": "60000.00"}
     )
 
-    async def after(at: Desk) -> None:
+    async def after(at: MarketHarness) -> None:
         for name, state in (("rests", "open"), ("fills", "filled"), ("cancelled", "cancelled")):
-            await at.state({"client_order_id": ids[name]}, state)
-        assert (await at.place("rests"))["client_order_id"] == ids["rests"]
+            await at.state(ids[name], state)
+        assert (await at.place("rests")).client_order_id == ids["rests"]
         events = await at.market.events_since(0)
-        told = [
-            (event["client_order_id"], event["kind"])
-            for event in events
-            if event["kind"] != "filled"
-        ]
+        told = [(event.client_order_id, event.kind) for event in events if event.kind != "filled"]
         assert len(told) == len(set(told))
 
-    at_desk(sandbox, tmp_path, after)
+    run_with_market(sandbox, tmp_path, after)
 
 
 def test_orders_of_others_are_adopted_and_marked(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def place_elsewhere() -> None:
         other = tmp_path / "other"
         other.mkdir()
-        async with desk(sandbox, other) as at:
+        async with market_harness(sandbox, other) as at:
             await at.state(await at.place("a"), "open")
 
     asyncio.run(place_elsewhere())
 
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         (order,) = await at.market.orders()
-        assert order["external"]
-        await at.market.cancel_order(order["client_order_id"])
+        assert order.external
+        await at.market.cancel_order(order.client_order_id)
         await at.state(order, "cancelled")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_halting_refuses_and_resuming_takes_orders_again(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a"), "open")
         await at.market.halt()
         await at.state(order, "cancelled")
         with pytest.raises(Halted):
             await at.place("b")
-        at.market.resume()
+        await at.market.resume()
         await at.state(await at.place("b"), "open")
 
-    at_desk(sandbox, tmp_path, work)
+    run_with_market(sandbox, tmp_path, work)
 
 
 def test_an_account_without_a_socket_is_followed_by_polling(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    async def work(at: Desk) -> None:
+    async def work(at: MarketHarness) -> None:
         order = await at.state(await at.place("a", price="70000.00"), "filled", within=20)
-        assert order["fills"]
+        assert order.fills
         resting = await at.state(await at.place("b"), "open")
-        await at.market.cancel_order(resting["client_order_id"])
+        await at.market.cancel_order(resting.client_order_id)
         await at.state(resting, "cancelled")
 
-    at_desk(sandbox, tmp_path, work, polling=True)
+    run_with_market(sandbox, tmp_path, work, polling=True)

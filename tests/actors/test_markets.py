@@ -18,7 +18,7 @@ def test_volumes_in_dollars_go_through_the_venues_own_prices() -> None:
         "FOO-BAR": "2",
     }
     rules = {r.symbol: r for r in map(rule, pairs)}
-    said = [
+    summaries = [
         MarketSummary(
             r.symbol,
             Decimal(pairs[r.trading_pair]),
@@ -27,7 +27,7 @@ def test_volumes_in_dollars_go_through_the_venues_own_prices() -> None:
         )
         for r in rules.values()
     ]
-    table = market_table(rules, said)
+    table = market_table(rules, summaries)
     assert table.index[0] == "BTC-USDT"
     assert table.loc["BTC-USDT", "USDVolume"] == 500_000
     assert table.loc["ETH-BTC", "USDVolume"] == 25_000

@@ -1,4 +1,4 @@
-"""The tracker against a data source that says what a test wants: LIVE means right, INVALID comes first."""
+"""The tracker against a scripted data source: LIVE means right, INVALID comes first."""
 
 import asyncio
 import zlib
@@ -49,23 +49,21 @@ class ChecksumBook(StreamedBook):
 
 
 class Source:
-    """What stands for the data source: says ``Pairs`` on joining, and what a test publishes."""
+    """A scripted data source: sends ``Pairs`` to new subscribers, and what a test publishes."""
 
     def __init__(self, path: str) -> None:
         self.pairs = [PAIR, OTHER]
-        self.asked: list[str] = []
-        self._publisher = Publisher(path, self.asked.append)
+        self.snapshot_requests: list[str] = []
+        self._publisher = Publisher(path, self.snapshot_requests.append)
         self._publisher.greet_with(lambda: [("", Pairs(self.pairs))])
-        self.start, self.stop, self.endpoint = (
-            self._publisher.start,
-            self._publisher.close,
-            self._publisher.endpoint,
-        )
+        self.start = self._publisher.start
+        self.stop = self._publisher.close
+        self.endpoint = self._publisher.endpoint
 
     def trading_rules(self) -> Any:
         return [rule(pair) for pair in self.pairs]
 
-    def say(self, *messages: Any, pair: str = PAIR) -> None:
+    def publish(self, *messages: Any, pair: str = PAIR) -> None:
         for message in messages:
             self._publisher.publish(pair, message, time=5)
 
@@ -74,7 +72,7 @@ class Source:
 async def running(
     folder: Path, exchange: Exchange | None = None, **options: Any
 ) -> AsyncIterator[tuple[Source, OrderBookTracker]]:
-    """A source and a tracker on it that knows its pairs and has asked for their snapshots."""
+    """A source and a tracker on it that knows its pairs and has requested their snapshots."""
     source, peers = Source(f"{folder}/source.sock"), LocalPeers()
     await source.start()
     peers.components["source"] = source
@@ -88,7 +86,11 @@ async def running(
     )
     await tracker.start()
     try:
-        await until(lambda: set(source.asked) == {PAIR, OTHER} or tracker.status()["refused"])
+        await until(
+            lambda: (
+                set(source.snapshot_requests) == {PAIR, OTHER} or tracker.status()["failed_books"]
+            )
+        )
         yield source, tracker
         assert not tracker.failed.done()
     finally:
@@ -108,8 +110,8 @@ async def until_live(tracker: OrderBookTracker, pair: str = PAIR) -> Any:
 def test_diffs_before_the_snapshot_are_kept_and_applied_on_top(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(diff(99, 100, levels((1, 1))), diff(101, 101, levels((10, 5))), SNAPSHOT)
-            source.say(diff(102, 103, EMPTY, levels((11, 0), (12, 2))))
+            source.publish(diff(99, 100, levels((1, 1))), diff(101, 101, levels((10, 5))), SNAPSHOT)
+            source.publish(diff(102, 103, EMPTY, levels((11, 0), (12, 2))))
             book = await until_live(tracker)
             await until(lambda: book.update_id == 103)
             assert book.bids.tolist() == [[10, 5], [9, 1]]
@@ -117,7 +119,7 @@ def test_diffs_before_the_snapshot_are_kept_and_applied_on_top(tmp_path: Path) -
             assert book.meta()["dropped_before_snapshot"] == 1
             assert tracker.order_books[OTHER].state is BookState.SYNCING
             assert not tracker.ready
-            source.say(BookSnapshot("BUSD", EMPTY, EMPTY, 1), pair=OTHER)
+            source.publish(BookSnapshot("BUSD", EMPTY, EMPTY, 1), pair=OTHER)
             await until(lambda: tracker.ready)
             bids, asks = tracker.snapshot[PAIR]
             assert bids.columns.tolist() == ["price", "amount"]
@@ -130,15 +132,15 @@ def test_diffs_before_the_snapshot_are_kept_and_applied_on_top(tmp_path: Path) -
 def test_a_gap_is_invalid_first_then_a_new_epoch(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             book, epoch = await until_live(tracker), tracker.order_books[PAIR].epoch
             reader = reader_of(tmp_path)
-            source.asked.clear()
-            source.say(diff(105, 106, levels((10, 9))))
-            await until(lambda: source.asked == [PAIR])
+            source.snapshot_requests.clear()
+            source.publish(diff(105, 106, levels((10, 9))))
+            await until(lambda: source.snapshot_requests == [PAIR])
             assert reader.state is BookState.INVALID
             assert book.bids[0].tolist() == [10, 1], "a diff past a gap must not be applied"
-            source.say(BookSnapshot("AUSD", levels((8, 1)), EMPTY, 105))
+            source.publish(BookSnapshot("AUSD", levels((8, 1)), EMPTY, 105))
             await until(lambda: reader.state is BookState.LIVE)
             assert (reader.epoch, reader.update_id) == (epoch + 1, 106)
             assert reader.bids.tolist() == [[10, 9], [8, 1]]
@@ -148,17 +150,17 @@ def test_a_gap_is_invalid_first_then_a_new_epoch(tmp_path: Path) -> None:
     run(main)
 
 
-def test_a_snapshot_older_than_what_is_kept_is_asked_for_again_and_not_shown(
+def test_a_snapshot_older_than_what_is_kept_is_requested_again_and_not_shown(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.asked.clear()
-            source.say(diff(150, 150), SNAPSHOT)
-            await until(lambda: PAIR in source.asked)
+            source.snapshot_requests.clear()
+            source.publish(diff(150, 150), SNAPSHOT)
+            await until(lambda: PAIR in source.snapshot_requests)
             assert tracker.order_books[PAIR].state is BookState.SYNCING
             assert tracker.order_books[PAIR].sequence == 0
-            source.say(BookSnapshot("AUSD", EMPTY, EMPTY, 149))
+            source.publish(BookSnapshot("AUSD", EMPTY, EMPTY, 149))
             book = await until_live(tracker)
             assert book.update_id == 150
 
@@ -170,7 +172,7 @@ def test_a_snapshot_that_nobody_needs_does_not_take_a_book_back(tmp_path: Path) 
 
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT, diff(101, 105, levels((10, 7))), SNAPSHOT, diff(106, 106))
+            source.publish(SNAPSHOT, diff(101, 105, levels((10, 7))), SNAPSHOT, diff(106, 106))
             book = await until_live(tracker)
             await until(lambda: book.update_id == 106)
             assert (book.state, book.epoch, book.bids[0].tolist()) == (BookState.LIVE, 2, [10, 7])
@@ -183,7 +185,7 @@ def test_a_snapshot_on_the_stream_replaces_whatever_its_number(tmp_path: Path) -
 
     async def main() -> None:
         async with running(tmp_path, scripted(StreamedBook)) as (source, tracker):
-            source.say(
+            source.publish(
                 SNAPSHOT, BookSnapshot("AUSD", levels((5, 1)), EMPTY, 1), diff(2, 2, levels((6, 1)))
             )
             book = await until_live(tracker)
@@ -208,13 +210,13 @@ def test_a_snapshot_on_the_stream_replaces_whatever_its_number(tmp_path: Path) -
 def test_malformed_levels_cost_their_own_book_alone(tmp_path: Path, poison: bytes) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
-            source.say(BookSnapshot("BUSD", EMPTY, EMPTY, 1), pair=OTHER)
+            source.publish(SNAPSHOT)
+            source.publish(BookSnapshot("BUSD", EMPTY, EMPTY, 1), pair=OTHER)
             book, other = await until_live(tracker), await until_live(tracker, OTHER)
-            source.asked.clear()
-            source.say(diff(101, 101, poison))
-            source.say(BookDiff("BUSD", levels((3, 3)), EMPTY, 2, 2), pair=OTHER)
-            await until(lambda: source.asked == [PAIR] and other.update_id == 2)
+            source.snapshot_requests.clear()
+            source.publish(diff(101, 101, poison))
+            source.publish(BookDiff("BUSD", levels((3, 3)), EMPTY, 2, 2), pair=OTHER)
+            await until(lambda: source.snapshot_requests == [PAIR] and other.update_id == 2)
             assert (book.state, book.meta()["rejected"]) == (BookState.INVALID, 1)
             assert book.bids[0].tolist() == [10, 1]
             assert other.state is BookState.LIVE
@@ -228,14 +230,14 @@ def test_a_checksum_that_does_not_match_is_not_believed(tmp_path: Path) -> None:
         async with running(tmp_path, scripted(ChecksumBook)) as (source, tracker):
             right = zlib.crc32(b"0.01 [10.0, 1.0]")
             changed = zlib.crc32(b"0.01 [10.0, 2.0]")
-            source.say(BookSnapshot("AUSD", levels((10, 1)), EMPTY, 0, checksum=right))
-            source.say(diff(0, 0, levels((10, 2)), checksum=changed))
+            source.publish(BookSnapshot("AUSD", levels((10, 1)), EMPTY, 0, checksum=right))
+            source.publish(diff(0, 0, levels((10, 2)), checksum=changed))
             book = await until_live(tracker)
             await until(lambda: book.meta()["applied"] == 1)
             assert book.state is BookState.LIVE
-            source.asked.clear()
-            source.say(diff(0, 0, levels((10, 3)), checksum=changed))
-            await until(lambda: source.asked == [PAIR])
+            source.snapshot_requests.clear()
+            source.publish(diff(0, 0, levels((10, 3)), checksum=changed))
+            await until(lambda: source.snapshot_requests == [PAIR])
             assert book.state is BookState.INVALID
             assert "checksum" in tracker.status()["books"][PAIR]["why"]
 
@@ -245,15 +247,15 @@ def test_a_checksum_that_does_not_match_is_not_believed(tmp_path: Path) -> None:
 def test_a_checksum_after_messages_without_one_is_of_all_that_they_said(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path, scripted(ChecksumBook)) as (source, tracker):
-            source.say(BookSnapshot("AUSD", levels((10, 1), (9, 5)), EMPTY, 0))
-            source.say(diff(0, 0, levels((10, 0))))
-            source.say(diff(0, 0, levels((8, 1)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
+            source.publish(BookSnapshot("AUSD", levels((10, 1), (9, 5)), EMPTY, 0))
+            source.publish(diff(0, 0, levels((10, 0))))
+            source.publish(diff(0, 0, levels((8, 1)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
             book = await until_live(tracker)
             await until(lambda: book.meta()["applied"] == 2)
             assert book.state is BookState.LIVE
-            source.asked.clear()
-            source.say(diff(0, 0, levels((10, 3)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
-            await until(lambda: source.asked == [PAIR])
+            source.snapshot_requests.clear()
+            source.publish(diff(0, 0, levels((10, 3)), checksum=zlib.crc32(b"0.01 [9.0, 5.0]")))
+            await until(lambda: source.snapshot_requests == [PAIR])
             assert "checksum" in tracker.status()["books"][PAIR]["why"]
 
     run(main)
@@ -263,8 +265,8 @@ def test_a_book_that_stays_crossed_is_not_believed_but_a_locked_one_is(tmp_path:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
             locked = BookSnapshot("BUSD", levels((5, 1)), levels((5, 1)), 1)
-            source.say(SNAPSHOT, diff(101, 101, levels((12, 1))))
-            source.say(locked, pair=OTHER)
+            source.publish(SNAPSHOT, diff(101, 101, levels((12, 1))))
+            source.publish(locked, pair=OTHER)
             book, other = await until_live(tracker), await until_live(tracker, OTHER)
             assert book.state is BookState.LIVE, "crossed for a moment is how diffs come"
             await until(lambda: book.state is BookState.INVALID)
@@ -277,15 +279,15 @@ def test_a_book_that_stays_crossed_is_not_believed_but_a_locked_one_is(tmp_path:
 def test_losing_the_data_source_is_invalid_at_once_and_a_new_one_is_found(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             book, reader = await until_live(tracker), reader_of(tmp_path)
             epoch = book.epoch
             await source.stop()
             await until(lambda: reader.state is BookState.INVALID)
-            source.asked.clear()
+            source.snapshot_requests.clear()
             await source.start()
-            await until(lambda: PAIR in source.asked)
-            source.say(SNAPSHOT)
+            await until(lambda: PAIR in source.snapshot_requests)
+            source.publish(SNAPSHOT)
             await until_live(tracker)
             assert book.epoch == epoch + 1
 
@@ -295,11 +297,11 @@ def test_losing_the_data_source_is_invalid_at_once_and_a_new_one_is_found(tmp_pa
 def test_what_the_source_calls_lost_is_invalid(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             book = await until_live(tracker)
-            source.asked.clear()
-            source.say(FeedInterrupted("AUSD", "a new connection"), diff(101, 101))
-            await until(lambda: source.asked == [PAIR])
+            source.snapshot_requests.clear()
+            source.publish(FeedInterrupted("AUSD", "a new connection"), diff(101, 101))
+            await until(lambda: source.snapshot_requests == [PAIR])
             assert (book.state, book.update_id) == (BookState.INVALID, 100)
             assert tracker.status()["books"][PAIR]["why"] == "a new connection"
 
@@ -309,7 +311,7 @@ def test_what_the_source_calls_lost_is_invalid(tmp_path: Path) -> None:
 def test_a_quiet_book_beats_at_least_every_quarter_of_a_second(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             book = await until_live(tracker)
             beats = {book.meta()["heartbeat"]}
             while len(beats) < 6:
@@ -328,8 +330,8 @@ def test_orders_become_levels(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
             orders = [RestingOrder("1", 10.0, 0.1), RestingOrder("2", 10.0, 0.2)]
-            source.say(OrdersSnapshot("AUSD", orders, [RestingOrder("3", 11.0, 5.0)], 7))
-            source.say(
+            source.publish(OrdersSnapshot("AUSD", orders, [RestingOrder("3", 11.0, 5.0)], 7))
+            source.publish(
                 OrderEvent("AUSD", OrderAction.OPEN, "4", "buy", 10.0, 0.3, 8, 8),
                 OrderEvent("AUSD", OrderAction.DONE, "unknown", "", 0.0, 0.0, 9, 9),
                 OrderEvent("AUSD", OrderAction.DONE, "1", "", 0.0, 0.0, 10, 10),
@@ -348,38 +350,41 @@ def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> N
         async with running(tmp_path) as (source, tracker):
 
             async def locate() -> ChannelAddress:
-                return tracker.endpoint()
+                return await tracker.endpoint()
 
-            heard: list[Any] = []
+            received: list[Any] = []
 
             async def follow(mode: Any) -> None:
                 async with aclosing(
                     Subscriber(locate, DataMessage, topics=[PAIR], mode=mode).batches()
                 ) as batches:
                     async for batch in batches:
-                        heard.extend(item for item in batch if not isinstance(item, Reset))
+                        received.extend(item for item in batch if not isinstance(item, Reset))
 
-            following = [asyncio.create_task(follow(mode)) for mode in ("stream", "changes")]
+            following = [asyncio.create_task(follow(mode)) for mode in ("stream", "notifications")]
             await until(lambda: tracker._publisher.subscribers == 2)
             trades: list[Any] = []
             tracker.add_trade_listener(lambda pair, trade: trades.append((pair, trade.trade_id)))
-            source.say(
+            source.publish(
                 SNAPSHOT,
                 diff(101, 101),
                 Trade("AUSD", "1", Side.BUY, 10.0, 1.0, 0),
                 diff(103, 103),
                 SNAPSHOT,
             )
-            source.say(BookSnapshot("AUSD", EMPTY, EMPTY, 103))
+            source.publish(BookSnapshot("AUSD", EMPTY, EMPTY, 103))
             await until(
-                lambda: [e.epoch for e in heard if type(e) is not list and is_book(e)] == [2, 2, 3]
+                lambda: (
+                    [e.epoch for e in received if type(e) is not list and is_book(e)] == [2, 2, 3]
+                )
             )
             await until(
                 lambda: (
-                    [PAIR] in heard and any(type(e) is not list and not is_book(e) for e in heard)
+                    [PAIR] in received
+                    and any(type(e) is not list and not is_book(e) for e in received)
                 )
             )
-            book = [e for e in heard if type(e) is not list and is_book(e)]
+            book = [e for e in received if type(e) is not list and is_book(e)]
             assert [(type(e.message), e.sequence, e.time) for e in book] == [
                 (BookSnapshot, 1, 5),
                 (BookDiff, 2, 5),
@@ -400,15 +405,15 @@ def is_book(envelope: Any) -> bool:
 def test_a_delisted_pair_ends_invalid_and_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             await until_live(tracker)
             reader = reader_of(tmp_path)
-            source.say(Pairs([OTHER]), pair="")
+            source.publish(Pairs([OTHER]), pair="")
             await until(lambda: PAIR not in tracker.order_books)
             assert reader.state is BookState.STALE
             assert not Path(book_path(str(tmp_path), "scripted", PAIR)).exists()
-            source.say(SNAPSHOT)  # a straggler
-            source.say(Pairs([PAIR, OTHER]), pair="")
+            source.publish(SNAPSHOT)  # a straggler
+            source.publish(Pairs([PAIR, OTHER]), pair="")
             await until(lambda: PAIR in tracker.order_books)
 
     run(main)
@@ -421,11 +426,11 @@ def test_a_book_that_can_not_be_made_is_told_and_tried_again(tmp_path: Path) -> 
         )
         async with running(tmp_path) as (source, tracker):
             await until(lambda: OTHER in tracker.order_books)
-            assert "another process writes" in tracker.status()["refused"][PAIR]
+            assert "another process writes" in tracker.status()["failed_books"][PAIR]
             assert not tracker.ready
             held.close()
             await until(lambda: PAIR in tracker.order_books)
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             book = await until_live(tracker)
             assert book.epoch > 1, "it goes on from the epoch of the file that stood there"
 

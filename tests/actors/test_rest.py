@@ -1,4 +1,4 @@
-"""The REST driver against real servers that misbehave: what is proof, what is not, and when nothing may be sent."""
+"""The REST client against misbehaving servers: known and unknown outcomes, and bans."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ def at_server(
     skew: float = 0.0,
     venue: Exchange = BINANCE,
 ) -> None:
-    """Run ``work`` with a driver whose venue answers by ``handler``; the list holds what arrived."""
+    """Run ``work`` with a client whose venue answers by ``handler``; the list holds requests."""
     arrived: list[str] = []
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -60,7 +60,8 @@ def at_server(
 
 
 def call(method: str = "POST", **more: Any) -> Call[Any]:
-    return Call(Request(method, "/api/v3/order", **more), lambda answer: answer.json())
+    request = Request(method, "/api/v3/order", is_mutating=method == "POST", **more)
+    return Call(request, lambda answer: answer.json())
 
 
 def answering(body: Any, status: int = 200, **headers: str) -> Handler:

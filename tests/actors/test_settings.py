@@ -23,7 +23,8 @@ def test_a_yaml_file_and_a_toml_file_say_the_same(tmp_path: Path) -> None:
     yaml, toml = tmp_path / "a.yaml", tmp_path / "a.toml"
     yaml.write_text(YAML)
     toml.write_text(
-        'deployment = "desk"\n[venues.somewhere]\npairs = ["BTC-USDT"]\naccounts = {main = "env:SOMEWHERE"}\n'
+        'deployment = "desk"\n[venues.somewhere]\npairs = ["BTC-USDT"]\n'
+        'accounts = {main = "env:SOMEWHERE"}\n'
     )
     assert (
         load_settings(yaml)

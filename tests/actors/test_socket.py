@@ -1,4 +1,4 @@
-"""The exchange socket against real websocket servers: frames, silence, ends, and what a slow reader does."""
+"""The exchange socket against real websocket servers: frames, silence, ends, slow readers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -102,16 +102,16 @@ def test_a_reader_that_waits_is_not_silence_and_slows_the_venue_down() -> None:
 
 
 def test_application_pings_are_sent() -> None:
-    heard: list[Any] = []
+    received: list[Any] = []
 
     async def handler(ws: ServerConnection) -> None:
-        heard.append(await ws.recv())
+        received.append(await ws.recv())
         await ws.send("seen")
 
     async def work(url: str) -> None:
         async with ExchangeSocket(url, ping='{"op":"ping"}', ping_every=0.05) as socket:
             assert [frame async for frame in take(socket, 1)] == [b"seen"]
-        assert heard == ['{"op":"ping"}']
+        assert received == ['{"op":"ping"}']
 
     at_server(handler, work)
 
@@ -127,7 +127,7 @@ def test_no_server_is_disconnected() -> None:
 
 def test_waits_grow_until_a_connection_lasted() -> None:
     async def main() -> None:
-        backoff, loop = Backoff(first=0.02, most=0.08, stable=1.0), asyncio.get_running_loop()
+        backoff, loop = Backoff(initial=0.02, maximum=0.08, stable=1.0), asyncio.get_running_loop()
         waits = []
         for _ in range(5):
             begun = loop.time()

@@ -27,35 +27,37 @@ def sockets_of(place: Any, query: str) -> list[Any]:
 
 async def both_open(place: Any) -> None:
     await until(
-        lambda: sockets_of(place, "books") and sockets_of(place, "trades") and len(place.said) == 2
+        lambda: (
+            sockets_of(place, "books") and sockets_of(place, "trades") and len(place.received) == 2
+        )
     )
 
 
 def test_a_socket_of_trades_that_breaks_breaks_no_book(tmp_path: Path) -> None:
     async def main() -> None:
-        async with running(tmp_path, scripted(TwoStreams)) as (place, _, heard):
+        async with running(tmp_path, scripted(TwoStreams)) as (place, _, recorder):
             await both_open(place)
-            await until(lambda: len(heard.messages(FeedInterrupted)) == 2)
+            await until(lambda: len(recorder.messages(FeedInterrupted)) == 2)
             sockets_of(place, "trades")[0]._req.transport.abort()
-            await until(lambda: place.connects == 3 and len(place.said) == 3)
+            await until(lambda: place.connects == 3 and len(place.received) == 3)
             await place.send(trade=["AUSD", 7])
-            await until(lambda: heard.messages(Trade, "A-USD"))
-            assert len(heard.messages(FeedInterrupted)) == 2
+            await until(lambda: recorder.messages(Trade, "A-USD"))
+            assert len(recorder.messages(FeedInterrupted)) == 2
             sockets_of(place, "books")[0]._req.transport.abort()
-            await until(lambda: len(heard.messages(FeedInterrupted)) > 2)
+            await until(lambda: len(recorder.messages(FeedInterrupted)) > 2)
 
     run(main)
 
 
 def test_a_bad_frame_among_trades_breaks_no_book(tmp_path: Path) -> None:
     async def main() -> None:
-        async with running(tmp_path, scripted(TwoStreams)) as (place, source, heard):
+        async with running(tmp_path, scripted(TwoStreams)) as (place, source, recorder):
             await both_open(place)
-            await until(lambda: len(heard.messages(FeedInterrupted)) == 2)
+            await until(lambda: len(recorder.messages(FeedInterrupted)) == 2)
             await sockets_of(place, "trades")[0].send_str('{"trade":["AUSD"]}')
             await until(lambda: source.bad_frames())
             await asyncio.sleep(0.1)
-            assert len(heard.messages(FeedInterrupted)) == 2
+            assert len(recorder.messages(FeedInterrupted)) == 2
 
     run(main)
 
@@ -81,13 +83,13 @@ def test_trades_may_be_silent_where_books_may_not(tmp_path: Path) -> None:
 
 def test_a_snapshot_waits_for_the_stream_of_books_alone(tmp_path: Path) -> None:
     async def main() -> None:
-        async with running(tmp_path, scripted(TwoStreams)) as (place, _, heard):
+        async with running(tmp_path, scripted(TwoStreams)) as (place, _, recorder):
             await both_open(place)
             await sockets_of(place, "books")[0].send_str('{"diff":["AUSD",11,11,[[1,2]],[]]}')
-            await until(lambda: heard.messages(BookDiff))
+            await until(lambda: recorder.messages(BookDiff))
             async with asyncio.timeout(0.9):  # no second's wait for a word about trades
-                heard.request("A-USD")
-                await until(lambda: heard.messages(BookSnapshot))
+                recorder.request("A-USD")
+                await until(lambda: recorder.messages(BookSnapshot))
 
     run(main)
 
@@ -96,52 +98,66 @@ class Answering(StreamedBook):
     snapshot_on_request = True
 
 
-class Desk:
+class PipelineHarness:
     def __init__(self, path: str) -> None:
-        self.asked = 0
+        self.snapshot_requests = 0
         self.book = SharedBook.create(path, venue="v", trading_pair="A-B")
-        self.track = BookPipeline(
-            self.book, Answering({}, ""), self._ask, lambda *what: None, lambda point: None
+        self.pipeline = BookPipeline(
+            self.book,
+            Answering({}, ""),
+            self._request_snapshot,
+            lambda *what: None,
+            lambda point: None,
         )
 
-    def _ask(self, snapshot_expected: bool) -> None:
-        self.asked += 1
+    def _request_snapshot(self, snapshot_expected: bool) -> None:
+        self.snapshot_requests += 1
 
     def snapshot(self, number: int, size: float) -> None:
-        self.track.take(BookSnapshot("AB", levels((1, size)), levels((2, 1)), number), 0)
+        self.pipeline.take(BookSnapshot("AB", levels((1, size)), levels((2, 1)), number), 0)
 
     def diff(self, before: int, number: int, size: float) -> None:
-        self.track.take(BookDiff("AB", levels((1, size)), b"[]", before + 1, number), 0)
+        self.pipeline.take(BookDiff("AB", levels((1, size)), b"[]", before + 1, number), 0)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    found = Desk(str(tmp_path / "book.arrow"))
+def harness(tmp_path: Path) -> Iterator[PipelineHarness]:
+    found = PipelineHarness(str(tmp_path / "book.arrow"))
     yield found
     found.book.close(unlink=True)
 
 
-def test_an_answer_older_than_all_that_waits_is_asked_for_again(desk: Desk) -> None:
-    desk.diff(14, 18, 5.0)
-    desk.snapshot(12, 1.0)
-    assert (desk.book.state, desk.asked) == (BookState.SYNCING, 1)
-    desk.diff(18, 25, 6.0)
-    desk.snapshot(18, 5.0)
-    assert (desk.book.state, desk.book.update_id, desk.asked) == (BookState.LIVE, 25, 1)
-    assert desk.book.bids.tolist() == [[1.0, 6.0]]
+def test_an_answer_older_than_all_that_waits_is_requested_again(harness: PipelineHarness) -> None:
+    harness.diff(14, 18, 5.0)
+    harness.snapshot(12, 1.0)
+    assert (harness.book.state, harness.snapshot_requests) == (BookState.SYNCING, 1)
+    harness.diff(18, 25, 6.0)
+    harness.snapshot(18, 5.0)
+    assert (harness.book.state, harness.book.update_id, harness.snapshot_requests) == (
+        BookState.LIVE,
+        25,
+        1,
+    )
+    assert harness.book.bids.tolist() == [[1.0, 6.0]]
 
 
-def test_an_answer_newer_than_all_that_waits_is_enough(desk: Desk) -> None:
-    desk.diff(14, 18, 5.0)
-    desk.snapshot(30, 7.0)
-    desk.diff(30, 37, 8.0)
-    assert (desk.book.state, desk.book.update_id) == (BookState.LIVE, 37)
+def test_an_answer_newer_than_all_that_waits_is_enough(harness: PipelineHarness) -> None:
+    harness.diff(14, 18, 5.0)
+    harness.snapshot(30, 7.0)
+    harness.diff(30, 37, 8.0)
+    assert (harness.book.state, harness.book.update_id) == (BookState.LIVE, 37)
 
 
-def test_a_second_answer_changes_nothing_in_a_book_that_is_in_step(desk: Desk) -> None:
-    desk.snapshot(10, 1.0)
-    desk.diff(10, 15, 2.0)
-    desk.snapshot(10, 1.0)
-    desk.diff(15, 16, 3.0)
-    assert (desk.book.state, desk.book.update_id, desk.asked) == (BookState.LIVE, 16, 0)
-    assert desk.book.bids.tolist() == [[1.0, 3.0]]
+def test_a_second_answer_changes_nothing_in_a_book_that_is_in_step(
+    harness: PipelineHarness,
+) -> None:
+    harness.snapshot(10, 1.0)
+    harness.diff(10, 15, 2.0)
+    harness.snapshot(10, 1.0)
+    harness.diff(15, 16, 3.0)
+    assert (harness.book.state, harness.book.update_id, harness.snapshot_requests) == (
+        BookState.LIVE,
+        16,
+        0,
+    )
+    assert harness.book.bids.tolist() == [[1.0, 3.0]]

@@ -104,7 +104,7 @@ def test_a_new_process_counts_as_a_restart() -> None:
 
 
 class Room:
-    """A runner and peers over plain dicts: what is spawned is what answers."""
+    """A launcher and actor calls over plain dicts: what is spawned is what answers."""
 
     at_once = 1000
 
@@ -150,14 +150,14 @@ def test_pairs_come_and_go_and_survive_a_restart_of_the_supervisor(tmp_path: Pat
         assert len(room.running) == 5
         await first.add_pairs(VENUE, ["C-D"])
         await until(lambda: room.running["data_source/binance/0"] == ["A-B", "C-D"])
-        assert (
-            first.locate_pair(VENUE, "C-D")["order_book_tracker"] == "order_book_tracker/binance/0"
-        )
+        assert (await first.locate_pair(VENUE, "C-D"))[
+            "order_book_tracker"
+        ] == "order_book_tracker/binance/0"
         await first.tasks.stop()
 
         second = Supervisor(settings_in(tmp_path), room, room)
         await second.start()
-        assert second.describe()["venues"][VENUE]["pairs"] == ["A-B", "C-D"]
+        assert (await second.describe())["venues"][VENUE]["pairs"] == ["A-B", "C-D"]
         await second.remove_pairs(VENUE, ["A-B"])
         await until(lambda: room.running["data_source/binance/0"] == ["C-D"])
         await second.halt(True)
@@ -180,7 +180,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         with pytest.raises(BadPair, match="doesn't track X-Y; it tracks A-B"):
             await supervisor.remove_pairs(VENUE, ["X-Y"])
         with pytest.raises(BadPair, match="isn't tracked"):
-            supervisor.locate_pair(VENUE, "X-Y")
+            await supervisor.locate_pair(VENUE, "X-Y")
         with pytest.raises(ConfigError, match="another deployment"):
             await supervisor.ensure(
                 to_dict(Settings(venues={VENUE: VenueSettings(hosts={"rest": "http://x"})}))

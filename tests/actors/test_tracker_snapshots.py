@@ -15,16 +15,16 @@ def test_the_moment_inside_a_snapshot_is_a_checkpoint(tmp_path: Path) -> None:
         reached = lambda point: seen.append((point, books[PAIR].state))  # noqa: E731
         async with running(tmp_path, checkpoint=reached) as (source, tracker):
             books |= tracker.order_books
-            source.say(SNAPSHOT)
+            source.publish(SNAPSHOT)
             await until_live(tracker)
             assert seen == [("mid_snapshot", BookState.SYNCING)]
 
     run(main)
 
 
-def test_snapshots_that_do_not_come_are_asked_for_again(tmp_path: Path) -> None:
+def test_snapshots_that_do_not_come_are_requested_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, _):
-            await until(lambda: source.asked.count(PAIR) >= 2)
+            await until(lambda: source.snapshot_requests.count(PAIR) >= 2)
 
     run(main)

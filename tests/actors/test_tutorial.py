@@ -1,4 +1,4 @@
-"""The tutorial's table, walked: each row is called on the running sandbox, and its effect asserted."""
+"""The tutorial's table: each row is called on the running sandbox, and its effect asserted."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,8 @@ from tests.conftest import config_for
 from tests.support import tutorial_books, tutorial_market
 from tests.support.tutorial_world import CHECKS, OTHER, PAIR, World, rows
 from trochil.sandbox.process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox
 
 __all__ = ["tutorial_books", "tutorial_market"]
 

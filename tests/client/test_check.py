@@ -59,7 +59,7 @@ def test_a_case_that_fails_is_reported_and_the_exit_code_says_so() -> None:
     [
         (["nosuch"], "unknown exchange"),
         (["binance", "--live", "--trade=5"], "--account"),
-        (["binance", "--live", "--pair=BTCUSDT"], "is no pair"),
+        (["binance", "--live", "--pair=BTCUSDT"], "is not a trading pair"),
     ],
 )
 def test_bad_arguments_are_said_in_one_line(arguments: list[str], says: str) -> None:

@@ -24,8 +24,8 @@ from orderbook.errors import (
 )
 from orderbook.messages import BookState
 from tests.conftest import config_for
+from trochil.records import Diff, EpochChange
 from trochil.sandbox.process import SandboxProcess
-from trochil.views import Diff, EpochChange
 
 PAIRS = ["BTC-USDT", "ETH-USDT"]
 
@@ -232,9 +232,9 @@ def test_it_works_inside_a_running_loop(client: trochil.Client) -> None:
     [
         (("BTC-USDT", 0.1, "100"), TypeError, "amount is a float"),
         (("BTC-USDT", "0.1", 100.5), TypeError, "price is a float"),
-        (("BTC-USDT", "0.1", "100.001"), InvalidOrder, "no multiple of 0.01"),
-        (("BTC-USDT", "-1", "100"), InvalidOrder, "below the least"),
-        (("BTC-USDT", "x", "100"), InvalidOrder, "no number"),
+        (("BTC-USDT", "0.1", "100.001"), InvalidOrder, "not a multiple of 0.01"),
+        (("BTC-USDT", "-1", "100"), InvalidOrder, "below the minimum"),
+        (("BTC-USDT", "x", "100"), InvalidOrder, "not a number"),
         (("BTC-USTD", "1", "100"), BadPair, "did you mean BTC-USDT"),
         (("BTCUSDT", "1", "100"), BadPair, "BASE-QUOTE"),
         (("BTC-USDT", "1"), InvalidOrder, "needs a price"),

@@ -149,7 +149,7 @@ def test_a_deployment_is_run_from_the_command_line(ray_address: str, tmp_path: P
         good("pairs", "add", "binance", "ETH-USDT", *here)
         found = json.loads(good("status", "--json", *here))
         assert len(found["actors"]) == 6
-        assert "the venue took the key" in good("keys", "check", "binance", *here)
+        assert "the venue accepted the key" in good("keys", "check", "binance", *here)
         assert {
             "venue": "binance",
             "asset": "BTC",

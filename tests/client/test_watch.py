@@ -16,7 +16,7 @@ from trochil.views import BookView
 PATIENCE = 5.0
 
 
-class Desk:
+class WatchHarness:
     """Two books with a view on each, and a watch over both that has looked once."""
 
     def __init__(self, folder: Path) -> None:
@@ -39,50 +39,52 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> WatchHarness:
+    return WatchHarness(tmp_path)
 
 
-def test_a_book_that_changed_before_the_first_look_is_not_missed(desk: Desk) -> None:
-    desk.change(1)
-    assert next(iter(desk.watch)) is desk.views[1]
+def test_a_book_that_changed_before_the_first_look_is_not_missed(harness: WatchHarness) -> None:
+    harness.change(1)
+    assert next(iter(harness.watch)) is harness.views[1]
 
 
-def test_a_thread_is_woken_by_the_book_that_is_named(desk: Desk) -> None:
+def test_a_thread_is_woken_by_the_book_that_is_named(harness: WatchHarness) -> None:
     seen: list[BookView] = []
     woken = threading.Event()
 
     def read() -> None:
-        seen.append(next(iter(desk.watch)))
+        seen.append(next(iter(harness.watch)))
         woken.set()
 
     reader = threading.Thread(target=read)
     reader.start()
     assert not woken.wait(0.05)
-    desk.change(0)
-    desk.watch.tell([desk.name(0)])
+    harness.change(0)
+    harness.watch.tell([harness.name(0)])
     reader.join(PATIENCE)
-    assert seen == [desk.views[0]]
+    assert seen == [harness.views[0]]
 
 
-def test_many_changes_of_a_book_wake_once_and_names_without_change_not_at_all(desk: Desk) -> None:
-    changes = iter(desk.watch)
+def test_many_changes_of_a_book_wake_once_and_names_without_change_not_at_all(
+    harness: WatchHarness,
+) -> None:
+    changes = iter(harness.watch)
     for _ in range(3):
-        desk.change(0)
-        desk.watch.tell([desk.name(0), desk.name(1), ("x", "unwatched")])
-    assert next(changes) is desk.views[0]
-    desk.change(1)
-    desk.watch.tell(None)  # the channel was new: any may have changed
-    assert next(changes) is desk.views[1]
+        harness.change(0)
+        harness.watch.tell([harness.name(0), harness.name(1), ("x", "unwatched")])
+    assert next(changes) is harness.views[0]
+    harness.change(1)
+    harness.watch.tell(None)  # the channel was new: any may have changed
+    assert next(changes) is harness.views[1]
 
 
-def test_a_loop_is_woken_too(desk: Desk) -> None:
+def test_a_loop_is_woken_too(harness: WatchHarness) -> None:
     async def read() -> BookView:
-        waiting = asyncio.ensure_future(anext(aiter(desk.watch)))
+        waiting = asyncio.ensure_future(anext(aiter(harness.watch)))
         await asyncio.sleep(0.02)
         assert not waiting.done()
-        desk.change(1)
-        desk.watch.tell([desk.name(1)])
+        harness.change(1)
+        harness.watch.tell([harness.name(1)])
         return await asyncio.wait_for(waiting, PATIENCE)
 
-    assert asyncio.run(read()) is desk.views[1]
+    assert asyncio.run(read()) is harness.views[1]

@@ -19,6 +19,7 @@ from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.errors import AuthenticationError, InvalidOrder
 from orderbook.messages import (
     BookSnapshot,
+    LevelNames,
     OrderAction,
     OrderEvent,
     OrdersSnapshot,
@@ -136,7 +137,7 @@ def test_spot_rules_are_read_by_token_index(feed: Any) -> None:
         "/info",
         {"type": "spotMeta"},
     )
-    assert (call.request.asks, call.request.signed) == (True, False)
+    assert (call.request.is_mutating, call.request.signed) == (False, False)
     rules = by_pair(feed, SPOT_META)
     assert rules["PURR-USDC"] == TradingRule(
         trading_pair="PURR-USDC",
@@ -255,7 +256,14 @@ def test_a_book_is_an_image_with_its_time_as_number(feed: Any, l4: Any) -> None:
         b'[{"px":"106217.0","sz":"0.001","n":1}]',
         b'[{"px":"106233.0","sz":"0.26739","n":3}]',
     )
-    expected = BookSnapshot("BTC", bids, asks, 1751427259657, 1751427259657_000_000)
+    expected = BookSnapshot(
+        "BTC",
+        bids,
+        asks,
+        1751427259657,
+        1751427259657_000_000,
+        names=LevelNames("px", "sz"),
+    )
     assert list(feed.parse(L2_BOOK)) == list(l4.parse(L2_BOOK)) == [expected]
     assert [side.tolist() for side in sides_of(expected)] == [
         [[106217.0, 0.001]],

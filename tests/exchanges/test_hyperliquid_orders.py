@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from exchanges.contract import MALFORMED, Answer, ErrorKind, Fault, FillCursor, Ready
-from exchanges.hyperliquid import HYPERLIQUID, PAGE
+from exchanges.hyperliquid import FILLS_AN_ANSWER, HYPERLIQUID
 from exchanges.orders import (
     Balance,
     Fee,
@@ -173,13 +173,51 @@ def test_what_is_filled_whole_is_filled_and_what_takes_less_is_over_too(user: An
     assert (update.state, update.filled) == (OrderState.FILLED, 1)
 
 
-def test_an_unknown_status_raises_and_an_order_without_client_id_has_none(user: Any) -> None:
+def test_an_order_without_client_id_has_none(user: Any) -> None:
     row = {"order": ORDER_ROW | {"cloid": None}, "status": "open", "statusTimestamp": 1681923833000}
     (update,) = user.parse(frame("orderUpdates", [row]))
     assert (update.client_order_id, update.exchange_order_id) == ("", "7456484275")
-    for wrong in (row | {"status": "dreaming"}, {"order": {"coin": "@107"}, "status": "open"}):
-        with pytest.raises(MALFORMED):
-            list(user.parse(frame("orderUpdates", [wrong])))
+    with pytest.raises(MALFORMED):
+        list(user.parse(frame("orderUpdates", [{"order": {"coin": "@107"}, "status": "open"}])))
+
+
+def test_a_status_that_no_table_knows_is_that_of_its_order_alone(user: Any, entry: Any) -> None:
+    known = {"order": ORDER_ROW, "status": "open", "statusTimestamp": 1681923833000}
+    unknown = known | {"status": "dreaming"}
+    first, second = user.parse(frame("orderUpdates", [unknown, known]))
+    assert (first.state, first.reason) == (None, "the status 'dreaming' is unknown here")
+    assert second == UPDATE
+
+
+def test_rows_stand_on_their_own(user: Any, entry: Any) -> None:
+    bad = ORDER_ROW | {"oid": None}
+    rows = entry.open_orders().read(answer([ORDER_ROW, bad, ORDER_ROW | {"more": 1}]))
+    assert rows == [UPDATE, UPDATE]
+    assert [str(row) for row in rows.bad] == ["$[1].oid: Expected `int`, got `null`"]
+    fills = {"user": ADDRESS, "fills": [FILL_ROW | {"px": "much"}, FILL_ROW]}
+    fill, fault = user.parse(frame("userFills", fills))
+    assert fill == FILL
+    assert (fault.kind, fault.message) == (
+        ErrorKind.UNREADABLE,
+        "$.data.fills[0].px: Invalid decimal string",
+    )
+    del bad["origSz"]
+    status = {"order": ORDER_ROW, "status": "open", "statusTimestamp": 1681923833000}
+    update, fault = user.parse(frame("orderUpdates", [{**status, "order": bad}, status]))
+    assert (update, fault.kind) == (UPDATE, ErrorKind.UNREADABLE)
+    assert fault.message.startswith("$.data[0].order")
+    balances = [{"coin": "USDC", "total": "1", "hold": "0"}, {"coin": "HYPE", "total": "1"}]
+    rows = entry.balances().read(answer({"balances": balances}))
+    assert [balance.asset for balance in rows] == ["USDC"]
+    assert str(rows.bad[0]) == "$.balances[1]: Object missing required field `hold`"
+
+
+def test_pairs_of_tokens_that_are_not_listed_are_left_out() -> None:
+    unlisted = {"name": "@1441", "tokens": [1576, 0], "index": 1441}
+    meta = {**SPOT_META, "universe": [*SPOT_META["universe"], unlisted]}
+    rules = HYPERLIQUID.book({}, "").trading_rules().read(answer(meta))
+    assert len(rules) == len(SPOT_META["universe"])
+    assert "token 1576 of @1441 is not listed" in str(rules.bad[0])
 
 
 def test_fills_are_read_but_neither_history_nor_those_of_other_markets(user: Any) -> None:
@@ -212,11 +250,11 @@ def test_a_refused_subscription_is_a_fault_and_an_unknown_channel_an_error(user:
 )
 def test_an_order_is_placed(entry: Any, changes: Any, tif: str) -> None:
     request = entry.place(order(**changes)).request
-    assert (request.method, request.path, request.signed, request.asks) == (
+    assert (request.method, request.path, request.signed, request.is_mutating) == (
         "POST",
         "/exchange",
         True,
-        False,
+        True,
     )
     terms = {
         "a": 10107,
@@ -296,7 +334,11 @@ def test_an_order_is_cancelled_by_our_name_and_a_foreign_one_by_the_venues(entry
 def test_an_order_is_asked_for_by_either_name(entry: Any) -> None:
     call = entry.status(order())
     assert (call.request.path, call.request.body) == ("/info", {"type": "orderStatus", "oid": MINE})
-    assert (call.request.signed, call.request.asks, call.request.urgent) == (True, True, True)
+    assert (call.request.signed, call.request.is_mutating, call.request.urgent) == (
+        True,
+        False,
+        True,
+    )
     assert entry.status(order(external=True)).request.body["oid"] == 7456484275
     found = answer(
         {
@@ -324,13 +366,17 @@ def test_fills_are_those_of_the_pair_since_a_time(entry: Any) -> None:
 
 
 def test_a_full_part_of_fills_names_the_time_at_which_the_next_begins(entry: Any) -> None:
-    rows = [FILL_ROW | {"coin": "PURR/USDC", "tid": n, "time": 1000 + n} for n in range(PAGE)]
+    rows = [
+        FILL_ROW | {"coin": "PURR/USDC", "tid": n, "time": 1000 + n} for n in range(FILLS_AN_ANSWER)
+    ]
     page = entry.fills("HYPE-USDC", FillCursor(time=1000_000_000)).read(answer(rows))
-    assert (page.items, page.next) == ([], str(999 + PAGE))
+    assert (page.items, page.next) == ([], str(999 + FILLS_AN_ANSWER))
     following = entry.fills("HYPE-USDC", FillCursor(time=1000_000_000, page=page.next))
-    assert following.request.body["startTime"] == 999 + PAGE
-    one_moment = [row | {"time": 999 + PAGE} for row in rows]
-    assert following.read(answer(one_moment)).next == str(1000 + PAGE), "it goes on in any case"
+    assert following.request.body["startTime"] == 999 + FILLS_AN_ANSWER
+    one_moment = [row | {"time": 999 + FILLS_AN_ANSWER} for row in rows]
+    assert following.read(answer(one_moment)).next == str(1000 + FILLS_AN_ANSWER), (
+        "it goes on in any case"
+    )
 
 
 def test_balances_are_read(entry: Any) -> None:

@@ -153,3 +153,47 @@ def test_a_word_of_the_venue_ends_the_unknown() -> None:
     order.status_unknown = True
     merge(order, update(OrderState.OPEN, "0"))
     assert not order.status_unknown
+
+
+def unknown(filled: str | None = None, word: str = "canceling") -> OrderUpdate:
+    """A word for a state that is none of ours."""
+    return OrderUpdate(
+        symbol="AB",
+        state=None,
+        exchange_order_id="1",
+        filled=None if filled is None else D(filled),
+        reason=word,
+    )
+
+
+def test_an_unknown_word_keeps_the_state_takes_the_quantity_and_marks_the_order() -> None:
+    order = new_order()
+    merge(order, update(OrderState.OPEN, "0"))
+    assert merge(order, unknown("4"))
+    assert (order.state, order.filled) == (OrderState.PARTIALLY_FILLED, 4)
+    assert order.status_unknown
+    assert not merge(order, unknown("4")), "the same word again is no news"
+    merge(order, update(OrderState.CANCELLED, "4"))
+    assert (order.state, order.status_unknown) == (OrderState.CANCELLED, False)
+
+
+def test_an_unknown_word_with_the_whole_quantity_is_a_fill() -> None:
+    order = new_order()
+    merge(order, unknown("10", "mostly_harmless"))
+    assert (order.state, order.status_unknown) == (OrderState.FILLED, False)
+    assert order.evidence == "filled: mostly_harmless"
+
+
+def test_an_unknown_word_does_not_reopen_what_has_ended() -> None:
+    for state in (OrderState.CANCELLED, OrderState.EXPIRED, OrderState.FILLED, OrderState.REJECTED):
+        order = new_order()
+        merge(order, update(state))
+        merge(order, unknown())
+        assert (order.state, order.status_unknown) == (state, False)
+
+
+def test_an_unknown_word_shows_that_an_order_that_was_never_found_exists() -> None:
+    order = new_order()
+    merge(order, OrderUpdate(symbol="AB", state=OrderState.NOT_PLACED))
+    merge(order, unknown())
+    assert (order.state, order.status_unknown, order.evidence) == (OrderState.PENDING, True, "")

@@ -86,15 +86,15 @@ def test_a_valid_order_passes() -> None:
     [
         (
             {"amount": D("0.5005")},
-            r"amount 0.5005 is no multiple of 0.001; the nearest are 0.500 and 0.501",
+            r"amount 0.5005 is not a multiple of 0.001; the nearest are 0.500 and 0.501",
         ),
-        ({"price": D("100.015")}, "price 100.015 is no multiple of 0.01"),
-        ({"amount": D(0)}, "below the least"),
-        ({"amount": D(-1)}, "below the least"),
-        ({"amount": D(101)}, "above the most"),
+        ({"price": D("100.015")}, "price 100.015 is not a multiple of 0.01"),
+        ({"amount": D(0)}, "below the minimum"),
+        ({"amount": D(-1)}, "below the minimum"),
+        ({"amount": D(101)}, "above the maximum"),
         ({"price": None}, "needs a price"),
         ({"price": D(-1)}, "needs a price"),
-        ({"amount": D("0.001"), "price": D(1)}, "below the least value"),
+        ({"amount": D("0.001"), "price": D(1)}, "order value 0.001 is below the minimum notional"),
     ],
 )
 def test_an_order_outside_the_rules_says_what_is_valid(changes: dict[str, Any], said: str) -> None:

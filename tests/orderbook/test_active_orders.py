@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from orderbook.active_orders import LEVEL, ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook
@@ -22,6 +22,7 @@ from orderbook.messages import (
     Side,
     Trade,
 )
+from tests.support.examples import examples
 
 NAN = float("nan")
 BIDS = [RestingOrder("b1", 10.0, 1.0), RestingOrder("b2", 10.0, 2.0), RestingOrder("b3", 9.0, 4.0)]
@@ -174,7 +175,7 @@ def levels_of(model: Model, side: Side) -> list[list[float]]:
     return [[price, math.fsum(found[price])] for price in sorted(found, reverse=side is Side.BUY)]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(steps, max_size=60), st.integers(0, 60))
 def test_an_order_feed_makes_the_book_that_a_dictionary_of_orders_makes(
     feed: list[tuple[OrderAction, str, Side, float, int]], restart: int
@@ -321,7 +322,7 @@ def test_a_trade_becomes_a_row_and_an_array(
     assert tracker.convert_trade_message_to_np_arrays(trade).tolist() == [1.5, code, 10.5, 0.25]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9)), max_size=20),
     st.sampled_from(list(Layout)),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from orderbook import errors, kernels as k
 from orderbook.book import OrderBook
@@ -31,6 +31,7 @@ from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, OrderB
 from orderbook.queries import BookQueries
 from orderbook.reader import BookReader
 from orderbook.shared import SharedBook, book_path
+from tests.support.examples import examples
 
 BIDS, ASKS = [[10.0, 1.0], [9.0, 2.0], [7.0, 4.0]], [[11.0, 3.0], [12.0, 1.0], [15.0, 2.0]]
 
@@ -143,7 +144,7 @@ amounts = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(amounts, st.integers(1, 10_000), st.booleans())
 def test_the_answers_are_those_of_a_walk_in_whole_numbers(
     levels: list[tuple[int, int]], volume: int, is_buy: bool

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from orderbook import kernels, scanner
 from orderbook.book import ROWS_A_MESSAGE, OrderBook
 from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
+from orderbook.warm import warm
+from tests.support.examples import examples
 
 Model = dict[float, float]
-quick = settings(max_examples=150, deadline=None)
+quick = examples(150)
 
 
 def snapshot(
@@ -216,7 +218,7 @@ def test_more_rows_than_a_message_may_have_are_refused() -> None:
 GOOD = '[["100.5","0.25",{"deep":[1]}],["99","3e-1"],[1.5e3,20]]'
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.integers(0, len(GOOD) - 1), st.sampled_from('[]{}",:.-+0159eEnx \\'), st.booleans())
 def test_one_wrong_character_is_refused_or_read_as_json_reads_it(
     at: int, character: str, insert: bool
@@ -325,7 +327,7 @@ def ordered(model: Model, best: int) -> list[list[float]]:
     return [[price, model[price]] for price in sorted(model, key=lambda found: found * best)]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.tuples(kinds, levels, levels, st.sampled_from(list(Layout))), max_size=15),
     st.sampled_from([(24, 0), (64, 0), (24, 5), (64, 30), (256, 0)]),
@@ -430,7 +432,7 @@ def test_a_level_carries_the_update_that_set_it() -> None:
 
 
 def test_warming_compiles_every_kernel_without_a_book_of_ones_own() -> None:
-    kernels.warm()
+    warm()
     assert kernels.ingest.signatures
     assert kernels.wall_ns() > 1_700_000_000 * 10**9
     assert kernels.monotonic_ns() <= kernels.monotonic_ns()

@@ -3,12 +3,13 @@
 import random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from orderbook.messages import BookDiff, OrderAction, OrderEvent
 from orderbook.sequencing import BUFFER, Sequencer, Verdict
+from tests.support.examples import examples
 
-quick = settings(max_examples=200, deadline=None)
+quick = examples(200)
 
 
 def diff(first_id: int, update_id: int | None = None) -> BookDiff:

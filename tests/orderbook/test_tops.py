@@ -11,6 +11,7 @@ from orderbook.messages import BookSnapshot, BookState
 from orderbook.reader import BookReader
 from orderbook.shared import SharedBook
 from orderbook.tops import Tops
+from orderbook.warm import warm
 
 
 def book(folder: Path, name: str, bid: float = 1.0) -> SharedBook:
@@ -21,7 +22,7 @@ def book(folder: Path, name: str, bid: float = 1.0) -> SharedBook:
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[list[SharedBook]]:
-    kernels.warm()  # compiling takes longer than a writer may be silent
+    warm()  # compiling takes longer than a writer may be silent
     made = [book(tmp_path, f"B{number}", 1.0 + number) for number in range(3)]
     yield made
     for one in made:

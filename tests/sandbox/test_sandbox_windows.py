@@ -1,5 +1,6 @@
 """What a book channel tells between two frames of it."""
 
+import json
 from decimal import Decimal as D
 from typing import Any
 
@@ -15,7 +16,9 @@ PAIR = "BTC-USDT"
 
 def rest(server: Server, price: str) -> Order:
     """A bid of the house, of 1."""
-    return server.venue.place(server.house, PAIR, "buy", "limit", D(1), D(price), server.now_ns())
+    return server.venue.place(
+        server.liquidity_provider, PAIR, "buy", "limit", D(1), D(price), server.now_ns()
+    )
 
 
 def test_what_was_never_told_is_told_whole() -> None:
@@ -29,39 +32,50 @@ def test_what_was_never_told_is_told_whole() -> None:
     assert (window.before, len(window.bids), len(window.asks)) == (0, LEVELS + 1, LEVELS)
 
 
-def test_a_level_that_came_and_went_between_two_frames_is_told_to_who_saw_it() -> None:
-    told: list[Any] = []
+class Follower:
+    """A connection that keeps the frames of its topics."""
 
-    class Heard(dialects.load("binance")):  # type: ignore[misc]
-        def publish(self, topic: str, frame: Any) -> None:
-            if topic.endswith("@depth"):
-                told.append(frame(0) if callable(frame) else frame)
+    def __init__(self, server: Server, *topics: str) -> None:
+        self.topics = set(topics)
+        self.account = None
+        self.state = {"time_unit_ns": 1, "is_combined": True}
+        self.frames: list[Any] = []
+        server.connections.add(self)  # type: ignore[arg-type]
 
-    server = Server(
-        Heard, {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))}, rate=0, faults=Faults()
-    )
+    def put(self, build: Any) -> None:
+        self.frames.append(json.loads(build(self, 0)))
+
+
+def test_a_level_that_came_and_went_between_two_frames_is_sent_to_who_saw_it() -> None:
+    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
+    server = Server(dialects.load("binance"), {PAIR: symbol}, rate=0, faults=Faults())
+    follower = Follower(server, "btcusdt@depth")
     rest(server, "100")
     server.send_depth(PAIR)
     order = rest(server, "100.5")
-    seen = server.dialect.asked_for(PAIR)
+    seen = server.dialect.books.requested(PAIR)
     assert (D("100.5"), D(1)) in seen.bids
     server.venue.cancel(order, server.now_ns())
-    told.clear()
+    follower.frames.clear()
     server.send_depth(PAIR)
-    (frame,) = told
+    (frame,) = follower.frames
     levels = {D(price): D(size) for price, size in frame["data"]["b"]}
     assert levels == {D("100.5"): 0}, (
         "whoever took the book in between would keep the level for ever"
     )
-    assert frame["data"]["U"] <= seen.last + 1 <= frame["data"]["u"] + 1
+    assert frame["data"]["U"] <= seen.last_id + 1 <= frame["data"]["u"] + 1
+    assert not server.own_errors
 
 
 def test_a_book_asked_for_twice_is_the_one_of_then() -> None:
     """Also where its channels have checksums and nobody follows them."""
     symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
     server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
-    before = server.dialect.find_book(server.house, {"pair": "BTC/USDT"})
+    before = server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"})
     best = before.bids[0][0] + D("0.01")
     rest(server, str(best))
     server.send_depth(PAIR)
-    assert server.dialect.find_book(server.house, {"pair": "BTC/USDT"}).bids[0] == (best, D(1))
+    assert server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"}).bids[0] == (
+        best,
+        D(1),
+    )

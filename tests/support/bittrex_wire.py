@@ -1,4 +1,4 @@
-"""Messages of Bittrex as its documentation, a recording and other clients have them, and the hub's packing of them."""
+"""Messages of Bittrex from its documentation, a recording and other clients, and their packing."""
 
 import base64
 import json

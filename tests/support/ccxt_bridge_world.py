@@ -1,4 +1,4 @@
-"""ccxt:binance on a sandbox: the setting that points ccxt at it, and a desk as in tests/desk.py."""
+"""ccxt:binance on a sandbox: the setting that points ccxt at it, and a MarketHarness over it."""
 
 import asyncio
 import dataclasses
@@ -18,7 +18,7 @@ from actors.transport.rest import Rest
 from exchanges.contract import Endpoints
 from exchanges.registry import get
 from orderbook.errors import NotReady
-from tests.support.desk import ActorCalls, Desk, agreement
+from tests.support.market_harness import ActorCalls, MarketHarness, agreement
 from trochil.sandbox.process import SandboxProcess
 
 VENUE = "ccxt:binance"
@@ -50,11 +50,12 @@ def bridge_config(sandbox: SandboxProcess, state_dir: Path, name: str) -> dict[s
 
 
 @asynccontextmanager
-async def bridge_desk(
+async def bridge_harness(
     sandbox: SandboxProcess, folder: Path, **settings: Any
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[MarketHarness]:
     """A market with its user stream over ccxt; ``settings`` are the venue's."""
-    peers, place = ActorCalls(), {"run_dir": str(folder)}
+    peers = ActorCalls()
+    place = {"run_dir": str(folder)}
     venue = VenueSettings(pairs=["BTC-USDT"], ccxt=ccxt_setting(sandbox), **settings)
     auth = EXCHANGE.auth(sandbox.accounts["default"])
     rests: list[Rest] = [rest_of(EXCHANGE, venue, auth) for _ in range(2)]
@@ -80,7 +81,7 @@ async def bridge_desk(
         await component.start()
     try:
         await market.wait_ready(30)
-        yield Desk(market, sandbox)
+        yield MarketHarness(market, sandbox)
     finally:
         for component in (market, tracker, source):
             await component.stop()
@@ -88,13 +89,16 @@ async def bridge_desk(
             await rest.close()
 
 
-def at_bridge(
-    sandbox: SandboxProcess, folder: Path, work: Callable[[Desk], Awaitable[None]], **settings: Any
+def run_with_bridge(
+    sandbox: SandboxProcess,
+    folder: Path,
+    work: Callable[[MarketHarness], Awaitable[None]],
+    **settings: Any,
 ) -> None:
-    """Run ``work`` at a desk; its end must leave agreement with the venue, to the last fill and balance."""
+    """Run ``work`` with a market; afterwards fills and balances must agree with the venue's."""
 
     async def main() -> None:
-        async with bridge_desk(sandbox, folder, **settings) as found:
+        async with bridge_harness(sandbox, folder, **settings) as found:
             await work(found)
             await agreement(found)
             await balances_agree(found)
@@ -102,13 +106,15 @@ def at_bridge(
     asyncio.run(main())
 
 
-async def balances_agree(found: Desk, within: float = 15.0) -> None:
+async def balances_agree(found: MarketHarness, within: float = 15.0) -> None:
     async with asyncio.timeout(within):
         while True:
-            ours = {asset: list(both) for asset, both in found.market.balances_now().items()}
-            said = await found.admin(
+            ours = {
+                asset: list(both) for asset, both in (await found.market.balances_now()).items()
+            }
+            verdict = await found.admin(
                 "POST", "balances_match", {"account": "default", "balances": ours}
             )
-            if said["match"]:
+            if verdict["match"]:
                 return
             await asyncio.sleep(0.1)

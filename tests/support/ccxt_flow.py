@@ -1,6 +1,7 @@
 """What ccxt and ccxt.pro, which nobody here wrote, do with a sandbox: one flow for every venue.
 
-A venue's tests are a subclass of ``Flow``, named TestX, that says how ccxt is pointed at it and what differs there.
+A venue's tests are a subclass of ``Flow``, named TestX: it points ccxt at the venue and declares
+what differs there.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class Flow:
     market_terms: ClassVar[dict[str, Any]] = {}
     """What makes the size of a market order one in base."""
     untold: ClassVar[frozenset[str]] = frozenset()
-    """What ccxt can't tell of the venue: quotes (bid and ask of a ticker), trades (the public ones, by REST)."""
+    """What ccxt can't read: quotes (bid and ask of a ticker), trades (the public ones, by REST)."""
     whole_books: ClassVar[bool] = False
     """ccxt gives more levels than it was asked for."""
     client_id: ClassVar[str] = "twice"
@@ -45,8 +46,11 @@ class Flow:
     refuses_post_only: ClassVar[bool] = True
     """Else an order that would take is accepted and cancelled at once."""
     codes: ClassVar[dict[str, str]]
-    """What the venue says of funds, rule (a size too small), would_take, cancel and status (of an unknown order), twice
-    (the same client id), secret and key (wrong ones): parts of its answers."""
+    """Parts of the venue's error messages, by cause.
+
+    The causes: funds, rule (a size too small), would_take, cancel and status (of an unknown order),
+    twice (the same client id), secret and key (wrong ones).
+    """
     errors: ClassVar[dict[str, type[Exception]]] = {}
     """What ccxt raises for the same, where it is not the nearest class."""
 
@@ -229,19 +233,19 @@ class Flow:
             while not sandbox.admin("GET", "status")["connections"]["private"]:
                 await asyncio.sleep(0.05)
             placed = await self._trade_until_all(client, watching)
-            heard = dict(zip(self.streams, await asyncio.gather(*watching), strict=True))
+            received = dict(zip(self.streams, await asyncio.gather(*watching), strict=True))
             assert placed & (
-                {order["id"] for order in heard["orders"]}
-                | {t["order"] for t in heard["my_trades"]}
+                {order["id"] for order in received["orders"]}
+                | {t["order"] for t in received["my_trades"]}
             )
-            assert heard["my_trades"][0]["price"] > 0
-            if "balance" in heard:
-                assert heard["balance"][self.pair.partition("/")[0]]["total"] > 0
+            assert received["my_trades"][0]["price"] > 0
+            if "balance" in received:
+                assert received["balance"][self.pair.partition("/")[0]]["total"] > 0
 
         use(work)
 
     async def _trade_until_all(self, client: Any, watching: list[Any]) -> set[str]:
-        """Trade until every watcher has heard something: a subscription is confirmed at its own pace."""
+        """Trade until every watcher has received something: subscriptions take their time."""
         placed = set()
         while True:
             placed.add(await self.buy_at_market(client))

@@ -81,7 +81,10 @@ class Feed:
 async def feed(
     folder: Path, hosts: dict[str, str], pairs: list[str], **options: Any
 ) -> AsyncIterator[Feed]:
-    """Both components running; ``options`` go to the data source. A failed background task fails the test."""
+    """Both components running; ``options`` go to the data source.
+
+    A failed background task fails the test.
+    """
     async with aiohttp.ClientSession() as session:
         both = Feed(str(folder), Endpoints(**hosts), pairs, session, LocalPeers(), VENUE)
         await both.begin_source(**options)

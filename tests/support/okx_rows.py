@@ -1,9 +1,11 @@
 """What the tests of OKX read: frames of its documentation and of recordings, and rows of answers.
 
-tests/frames/okx/public.jsonl: frames of the fact sheet (documentation; the changed levels and trades of a recording of
-2022), ids set so that they join; notice, error and connection count by the documentation's field names.
-tests/frames/okx/private.jsonl: the fields that the fact sheet names (documentation), values made up.
-tests/frames/okx/checksum.jsonl: levels and checksum of a recording of 2022 (a future: the venue's books are all alike).
+tests/frames/okx/public.jsonl: frames of the fact sheet (documentation; the changed levels and
+trades of a recording of 2022), ids set so that they join; notice, error and connection count by
+the documentation's field names.
+tests/frames/okx/private.jsonl: the fields of the fact sheet (documentation), values made up.
+tests/frames/okx/checksum.jsonl: levels and checksum of a recording of 2022 (a future: the venue's
+books are all alike).
 tests/frames/okx/signatures.json: vectors, each with its source.
 """
 

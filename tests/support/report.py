@@ -1,3 +1,3 @@
-"""Lines that tests want said at the end of a run."""
+"""Lines that tests want printed at the end of a run."""
 
 LINES: list[str] = []

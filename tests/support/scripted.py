@@ -1,4 +1,4 @@
-"""A venue that does what a test tells it: its wire is this file's own, its server sends the frames it is given."""
+"""A scripted venue: its own small protocol, and a server that sends the frames it is given."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def rule(pair: str, active: bool = True) -> TradingRule:
 
 
 class ScriptedBook(BookFeed):
-    """Frames are JSON objects with one key that says what they are; snapshots come by REST."""
+    """Frames are JSON objects with one key, their type; snapshots come by REST."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         super().__init__(rules, stream or "/ws")
@@ -108,7 +108,7 @@ def refuse(answer: Any) -> Fault | None:
 
 
 class Venue:
-    """The server's side: ``send`` frames, see what was ``said``, decide what REST answers."""
+    """The server: ``send`` frames, see what it ``received``, set what REST answers."""
 
     def __init__(self) -> None:
         self.rules: list[Any] = [["A-USD"], ["B-USD"]]
@@ -120,8 +120,8 @@ class Venue:
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.asked: list[str] = []
-        self.said: list[Any] = []
+        self.snapshot_requests: list[str] = []
+        self.received: list[Any] = []
         self.sockets: list[web.WebSocketResponse] = []
         self.connects = 0
 
@@ -145,7 +145,7 @@ class Venue:
             case "/markets":
                 return web.json_response(self.markets)
         symbol = request.query["symbol"]
-        self.asked.append(symbol)
+        self.snapshot_requests.append(symbol)
         answer = self.books[symbol]
         await self.gate.wait()
         if self.failures:
@@ -161,7 +161,7 @@ class Venue:
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self.said.append(json.loads(message.data))
+                    self.received.append(json.loads(message.data))
         finally:
             self.sockets.remove(socket)
         return socket

@@ -44,20 +44,22 @@ async def _(w: World) -> None:
 
 @row("OrderBookTrackerDataSource.listen_for_trades")
 async def _(w: World) -> None:
-    assert all(isinstance(message, Trade) for message in await w.heard(w.source.listen_for_trades))
+    assert all(
+        isinstance(message, Trade) for message in await w.received(w.source.listen_for_trades)
+    )
 
 
 @row("OrderBookTrackerDataSource.listen_for_order_book_diffs")
 async def _(w: World) -> None:
     assert all(
         isinstance(message, BookDiff)
-        for message in await w.heard(w.source.listen_for_order_book_diffs, 4)
+        for message in await w.received(w.source.listen_for_order_book_diffs, 4)
     )
 
 
 @row("OrderBookTrackerDataSource.listen_for_order_book_snapshots")
 async def _(w: World) -> None:
-    found = await w.heard(w.source.listen_for_order_book_snapshots)
+    found = await w.received(w.source.listen_for_order_book_snapshots)
     assert {message.symbol for message in found} == {"BTCUSDT", "ETHUSDT"}
     assert all(isinstance(message, BookSnapshot) for message in found)
 
@@ -65,7 +67,7 @@ async def _(w: World) -> None:
 async def followed(w: World) -> tuple[ActiveOrderTracker, BookSnapshot, BookDiff]:
     """A tracker that took a real snapshot and a real diff."""
     tracker = ActiveOrderTracker()
-    (diff,) = await w.heard(w.source.listen_for_order_book_diffs, 1)
+    (diff,) = await w.received(w.source.listen_for_order_book_diffs, 1)
     return tracker, await w.source.get_snapshot(PAIR), diff
 
 
@@ -101,7 +103,7 @@ async def _(w: World) -> None:
 
 @row("ActiveOrderTracker.convert_trade_message_to_order_book_row")
 async def _(w: World) -> None:
-    (trade,) = await w.heard(w.source.listen_for_trades, 1)
+    (trade,) = await w.received(w.source.listen_for_trades, 1)
     found = ActiveOrderTracker().convert_trade_message_to_order_book_row(trade)
     assert (found.price, found.amount, str(found.update_id)) == (
         trade.price,
@@ -128,7 +130,7 @@ async def _(w: World) -> None:
 
 @row("ActiveOrderTracker.convert_trade_message_to_np_arrays")
 async def _(w: World) -> None:
-    (trade,) = await w.heard(w.source.listen_for_trades, 1)
+    (trade,) = await w.received(w.source.listen_for_trades, 1)
     found = ActiveOrderTracker().convert_trade_message_to_np_arrays(trade)
     assert found.tolist()[1:] == [1.0 if trade.side is Side.BUY else 2.0, trade.price, trade.size]
 
@@ -246,15 +248,15 @@ async def _(w: World) -> None:
 
 @row("OrderBookTracker._emit_trade_event_loop")
 async def _(w: World) -> None:
-    heard: list[tuple[str, Trade]] = []
+    received: list[tuple[str, Trade]] = []
 
     def listener(pair: str, trade: Trade) -> None:
-        heard.append((pair, trade))
+        received.append((pair, trade))
 
     w.tracker.add_trade_listener(listener)
-    await w.until(lambda: heard)
-    assert heard[0][0] in (PAIR, OTHER)
-    assert heard[0][1].price > 0
+    await w.until(lambda: received)
+    assert received[0][0] in (PAIR, OTHER)
+    assert received[0][1].price > 0
     w.tracker.remove_trade_listener(listener)
 
 
@@ -265,7 +267,7 @@ async def _(w: World) -> None:
 
 @row("UserStreamTrackerDataSource.listen_for_user_stream")
 async def _(w: World) -> None:
-    listening = asyncio.ensure_future(w.heard(w.user_source.listen_for_user_stream, 1))
+    listening = asyncio.ensure_future(w.received(w.user_source.listen_for_user_stream, 1))
     async with asyncio.timeout(10):
         while (await w.admin("GET", "status"))["connections"]["private"] < 2:
             await asyncio.sleep(0.02)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors.orders.tutorial_market import TutorialMarket
 from exchanges.binance import BINANCE
 from orderbook.messages import Side
 from tests.support.tutorial_world import OTHER, PAIR, World, row
@@ -150,6 +151,7 @@ async def second_market(w: World) -> Any:
     import aiohttp
 
     from actors.orders.journal import Journal
+    from actors.orders.market import Market
 
     session = aiohttp.ClientSession()
     journal = Journal(
@@ -161,7 +163,7 @@ async def second_market(w: World) -> Any:
     from exchanges.contract import Endpoints
 
     hosts = Endpoints(**w.sandbox.hosts["binance"])
-    market = type(w.market)(
+    market = Market(
         BINANCE,
         account="second",
         rest=Rest(BINANCE, session, hosts, BINANCE.auth(w.sandbox.accounts["default"])),
@@ -170,9 +172,9 @@ async def second_market(w: World) -> Any:
         run_dir=w.tracker._run_dir,
         name="market/binance/second",
         journal=journal,
-        books=w.market._books,
+        books=w.market.market.books,
     )
-    return market, session
+    return TutorialMarket(market), session
 
 
 @row("Market.start_network")
@@ -191,9 +193,9 @@ async def _(w: World) -> None:
     await market.start_network()
     await w.until(lambda: market.ready)
     await market.stop_network()
-    cycles = market.reconciler.cycles
+    cycles = market.market.reconciler.cycles
     await w.market.cancel(PAIR, await w.resting())
-    assert market.reconciler.cycles == cycles
+    assert market.market.reconciler.cycles == cycles
     await session.close()
 
 
@@ -376,7 +378,7 @@ async def _(w: World) -> None:
     w.market.add_listener("completed", heard.append)
     client_id = await w.market.buy(PAIR, "0.01", "market")
     await w.until(lambda: heard)
-    assert (heard[0]["client_order_id"], heard[0]["name"]) == (client_id, "buy_order_completed")
+    assert (heard[0].client_order_id, heard[0].name) == (client_id, "buy_order_completed")
     w.market.remove_listener("completed", heard.append)
 
 

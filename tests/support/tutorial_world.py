@@ -1,4 +1,4 @@
-"""What the walk through the tutorial's table stands on: one inline deployment, and the register of checks."""
+"""The world of the tutorial's checks: one inline deployment, and the register of checks."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trochil
+from actors.orders.tutorial_market import TutorialMarket
 from trochil.sandbox.process import SandboxProcess
 
 PAIR, OTHER = "BTC-USDT", "ETH-USDT"
@@ -40,9 +41,10 @@ class World:
     """The plain objects of one inline deployment, and the loop they live on."""
 
     def __init__(self, client: trochil.Client, sandbox: SandboxProcess) -> None:
-        self.client, self.sandbox = client, sandbox
+        self.client = client
+        self.sandbox = sandbox
         hosts = client._async._runtime.peers.hosts  # type: ignore[attr-defined]
-        self.source, self.tracker, self.user_source, self.user, self.market = (
+        self.source, self.tracker, self.user_source, self.user, market = (
             hosts[name]._component
             for name in (
                 "data_source/binance/0",
@@ -52,6 +54,7 @@ class World:
                 "market/binance/default",
             )
         )
+        self.market = TutorialMarket(market)
 
     async def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return await asyncio.to_thread(self.sandbox.admin, method, path, body)
@@ -72,7 +75,7 @@ class World:
         await self.until(lambda: self.market.get_order(client_id).state == "open")
         return client_id
 
-    async def heard(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
+    async def received(self, listen: Callable[..., Awaitable[None]], n: int = 2) -> list[Any]:
         queue: asyncio.Queue[Any] = asyncio.Queue()
         task = asyncio.ensure_future(listen(asyncio.get_running_loop(), queue))
         try:

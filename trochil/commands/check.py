@@ -1,4 +1,4 @@
-"""Whether our reading of a venue's wire holds: the conformance cases against the real venue, or against its sandbox."""
+"""``trochil check``: the conformance cases, run against a real venue or its sandbox."""
 
 import tempfile
 import time
@@ -12,7 +12,7 @@ from exchanges.registry import get
 from orderbook.errors import ConfigError, TrochilError
 from trochil.client import connect
 from trochil.conformance.cases import CASES, Case
-from trochil.conformance.desk import Desk, sandbox_desk
+from trochil.conformance.venue_harness import VenueHarness, sandbox_harness
 
 
 class Checked(NamedTuple):
@@ -35,11 +35,11 @@ def check_exchange(
     trade: Decimal | None = None,
     feed: str = "",
 ) -> Iterator[Checked]:
-    """Run every case that may run, one after the other.
+    """Run every applicable case, one after the other. Raises ConfigError.
 
-    real: at the venue itself (``testnet``: its test hosts; ``hosts``: others), read only but with ``trade``: the most
-    that an order may be worth, in quote. account: a reference to a key. Without ``real``: the sandbox, all cases.
-    Raises ConfigError.
+    real: at the venue itself (``testnet``: its test hosts; ``hosts``: others); without it, all
+    cases in the sandbox. Without ``trade`` a check of the real venue is read-only. trade: the
+    maximum value of an order, in quote. account: a reference to a key.
     """
     exchange = get(name)
     if trade is not None and not account:
@@ -51,21 +51,26 @@ def check_exchange(
     with (
         _real(exchange, testnet, hosts or {}, pair, account, feed)
         if real
-        else sandbox_desk(exchange, feed) as desk
+        else sandbox_harness(exchange, feed) as harness
     ):
         if trade is not None:
-            desk.value = trade
+            harness.value = trade
         for case in CASES.values():
-            why = _not_run(case, exchange, desk, real, bool(account), trade is not None)
-            yield Checked(case.id, "not run", 0.0, why) if why else _run(case, desk)
+            why = _not_run(case, exchange, harness, real, bool(account), trade is not None)
+            yield Checked(case.id, "not run", 0.0, why) if why else _run(case, harness)
 
 
 def _not_run(
-    case: Case, exchange: Exchange, desk: Desk, real: bool, has_key: bool, may_trade: bool
+    case: Case,
+    exchange: Exchange,
+    harness: VenueHarness,
+    real: bool,
+    has_key: bool,
+    may_trade: bool,
 ) -> str:
     if case.id in exchange.about.not_applicable:
         return f"does not apply: {exchange.about.not_applicable[case.id]}"
-    if case.id == "signature_vectors" and not desk.vectors():
+    if case.id == "signature_vectors" and not harness.vectors():
         return "no published vectors are installed here"
     if not real:
         return ""
@@ -76,10 +81,10 @@ def _not_run(
     return "would trade: needs --trade AMOUNT" if "trade" in case.needs and not may_trade else ""
 
 
-def _run(case: Case, desk: Desk) -> Checked:
+def _run(case: Case, harness: VenueHarness) -> Checked:
     began = time.monotonic()
     try:
-        case.run(desk)
+        case.run(harness)
     except (AssertionError, TrochilError, TimeoutError) as error:
         return Checked(
             case.id, "failed", time.monotonic() - began, f"{type(error).__name__}: {error}".strip()
@@ -90,7 +95,7 @@ def _run(case: Case, desk: Desk) -> Checked:
 @contextmanager
 def _real(
     exchange: Exchange, testnet: bool, hosts: dict[str, str], pair: str, account: str, feed: str
-) -> Iterator[Desk]:
+) -> Iterator[VenueHarness]:
     name = exchange.name
     with tempfile.TemporaryDirectory(prefix="trochil-check-") as folder:
         venue: dict[str, Any] = {"hosts": hosts, "testnet": testnet, "feed": feed}
@@ -101,6 +106,6 @@ def _real(
             name, pairs=chosen, accounts=accounts, config=config, address="inline"
         ) as client:
             found = pair or client.books(name)[0].trading_pair
-            desk = Desk(exchange, client, found, None)
-            desk.prepare(has_key=bool(account))
-            yield desk
+            harness = VenueHarness(exchange, client, found, None)
+            harness.prepare(has_key=bool(account))
+            yield harness

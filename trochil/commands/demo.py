@@ -1,4 +1,4 @@
-"""The demo: local venues, every actor, live books, orders that rest, fill and get cancelled, and an honest summary."""
+"""The demo: local venues, every actor, live books, orders that rest, fill or get cancelled."""
 
 import contextlib
 import json
@@ -21,27 +21,32 @@ from trochil.sandbox.process import SandboxProcess
 from trochil.views import BookView
 
 ALL = "all"
-RATE, RATE_OF_MANY = 50.0, 8.0
-"""Flow events a second and pair of a venue alone, and of one of many on this machine."""
+RATE = 50.0
+"""Flow events per second and pair of a single venue."""
+RATE_OF_MANY = 8.0
+"""The same when many venues run on this machine."""
 CPUS_OF_MANY = 0.02
-LIVE_WITHIN, LIVE_WITHIN_OF_MANY = 60.0, 240.0
+LIVE_WITHIN = 60.0
+LIVE_WITHIN_OF_MANY = 240.0
 READY_WITHIN = 120.0
 
 
 def run_demo(exchange: str, seconds: float, as_json: bool, inline: bool, seed: int = 1) -> int:
-    """Run it at one venue, or at "all"; 0 when nothing was left unexplained."""
-    console, venues = Console(stderr=as_json), names() if exchange == ALL else [exchange]
+    """Run the demo at one venue, or at "all"; returns 0 if everything was consistent."""
+    console = Console(stderr=as_json)
+    venues = names() if exchange == ALL else [exchange]
     started = time.monotonic()
     with _sandboxes(venues, seed) as sandboxes, _client(sandboxes, inline) as client:
         summary = _run(client, sandboxes, seconds, console, started, as_json)
     if exchange != ALL:
-        summary = _alone(summary, exchange)
-    print(json.dumps(summary)) if as_json else console.print(_explain(summary))
-    return (
-        1
-        if summary["errors"] or not summary["balances_match"] or summary["orders"]["unknown"]
-        else 0
-    )
+        summary = _of_one_venue(summary, exchange)
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        console.print(_explain(summary))
+    if summary["errors"] or not summary["balances_match"] or summary["orders"]["unknown"]:
+        return 1
+    return 0
 
 
 @contextlib.contextmanager
@@ -88,19 +93,18 @@ def _run(
     console.print(f"all books live and all markets ready after {time.monotonic() - started:.1f} s")
     every = [view for views in books.values() for view in views]
     resyncs = {view: view.counters["resyncs"] for view in every}
-    probe, before, begun = (
-        LatencyProbe(every),
-        {view: view.sequence for view in every},
-        time.monotonic(),
-    )
+    probe = LatencyProbe(every)
+    before = {view: view.sequence for view in every}
+    begun = time.monotonic()
     probe.start()
     _trade(list(traders.values()), begun + seconds, every, console, plain)
-    took, latency = time.monotonic() - begun, probe.finish()
+    took = time.monotonic() - begun
+    latency = probe.finish()
     updates = {view: view.sequence - before[view] for view in every}
     settled = {name: _settle(trader, books[name], resyncs) for name, trader in traders.items()}
     for name, found in settled.items():
         found["updates_per_s"] = round(sum(updates[view] for view in books[name]) / took, 1)
-    return _together(settled) | {
+    return _summed(settled) | {
         "latency_us": latency,
         "actors": {name: actor["pid"] for name, actor in client.status().actors.items()},
     }
@@ -109,13 +113,12 @@ def _run(
 def _trade(
     traders: list[Trader], deadline: float, books: list[BookView], console: Console, plain: bool
 ) -> None:
-    """All traders at once, one thread each; a live ladder meanwhile, where there is a terminal."""
+    """Run all traders, one thread each; on a terminal, show a live ladder meanwhile."""
     threads = [threading.Thread(target=trader.trade_until, args=(deadline,)) for trader in traders]
     for thread in threads:
         thread.start()
-    live = (
-        Live(console=console, refresh_per_second=4) if sys.stdout.isatty() and not plain else None
-    )
+    shows_ladder = sys.stdout.isatty() and not plain
+    live = Live(console=console, refresh_per_second=4) if shows_ladder else None
     with live or contextlib.nullcontext():
         while any(thread.is_alive() for thread in threads):
             if live is not None:
@@ -124,14 +127,14 @@ def _trade(
 
 
 def _settle(trader: Trader, books: list[BookView], resyncs: dict[BookView, int]) -> dict[str, Any]:
-    """What became of one venue's orders and books."""
+    """The outcome of one venue's orders and books."""
     trader.settle()
     matches = trader.balances_match()
     for view in books:
-        again = view.counters["resyncs"] - resyncs[view]
-        if again:
+        unexpected = view.counters["resyncs"] - resyncs[view]
+        if unexpected:
             trader.errors.append(
-                f"{view.venue} {view.trading_pair}: {again} resyncs that nobody asked for"
+                f"{view.venue} {view.trading_pair}: {unexpected} unexpected resyncs"
             )
     return {
         "pairs": {view.trading_pair: _describe(view) for view in books},
@@ -142,16 +145,16 @@ def _settle(trader: Trader, books: list[BookView], resyncs: dict[BookView, int])
     }
 
 
-def _together(settled: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The venues' figures, and their sums."""
+def _summed(settled: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The figures of every venue, and their sums."""
     found = list(settled.values())
     return {
         "exchange": ALL,
         "exchanges": settled,
         "pairs": {
-            f"{name}/{pair}": told
+            f"{name}/{pair}": figures
             for name, one in settled.items()
-            for pair, told in one["pairs"].items()
+            for pair, figures in one["pairs"].items()
         },
         "updates_per_s": round(sum(one["updates_per_s"] for one in found), 1),
         "orders": {what: sum(one["orders"][what] for one in found) for what in found[0]["orders"]},
@@ -161,8 +164,8 @@ def _together(settled: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _alone(summary: dict[str, Any], exchange: str) -> dict[str, Any]:
-    """The summary of a demo at one venue: its pairs by their own names."""
+def _of_one_venue(summary: dict[str, Any], exchange: str) -> dict[str, Any]:
+    """The summary of a demo at one venue, without the venue's name before its pairs."""
     one = summary.pop("exchanges")[exchange]
     return summary | {"exchange": exchange, "pairs": one["pairs"]}
 
@@ -181,7 +184,8 @@ def _explain(summary: dict[str, Any]) -> str:
         f"books: {pairs}; {summary['updates_per_s']} updates/s",
         f"venue to readable in another process: {summary['latency_us']}",
         *(f"{name}: {one['orders']}" for name, one in summary.get("exchanges", {}).items()),
-        f"orders: {summary['orders']}, {summary['fills']} fills, balances match: {summary['balances_match']}",
+        f"orders: {summary['orders']}, {summary['fills']} fills, "
+        f"balances match: {summary['balances_match']}",
         f"actors: {summary['actors']}",
         f"errors: {summary['errors'] or 'none'}",
     ]

@@ -1,4 +1,4 @@
-"""How long a level takes from the venue to a reader in another process."""
+"""Measures the latency from the venue to a reader in another process."""
 
 import contextlib
 import threading
@@ -11,16 +11,17 @@ SAMPLES = 100_000
 
 
 class LatencyProbe(threading.Thread):
-    """Measures, in this process, from the venue's sending to the level being readable in a book of another process."""
+    """Measures the time from the venue sending a level until another process's book shows it."""
 
     def __init__(self, books: list[BookView]) -> None:
         super().__init__(name="latency", daemon=True)
-        self._books, self._stop_asked = books, threading.Event()
+        self._books = books
+        self._stopping = threading.Event()
         self.samples: list[float] = []
 
     def run(self) -> None:
         seen = {view: view.sequence for view in self._books}
-        while not self._stop_asked.is_set():
+        while not self._stopping.is_set():
             for view in self._books:
                 sequence = view.sequence
                 if sequence == seen[view]:
@@ -28,7 +29,7 @@ class LatencyProbe(threading.Thread):
                 with contextlib.suppress(NotReady):
                     book = view.snapshot(1)
                     now = time.time_ns()
-                    # Only a reading that is one step on: of a burst only the last was waited for.
+                    # Only a reading that is one step on: of a burst we waited only for the last.
                     if (
                         book.sequence == seen[view] + 1
                         and book.venue_time
@@ -37,10 +38,10 @@ class LatencyProbe(threading.Thread):
                         self.samples.append((now - book.venue_time) / 1000)
                     sequence = book.sequence
                 seen[view] = sequence
-            self._stop_asked.wait(0.00002)
+            self._stopping.wait(0.00002)
 
     def finish(self) -> dict[str, float]:
-        self._stop_asked.set()
+        self._stopping.set()
         self.join()
         ordered = sorted(self.samples)
         if not ordered:

@@ -1,4 +1,4 @@
-"""Who trades in the demo: orders that rest, fill, take, are refused and get cancelled, and what became of them."""
+"""The demo's trader: orders that rest, fill, take, are rejected or cancelled, and their outcome."""
 
 import contextlib
 import random
@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from decimal import Decimal
 
+from exchanges.orders import OrderState
 from exchanges.registry import get
 from exchanges.rules import quantize, quantize_price
 from orderbook.errors import TrochilError
@@ -16,29 +17,30 @@ from trochil.views import BookView
 
 ACCOUNT = "default"
 SETTLE_WITHIN = 90.0
-"""Seconds in which the venue has spoken on everything; a request may wait for a small budget of calls."""
+"""Seconds until the final state of every order is known; requests may wait for rate limits."""
 OPENS_WITHIN = 60.0
-STEP_EVERY, SLOW = 0.05, 0.5
-"""Seconds between two steps; seconds a call from which on a venue counts as slow."""
+STEP_EVERY = 0.05
+"""Seconds between two steps."""
+SLOW = 0.5
+"""Seconds per request above which a venue's rate limits count as slow."""
 HITS = 10
-WORTH = {"BTC": Decimal("0.004"), "ETH": Decimal("0.08")}
-WORTH_ELSE = 240
-"""What an order of the demo is worth, in its quote currency; dollars where nothing else is said."""
+NOTIONAL = {"BTC": Decimal("0.004"), "ETH": Decimal("0.08")}
+"""The value of an order of the demo, by quote currency."""
+NOTIONAL_IN_DOLLARS = Decimal(240)
+"""The same in any other quote currency."""
 
 
 class Trader:
-    """A seeded flow of orders: some rest, some are hit by the house, some take, some are refused or cancelled."""
+    """A seeded flow of orders: some rest, some are hit, some take, some are cancelled."""
 
     def __init__(self, client: Client, sandbox: SandboxProcess, seed: int) -> None:
-        self._client, self._sandbox, self._venue, self._pairs = (
-            client,
-            sandbox,
-            sandbox.exchange,
-            sandbox.pairs,
-        )
+        self._client = client
+        self._sandbox = sandbox
+        self._venue = sandbox.exchange
+        self._pairs = sandbox.pairs
         self._rules = client.rules(self._venue)
         self._market = client.market(self._venue, account=ACCOUNT)
-        # A venue that allows few calls is traded at its pace: a step is about three of them.
+        # At a venue with low rate limits the trader slows down: a step is about three requests.
         seconds_a_call = max(limit.per / limit.amount for limit in get(self._venue).limits)
         self._pause = STEP_EVERY if seconds_a_call < SLOW else 3 * seconds_a_call
         self._random = random.Random(seed)
@@ -50,7 +52,7 @@ class Trader:
         self._market.wait_ready(timeout)
 
     def step(self) -> None:
-        """One thing a trader does."""
+        """One random action of the trader."""
         acts = (self._rest, self._be_hit, self._take, self._cross_post_only, self._cancel)
         act = self._random.choices(acts, weights=(4, 4, 3, 1, 3))[0]
         try:
@@ -63,8 +65,8 @@ class Trader:
 
     def _amount(self, pair: str) -> Decimal:
         rule = self._rules[pair]
-        worth = WORTH.get(rule.quote, Decimal(WORTH_ELSE))
-        return quantize(worth / Decimal(repr(self._book(pair).top().mid)), rule.size_step)
+        notional = NOTIONAL.get(rule.quote, NOTIONAL_IN_DOLLARS)
+        return quantize(notional / Decimal(repr(self._book(pair).top().mid)), rule.size_step)
 
     def _price(self, price: float, pair: str) -> Decimal:
         return quantize_price(Decimal(repr(price)), self._rules[pair])
@@ -84,8 +86,9 @@ class Trader:
         )
 
     def _be_hit(self, pair: str) -> None:
-        """Rest near the best price; the house sells down to it, first until a part fills, later for the rest."""
-        top, amount = self._book(pair).top(), self._amount(pair)
+        """Rest near the best price; the liquidity provider sells into it, in one or two parts."""
+        top = self._book(pair).top()
+        amount = self._amount(pair)
         order = self._market.buy(
             pair, amount, self._price((top.bid + top.ask) / 2, pair), tag="demo"
         )
@@ -103,13 +106,13 @@ class Trader:
             self._sell_to(order, order.amount)
 
     def _sell_to(self, order: Order, amount: Decimal) -> None:
-        what = {
+        trade = {
             "pair": order.trading_pair,
             "side": "sell",
             "amount": str(amount),
             "price": str(order.price),
         }
-        self._sandbox.admin("POST", "trade", what)
+        self._sandbox.admin("POST", "trade", trade)
 
     def _take(self, pair: str) -> None:
         self.orders.append(self._market.sell(pair, self._amount(pair), type="market", tag="demo"))
@@ -126,7 +129,7 @@ class Trader:
             self._market.cancel(self._random.choice(open_orders))
 
     def settle(self) -> None:
-        """Cancel what is left and wait until the venue has spoken on every order."""
+        """Cancel open orders and wait until every order is in its final state."""
         self._market.cancel_all()
         deadline = time.monotonic() + SETTLE_WITHIN
         for order in self.orders:
@@ -141,24 +144,24 @@ class Trader:
         states = Counter(order.state for order in self.orders)
         return {
             "placed": len(self.orders),
-            "filled": states["filled"],
+            "filled": states[OrderState.FILLED],
             "partially_filled": len(self.was_partial),
-            "cancelled": states["cancelled"] + states["expired"],
-            "rejected": states["rejected"],
+            "cancelled": states[OrderState.CANCELLED] + states[OrderState.EXPIRED],
+            "rejected": states[OrderState.REJECTED],
             "open": sum(not order.is_done for order in self.orders),
-            "unknown": sum(order.unknown for order in self.orders),
+            "unknown": sum(order.status_unknown for order in self.orders),
         }
 
     def fills(self) -> int:
         return int(self._market.fills().num_rows)
 
     def balances_match(self) -> bool:
-        """The ledger against our view, compared in the venue's process; the last events may still be on their way."""
+        """Whether our balances equal the venue's ledger, once the last events have arrived."""
         deadline = time.monotonic() + SETTLE_WITHIN
         while True:
             ours = {
-                asset: [str(b.total), str(b.available)]
-                for asset, b in self._market.balances().items()
+                asset: [str(balance.total), str(balance.available)]
+                for asset, balance in self._market.balances().items()
             }
             verdict = self._sandbox.admin(
                 "POST", "balances_match", {"account": ACCOUNT, "balances": ours}

@@ -1,4 +1,4 @@
-"""The verbs that speak with a running deployment."""
+"""The commands that work with a running deployment."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,18 @@ deployment_option = click.option(
 )
 account_option = click.option("--account", default="default", show_default=True)
 json_option = click.option("--json", "as_json", is_flag=True)
+ORDER_COLUMNS = {
+    "client_order_id": "client_id",
+    "trading_pair": "trading_pair",
+    "side": "side",
+    "amount": "amount",
+    "price": "price",
+    "state": "state",
+    "filled": "filled",
+    "status_unknown": "status_unknown",
+    "external": "external",
+}
+"""What is shown of an order, and the attribute that it is."""
 venue_option = click.option("--venue", help="Only this venue.")
 
 
@@ -44,7 +56,7 @@ def add_to(group: click.Group) -> None:
 
 @contextlib.contextmanager
 def _joined(deployment: str, config: Any = None) -> Iterator[Any]:
-    """A client of a deployment that runs already. Raises ConfigError when none does."""
+    """A client of a running deployment. Raises ConfigError if it doesn't run."""
     from trochil.client import connect
 
     settings = config if config is not None else {"deployment": deployment}
@@ -56,14 +68,15 @@ def _joined(deployment: str, config: Any = None) -> Iterator[Any]:
 def _must_run(deployment: str) -> None:
     import ray
 
-    from actors.runtime.ray.peers import namespace_of
+    from actors.runtime.ray.calls import namespace_of
 
     with contextlib.suppress(ValueError):
         _join_ray()
         ray.get_actor("supervisor", namespace=namespace_of(deployment))
         return
     raise ConfigError(
-        f"no deployment {deployment!r} runs on this Ray cluster; start one with `trochil up -f FILE`"
+        f"no deployment {deployment!r} runs on this Ray cluster; "
+        "start one with `trochil up -f FILE`"
     )
 
 
@@ -87,7 +100,7 @@ def _join_ray() -> None:
 @click.option(
     "-f", "--file", "file", required=True, type=click.Path(), help="The deployment: YAML or TOML."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run, start nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the actors, start nothing.")
 def up(file: str, dry_run: bool) -> None:
     """Start a deployment, or add to it; starts a local Ray head when none runs."""
     from actors.runtime.supervisor import assign, specs_of
@@ -103,9 +116,8 @@ def up(file: str, dry_run: bool) -> None:
         for name in specs_of(settings, shards):
             click.echo(name)
         return
-    _ensure_ray(
-        Settings(deployment=settings.deployment).folder
-    )  # where `down` looks, whatever the file says
+    # `down` looks in the default folder: it doesn't read the file.
+    _ensure_ray(Settings(deployment=settings.deployment).folder)
     with connect(config=file, address="auto") as client:
         click.echo(client.status())
 
@@ -136,7 +148,7 @@ def _ensure_ray(folder: Path) -> None:
     help="Cancel open orders first, or leave them (default).",
 )
 def down(deployment: str, cancel: bool) -> None:
-    """Stop a deployment; and the Ray head, if `up` started it."""
+    """Stop a deployment, and the Ray head if `up` started it."""
     from actors.settings import Settings
 
     with _joined(deployment) as client:
@@ -158,7 +170,7 @@ def down(deployment: str, cancel: bool) -> None:
 @click.command()
 @deployment_option
 @json_option
-@click.option("--watch", "again", is_flag=True, help="Again every second.")
+@click.option("--watch", "again", is_flag=True, help="Refresh every second.")
 def status(deployment: str, as_json: bool, again: bool) -> None:
     """Actors and books."""
     import msgspec
@@ -178,10 +190,10 @@ def status(deployment: str, as_json: bool, again: bool) -> None:
     "--file",
     "file",
     type=click.Path(),
-    help="A deployment's file, to look at its keys and venues too.",
+    help="A deployment's file, to check its keys and venues too.",
 )
 def doctor(file: str | None) -> None:
-    """What usually breaks: versions, shared memory, keys, hidden packages, clocks."""
+    """Check versions, shared memory, keys, shadowed packages and clocks."""
     import ray
 
     from actors.settings import load_settings
@@ -207,7 +219,8 @@ async def _skews(settings: Any) -> dict[str, float]:
     for name, venue in settings.venues.items():
         call = get(name).server_time
         if call is not None:
-            rest, before = rest_of(get(name), venue), time.time()
+            rest = rest_of(get(name), venue)
+            before = time.time()
             try:
                 theirs = await rest.run(call)
             finally:
@@ -236,21 +249,22 @@ def watch(venue: str, pair: tuple[str, ...], depth: int, best: bool, deployment:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, required=True)
+@click.argument("arguments", nargs=-1, required=True, metavar="[add|remove] VENUE [PAIR]...")
 @click.option("--top", default=20, show_default=True)
 @deployment_option
-def pairs(words: tuple[str, ...], top: int, deployment: str) -> None:
-    """VENUE: its pairs by volume. add|remove VENUE PAIR...: what is tracked."""
-    if words[0] in ("add", "remove"):
-        if len(words) < 3:
-            raise ConfigError(f"write: trochil pairs {words[0]} VENUE PAIR...")
+def pairs(arguments: tuple[str, ...], top: int, deployment: str) -> None:
+    """VENUE: list its pairs by volume. add|remove VENUE PAIR...: change the tracked pairs."""
+    if arguments[0] in ("add", "remove"):
+        if len(arguments) < 3:
+            raise ConfigError(f"write: trochil pairs {arguments[0]} VENUE PAIR...")
         with _joined(deployment) as client:
-            (client.add_pairs if words[0] == "add" else client.remove_pairs)(words[1], *words[2:])
+            change = client.add_pairs if arguments[0] == "add" else client.remove_pairs
+            change(arguments[1], *arguments[2:])
         return
     from actors.settings import VenueSettings
     from trochil.commands.markets_once import read_markets
 
-    click.echo(asyncio.run(read_markets(words[0], VenueSettings())).head(top).to_string())
+    click.echo(asyncio.run(read_markets(arguments[0], VenueSettings())).head(top).to_string())
 
 
 def _markets(client: Any, venue: str | None, account: str) -> Iterator[tuple[str, Any]]:
@@ -269,29 +283,18 @@ def _markets(client: Any, venue: str | None, account: str) -> Iterator[tuple[str
 @account_option
 @deployment_option
 @json_option
-@click.option("--all", "everything", is_flag=True, help="Closed ones too.")
+@click.option("--all", "everything", is_flag=True, help="Closed orders too.")
 def orders(
     venue: str | None, account: str, deployment: str, as_json: bool, everything: bool
 ) -> None:
-    """Open orders, unknown and external ones marked."""
+    """Open orders; those of unknown status and external ones are marked."""
     with _joined(deployment) as client:
         found = [
-            o._known
+            {name: getattr(order, attribute) for name, attribute in ORDER_COLUMNS.items()}
             for _, market in _markets(client, venue, account)
-            for o in market.orders(open=not everything)
+            for order in market.orders(open=not everything)
         ]
-    columns = (
-        "client_order_id",
-        "trading_pair",
-        "side",
-        "amount",
-        "price",
-        "state",
-        "filled",
-        "unknown",
-        "external",
-    )
-    _print_rows(found, columns, as_json)
+    _print_rows(found, tuple(ORDER_COLUMNS), as_json)
 
 
 @click.command()
@@ -326,12 +329,12 @@ def balances(venue: str | None, account: str, deployment: str, as_json: bool) ->
             {
                 "venue": name,
                 "asset": asset,
-                "total": b.total,
-                "available": b.available,
-                "held": b.held,
+                "total": balance.total,
+                "available": balance.available,
+                "held": balance.held,
             }
             for name, market in _markets(client, venue, account)
-            for asset, b in market.balances().items()
+            for asset, balance in market.balances().items()
         ]
     _print_rows(rows, ("venue", "asset", "total", "available", "held"), as_json)
 
@@ -402,10 +405,10 @@ def keys() -> None:
 @account_option
 @deployment_option
 def check_key(venue: str, account: str, deployment: str) -> None:
-    """Sign one harmless request and say whether the venue took it."""
+    """Send one signed read-only request, to see whether the venue accepts the key."""
     with _joined(deployment) as client:
         found = client.check_keys(venue, account=account)
-    click.echo(f"the venue took the key of {venue}/{account}: {len(found)} assets")
+    click.echo(f"the venue accepted the key of {venue}/{account}: {len(found)} assets")
 
 
 @click.command()

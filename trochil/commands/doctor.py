@@ -1,4 +1,4 @@
-"""What usually breaks, looked for before it does."""
+"""``trochil doctor``: checks of what usually breaks."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 def examine(
     settings: Settings, ray_version: str, cluster_versions: list[str], skews: dict[str, float]
 ) -> list[Finding]:
-    """Findings, in the order they matter."""
+    """The findings, most important first."""
     return [
         _packages(),
         _shared_memory(settings.shared_memory),
@@ -47,9 +47,7 @@ def examine(
 def _packages() -> Finding:
     try:
         refuse_hidden_packages()
-    except HiddenPackage as error:
-        return Finding(False, "packages", str(error))
-    except ImportError as error:
+    except (HiddenPackage, ImportError) as error:
         return Finding(False, "packages", str(error))
     return Finding(True, "packages", "none hidden")
 

@@ -10,7 +10,7 @@ ROWS = 6
 
 
 def ladder(books: list[BookView], depth: int = ROWS) -> Columns:
-    """One table a book: asks above, bids below."""
+    """One table per book: asks above, bids below."""
     return Columns([_table(view, depth) for view in books])
 
 

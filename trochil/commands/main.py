@@ -1,4 +1,4 @@
-"""``trochil``: the command line. Errors of ours are one line on stderr and exit code 2."""
+"""``trochil``: the command line. A TrochilError is one line on stderr and exit code 2."""
 
 import contextlib
 import json
@@ -14,11 +14,12 @@ from orderbook.errors import TrochilError
 FAILED = 2
 
 
-class Answers:
-    """stdout for what a command says; what Ray prints in threads of its own, its warnings, goes to stderr."""
+class CommandOutput:
+    """stdout for the output of a command; warnings that Ray's threads print go to stderr."""
 
     def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
-        self._stdout, self._stderr = stdout, stderr
+        self._stdout = stdout
+        self._stderr = stderr
 
     def _stream(self) -> TextIO:
         return self._stderr if threading.current_thread().name.startswith("ray_") else self._stdout
@@ -34,11 +35,11 @@ class Answers:
 
 
 class Group(click.Group):
-    """Commands whose errors are said in one clear line."""
+    """Commands whose errors are printed in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with contextlib.redirect_stdout(cast(TextIO, Answers(sys.stdout, sys.stderr))):
+            with contextlib.redirect_stdout(cast(TextIO, CommandOutput(sys.stdout, sys.stderr))):
                 return super().invoke(ctx)
         except (TrochilError, TypeError) as error:
             click.echo(f"trochil: {type(error).__name__}: {error}", err=True)
@@ -76,7 +77,7 @@ def demo(exchange: str, seconds: float, as_json: bool, inline: bool) -> None:
     "--speed", default="max", show_default=True, help="max, or a multiple of the recorded pace."
 )
 @click.option("--drop", default="", metavar="A-B", help="Diff frames to withhold, counted from 1.")
-@click.option("--feed", default="", help="Another book that the venue offers than its usual one.")
+@click.option("--feed", default="", help="Another book of the venue than its default one.")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--inline", is_flag=True, help="In this process, without Ray.")
 def replay(

@@ -1,4 +1,4 @@
-"""A venue's markets, read once and without a deployment."""
+"""Reads a venue's markets once, without a deployment."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from exchanges.registry import get
 
 
 async def read_markets(venue: str, settings: VenueSettings) -> pd.DataFrame:
-    """One row an active pair, largest USD volume first. Raises Disconnected and VenueError."""
+    """One row per active pair, largest USD volume first. Raises Disconnected and VenueError."""
     exchange = get(venue)
     rest = rest_of(exchange, settings)
     try:

@@ -1,4 +1,4 @@
-"""What an adapter makes of recorded frames: for whoever writes one, and whoever doubts one."""
+"""``trochil parse``: shows the messages that an adapter parses from recorded frames."""
 
 import ast
 from collections import Counter
@@ -14,11 +14,11 @@ from orderbook.errors import ConfigError
 from trochil.sandbox.replay import ReplayError, read_lines
 
 SHOWN = 120
-"""Characters of a level column, or of a frame that can't be read, that are shown."""
+"""Characters shown of a level column, or of a malformed frame."""
 
 
 class Parsed(NamedTuple):
-    """One frame: what came of it, or why it was rejected."""
+    """One frame: its messages, or why it was rejected."""
 
     number: int
     messages: list[Any]
@@ -33,18 +33,21 @@ class _NoKey(Auth):
     def __init__(self) -> None:
         self.api_key = ""
 
-    def sign(self, ask: UnsignedRequest, now: float) -> AuthDict:
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
         raise ConfigError("parsing signs nothing")
 
 
 def parse_file(
     path: Path, exchange: Exchange, *, user: bool = False, rules: Path | None = None
 ) -> Iterator[Parsed]:
-    """Each received frame of a recording (its formats: trochil.sandbox.replay; or a frame a line) through a fresh
-    adapter. ``user``: frames of the private stream. ``rules``: the venue's answer with its markets, where frames can't
-    be read without. Raises ConfigError."""
-    known = _rules(rules, exchange)
-    feed = exchange.user(_NoKey(), known) if user else exchange.book(known)
+    """Parse each received frame of a recording with a new adapter. Raises ConfigError.
+
+    The formats are those of trochil.sandbox.replay, or one frame per line (.jsonl).
+    ``user``: frames of the private stream. ``rules``: the venue's answer with its markets, for
+    venues whose frames can't be parsed without them.
+    """
+    by_symbol = _rules(rules, exchange)
+    feed = exchange.user(_NoKey(), by_symbol) if user else exchange.book(by_symbol)
     for number, frame in enumerate(_frames(path, exchange), 1):
         try:
             yield Parsed(number, list(feed.parse(frame)), "")
@@ -61,7 +64,7 @@ def _frames(path: Path, exchange: Exchange) -> Iterator[bytes]:
     try:
         for _, text, url in read_lines(path):
             if url:
-                continue  # an answer by REST
+                continue  # a REST answer
             raw = ast.literal_eval(text) if text.startswith(("b'", 'b"')) else text.encode()
             yield (
                 exchange.decode(raw)
@@ -85,7 +88,7 @@ def _rules(path: Path | None, exchange: Exchange) -> dict[str, TradingRule]:
 
 
 def shown(message: Any) -> str:
-    """A message in a line; levels cut."""
+    """A message in one line; levels are truncated."""
     fields = (
         msgspec.structs.asdict(message) if isinstance(message, msgspec.Struct) else vars_of(message)
     )
@@ -109,4 +112,4 @@ def _cut(value: Any) -> str:
 def count(parsed: Parsed) -> Counter[str]:
     """Frames, rejected ones, and messages by kind."""
     kinds = Counter(type(message).__name__ for message in parsed.messages)
-    return Counter({"frames": 1, "rejected": int(bool(parsed.rejected))}) + kinds
+    return Counter({"frames": 1, "rejected": 1 if parsed.rejected else 0}) + kinds

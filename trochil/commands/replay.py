@@ -1,4 +1,4 @@
-"""Recorded frames through real sockets and real actors, and what became of the book."""
+"""``trochil replay``: recorded frames through real sockets and actors, and the resulting book."""
 
 import contextlib
 import json
@@ -14,18 +14,20 @@ from trochil.client import Client, connect
 from trochil.sandbox.process import SandboxError, SandboxProcess
 from trochil.views import BookView
 
-LOOK_EVERY = 0.02
+CHECK_EVERY = 0.02
 SETTLED_AFTER = 1.0
 QUIET_FOR = 60.0
-"""Seconds without progress after which a replay is given up."""
+"""Seconds without progress after which a replay is aborted."""
 
 
 def run_replay(
     file: str, exchange: str, pair: str, speed: str, drop: str, inline: bool, feed: str = ""
 ) -> dict[str, Any]:
-    """Replay and describe. ``feed``: another book of the venue than its usual one.
+    """Replay a recording and describe the final book.
 
-    Raises ConfigError for a recording that can't be served, NotReady when it gets stuck."""
+    ``feed``: another book of the venue than its default one. Raises ConfigError for a recording
+    that can't be served, NotReady when the replay gets stuck.
+    """
     options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None}
     with contextlib.ExitStack() as stack:
         try:
@@ -47,41 +49,51 @@ def run_replay(
 
 
 def wants_login(exchange: str, feed: str) -> bool:
-    """Whether a venue's public feed is opened with a key."""
+    """Whether a venue's public feed requires a login."""
     return get(exchange).with_feed(feed).book.login is not BookFeed.login
 
 
 def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -> dict[str, Any]:
     view = client.book(exchange, pair, timeout=60)
-    progress, since = -1, time.monotonic()
+    progress = -1
+    since = time.monotonic()
     while True:
         served = sandbox.admin("GET", "status")
         now = view.sequence + served["diffs_sent"] + served["withheld"]
         if now != progress:
-            progress, since = now, time.monotonic()
+            progress = now
+            since = time.monotonic()
         quiet = time.monotonic() - since
         if served["finished"] and view.state is BookState.LIVE and _is_done(view, served, quiet):
             return describe(view)
         if quiet > QUIET_FOR:
             raise NotReady(
-                f"the replay got stuck: book {view.state.name} at {view.update_id}, server {json.dumps(served)}"
+                f"the replay got stuck: book {view.state.name} at {view.update_id}, "
+                f"server {json.dumps(served)}"
             )
-        time.sleep(LOOK_EVERY)
+        time.sleep(CHECK_EVERY)
 
 
 def _is_done(view: BookView, served: dict[str, Any], quiet: float) -> bool:
-    """The book stands at the last number; where the venue numbers nothing, every frame that was sent has come, or
-    nothing more does: what was sent before our tracker listened is in the snapshot that it asked for."""
+    """Whether the book has reached the last update id.
+
+    If the venue has no update ids: whether every frame sent was received, or none has arrived for
+    a while. Frames sent before the tracker subscribed are part of the snapshot that it requested.
+    """
     if served["last_update_id"]:
         return bool(view.update_id == served["last_update_id"])
     counted = view.counters
-    came = counted["applied"] + counted["ignored"] + counted["dropped_before_snapshot"]
-    return bool(came >= served["diffs_sent"]) or quiet > SETTLED_AFTER
+    received = counted["applied"] + counted["ignored"] + counted["dropped_before_snapshot"]
+    return bool(received >= served["diffs_sent"]) or quiet > SETTLED_AFTER
 
 
 def describe(view: BookView) -> dict[str, Any]:
-    """The final book and its counters. ``digest``: sha256 over the levels as text (see BookView.digest)."""
-    book, counted = view.snapshot(None), view.counters
+    """The final book and its counters.
+
+    ``digest``: sha256 over the levels as text (see BookView.digest).
+    """
+    book = view.snapshot(None)
+    counted = view.counters
     names = ("applied", "dropped_before_snapshot", "gaps", "resyncs", "crossed")
     return {name: counted[name] for name in names} | {
         "best_bid": float(book.bids[0, 0]),

@@ -1,4 +1,4 @@
-"""What a deployment says of itself, as records and as a table."""
+"""The status of a deployment, as records and as tables."""
 
 import io
 from typing import Any
@@ -9,7 +9,10 @@ from rich.table import Table
 
 
 class Status(msgspec.Struct, frozen=True):
-    """``actors``: name -> {pid, restarts, state, error, status}; ``books``: "venue pair" -> counters."""
+    """The status of a deployment.
+
+    ``actors``: name -> {pid, restarts, state, error, status}; ``books``: "venue pair" -> counters.
+    """
 
     actors: dict[str, dict[str, Any]]
     books: dict[str, dict[str, Any]]
@@ -35,7 +38,7 @@ class Status(msgspec.Struct, frozen=True):
         columns = ("state", "epoch", "update_id", "applied", "gaps", "resyncs", "rejected")
         books = Table("book", *columns)
         for name, book in self.books.items():
-            # A bridge's book is only as true as its library: no gap was looked for.
+            # The bridge can't check a book for gaps: it is only as correct as ccxt.
             shown = book | {"gaps": "unchecked"} if "note" in book else book
             books.add_row(name, *(str(shown[column]) for column in columns))
         return [actors, books]

@@ -1,4 +1,4 @@
-"""The verbs for whoever adds a venue, or wants to know whether one is read rightly."""
+"""The commands to add a venue and to check an adapter."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ def add_to(group: click.Group) -> None:
 @click.argument("name")
 @click.option("--package", type=click.Path(), help="Write a package of your own into this folder.")
 def new_exchange(name: str, package: str | None) -> None:
-    """Write the four places of a new venue: a small made-up one that works, to be turned into the real one."""
+    """Write the files of a new venue: a small, working, made-up one to start from."""
     from trochil.commands.new_exchange import new_exchange as write
 
     for path in write(name, Path(package or "."), package is not None):
@@ -36,11 +36,12 @@ def new_exchange(name: str, package: str | None) -> None:
 def parse(
     file: str, exchange: str, feed: str, user: bool, rules: str | None, as_json: bool
 ) -> None:
-    """What an adapter makes of recorded frames, frame by frame."""
+    """Show the messages that an adapter parses from recorded frames."""
     from exchanges.registry import get
     from trochil.commands.parsing import count, parse_file, shown
 
-    venue, counted = get(exchange).with_feed(feed), Counter[str]()
+    venue = get(exchange).with_feed(feed)
+    counted = Counter[str]()
     for entry in parse_file(Path(file), venue, user=user, rules=Path(rules) if rules else None):
         counted += count(entry)
         if as_json:
@@ -54,16 +55,16 @@ def parse(
 
 @click.command()
 @click.argument("exchange")
-@click.option("--live", is_flag=True, help="At the real venue, read only.")
-@click.option("--testnet", is_flag=True, help="At the venue's test hosts, read only.")
+@click.option("--live", is_flag=True, help="At the real venue, read-only.")
+@click.option("--testnet", is_flag=True, help="At the venue's test hosts, read-only.")
 @click.option(
     "--host",
     "hosts",
     multiple=True,
     metavar="rest|public|private=URL",
-    help="Instead of the venue's own.",
+    help="Replace one of the venue's addresses.",
 )
-@click.option("--pair", default="", help="By default the one with the largest volume.")
+@click.option("--pair", default="", help="Default: the pair with the largest volume.")
 @click.option("--feed", default="", help="Another book of the venue.")
 @click.option(
     "--account", default="", metavar="REFERENCE", help="A key: env:NAME or file:PATH#section."
@@ -71,7 +72,7 @@ def parse(
 @click.option(
     "--trade",
     metavar="AMOUNT",
-    help="Place and cancel orders worth this much quote currency at the most.",
+    help="Place and cancel orders of at most this value, in quote currency.",
 )
 def check(
     exchange: str,
@@ -81,7 +82,7 @@ def check(
     trade: str | None,
     **given: str,
 ) -> None:
-    """Whether our reading of a venue's wire holds, case by case; without --live or --testnet, of its sandbox."""
+    """Run the conformance cases of an adapter; without --live or --testnet, in its sandbox."""
     from exchanges.rules import parse_pair, to_decimal
     from trochil.commands.check import check_exchange
 
@@ -90,11 +91,13 @@ def check(
         "hosts": dict(host.split("=", 1) for host in hosts if "=" in host),
         **given,
     }
-    worth, failed = None if trade is None else to_decimal(trade, "--trade"), 0
+    value = None if trade is None else to_decimal(trade, "--trade")
+    failed = 0
     for found in check_exchange(
-        exchange, real=live or testnet, testnet=testnet, trade=worth, **options
+        exchange, real=live or testnet, testnet=testnet, trade=value, **options
     ):
-        failed += found.verdict == "failed"
+        if found.verdict == "failed":
+            failed += 1
         click.echo(
             f"{found.case:32} {found.verdict:8} {found.seconds:6.1f} s  {found.detail}".rstrip()
         )

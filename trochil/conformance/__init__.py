@@ -1,1 +1,4 @@
-"""What every adapter must do, case by case: ``pytest --pyargs trochil.conformance -k NAME`` runs it for one venue."""
+"""The conformance suite that every adapter must pass.
+
+``pytest --pyargs trochil.conformance -k NAME`` runs it for one venue.
+"""

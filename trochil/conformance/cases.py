@@ -1,4 +1,4 @@
-"""The cases, by id. Each says what a user would notice, and raises AssertionError where it doesn't hold."""
+"""The conformance cases, by id. Each raises AssertionError if an adapter doesn't conform."""
 
 import time
 from collections.abc import Callable
@@ -10,24 +10,28 @@ import pandas as pd
 
 from orderbook.errors import AuthenticationError, TrochilError
 from orderbook.messages import BookState, Side
-from trochil.conformance.desk import PATIENCE, Desk
+from trochil.conformance.venue_harness import PATIENCE, VenueHarness
 from trochil.market_handle import Order
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``needs``: sandbox, keys. Without "sandbox" it may run at a real venue; it trades only with "trade"."""
+    """One conformance case.
+
+    ``needs``: any of sandbox, keys, trade. Without "sandbox" it may run at a real venue; it trades
+    only with "trade".
+    """
 
     id: str
     needs: frozenset[str]
-    run: Callable[[Desk], None]
+    run: Callable[[VenueHarness], None]
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(*needs: str) -> Callable[[Callable[[Desk], None]], Callable[[Desk], None]]:
-    def register(run: Callable[[Desk], None]) -> Callable[[Desk], None]:
+def case(*needs: str) -> Callable[[Callable[[VenueHarness], None]], Callable[[VenueHarness], None]]:
+    def register(run: Callable[[VenueHarness], None]) -> Callable[[VenueHarness], None]:
         name = run.__name__
         CASES[name] = Case(name, frozenset(needs), run)
         return run
@@ -39,78 +43,80 @@ def case(*needs: str) -> Callable[[Callable[[Desk], None]], Callable[[Desk], Non
 
 
 @case()
-def markets_and_rules(desk: Desk) -> None:
-    table = desk.client.markets(desk.name)
+def markets_and_rules(harness: VenueHarness) -> None:
+    table = harness.client.markets(harness.name)
     assert isinstance(table, pd.DataFrame)
     assert list(table.columns) == ["baseAsset", "quoteAsset", "volume", "USDVolume"]
-    assert desk.pair in table.index, f"{desk.pair} is not among {list(table.index)[:10]}"
-    rule = desk.rule()
-    assert f"{rule.base}-{rule.quote}" == desk.pair
+    assert harness.pair in table.index, f"{harness.pair} is not among {list(table.index)[:10]}"
+    rule = harness.rule()
+    assert f"{rule.base}-{rule.quote}" == harness.pair
     assert rule.price_tick > 0
     assert rule.size_step > 0
     assert rule.active
 
 
 @case()
-def snapshot_and_diffs(desk: Desk) -> None:
-    view = desk.live()
+def snapshot_and_diffs(harness: VenueHarness) -> None:
+    view = harness.live()
     top = view.top()
     assert 0 < top.bid <= top.ask, f"the book is upside down: {top}"
     before = view.counters["applied"]
-    desk.until(lambda: view.counters["applied"] > before + 2, "three more changes", 60.0)
+    harness.until(lambda: view.counters["applied"] > before + 2, "three more changes", 60.0)
     bids, asks = view.bids, view.asks
     assert (bids[1:, 0] < bids[:-1, 0]).all()
     assert (asks[1:, 0] > asks[:-1, 0]).all()
 
 
 @case("sandbox")
-def book_equals_the_venue(desk: Desk) -> None:
-    desk.must_equal_the_venue()
+def book_equals_the_venue(harness: VenueHarness) -> None:
+    harness.must_equal_the_venue()
 
 
 @case("sandbox")
-def gap_resync(desk: Desk) -> None:
-    """Where every message is a whole book, the next one repairs what is lost, and nothing is to be noticed."""
-    view = desk.live()
+def gap_resync(harness: VenueHarness) -> None:
+    """A lost frame is detected and repaired; if every message is a full snapshot, by the next."""
+    view = harness.live()
     epoch, gaps, applied = view.epoch, view.counters["gaps"], view.counters["applied"]
-    with desk.quiet():
-        # What is lost is of the best level: where nothing is numbered, checksums are made of the best ones.
-        desk.admin("drop", pair=desk.pair, frames=2)
-        best = desk.sandbox.admin("GET", f"book?pair={desk.pair}")["asks"][0]
-        desk.admin("trade", pair=desk.pair, side="buy", amount=best[1])
-    if desk.exchange.book.full_snapshots_only:
-        desk.until(lambda: view.counters["applied"] > applied + 2, "books after the lost ones")
+    with harness.quiet():
+        # The lost frames change the best level: without update ids, checksums cover the best ones.
+        harness.admin("drop", pair=harness.pair, frames=2)
+        best = harness.sandbox.admin("GET", f"book?pair={harness.pair}")["asks"][0]
+        harness.admin("trade", pair=harness.pair, side="buy", amount=best[1])
+    if harness.exchange.book.full_snapshots_only:
+        harness.until(lambda: view.counters["applied"] > applied + 2, "books after the lost ones")
     else:
-        desk.live(above_epoch=epoch)
+        harness.live(above_epoch=epoch)
         assert view.counters["gaps"] > gaps, "the gap was not noticed"
-    desk.must_equal_the_venue()
+    harness.must_equal_the_venue()
 
 
 @case("sandbox")
-def replay_is_idempotent(desk: Desk) -> None:
-    desk.live()
-    desk.admin("faults", duplicate_frame=30)
-    desk.until(
-        lambda: desk.sandbox.admin("GET", "status")["faults_done"].get("duplicate_frame", 0) >= 30,
+def replay_is_idempotent(harness: VenueHarness) -> None:
+    harness.live()
+    harness.admin("faults", duplicate_frame=30)
+    harness.until(
+        lambda: (
+            harness.sandbox.admin("GET", "status")["faults_done"].get("duplicate_frame", 0) >= 30
+        ),
         "30 doubles",
     )
-    desk.must_equal_the_venue()
+    harness.must_equal_the_venue()
 
 
 @case("sandbox")
-def checksum_mismatch(desk: Desk) -> None:
-    view = desk.live()
+def checksum_mismatch(harness: VenueHarness) -> None:
+    view = harness.live()
     epoch = view.epoch
-    desk.admin("faults", bad_checksum=10)  # whichever pair's frame comes first
-    desk.live(above_epoch=epoch)
-    desk.admin("faults", bad_checksum=0)
-    desk.must_equal_the_venue()
+    harness.admin("faults", bad_checksum=10)  # whichever pair's frame comes first
+    harness.live(above_epoch=epoch)
+    harness.admin("faults", bad_checksum=0)
+    harness.must_equal_the_venue()
 
 
 @case()
-def trades(desk: Desk) -> None:
-    seen = desk.trades_heard()
-    desk.until(lambda: seen, "a trade", 120.0)
+def trades(harness: VenueHarness) -> None:
+    seen = harness.received_trades()
+    harness.until(lambda: seen, "a trade", 120.0)
     assert all(
         trade.price > 0 and trade.size > 0 and trade.time > 1e18 and trade.trade_id
         for trade in seen
@@ -118,65 +124,67 @@ def trades(desk: Desk) -> None:
 
 
 @case("sandbox")
-def trades_have_the_takers_side(desk: Desk) -> None:
-    with desk.quiet():
-        seen = desk.trades_heard()
-        step = desk.rule().size_step * 10
+def trades_have_the_takers_side(harness: VenueHarness) -> None:
+    with harness.quiet():
+        seen = harness.received_trades()
+        step = harness.rule().size_step * 10
 
         def bought() -> bool:
-            desk.admin("trade", pair=desk.pair, side="buy", amount=str(step))
+            harness.admin("trade", pair=harness.pair, side="buy", amount=str(step))
             time.sleep(0.1)
             return bool(seen)
 
-        desk.until(bought, "a trade of the house's purchases")
+        harness.until(bought, "a trade of the house's purchases")
     assert all(trade.side is Side.BUY for trade in seen), f"only the house bought: {seen}"
     sizes = [Decimal(repr(trade.size)) for trade in seen]
     assert all(size <= step for size in sizes), f"no purchase was of more than {step}: {sizes}"
 
 
 @case("sandbox")
-def unknown_frame(desk: Desk) -> None:
-    view = desk.live()
-    desk.admin("say", text='{"what_is":"this"}')
+def unknown_frame(harness: VenueHarness) -> None:
+    view = harness.live()
+    harness.admin("say", text='{"what_is":"this"}')
     before = view.counters["applied"]
-    desk.until(
+    harness.until(
         lambda: view.state is BookState.LIVE and view.counters["applied"] > before,
         "a LIVE book that goes on",
     )
-    desk.must_equal_the_venue()
+    harness.must_equal_the_venue()
 
 
 @case("sandbox")
-def reconnect(desk: Desk) -> None:
-    view = desk.live()
+def reconnect(harness: VenueHarness) -> None:
+    view = harness.live()
     epoch = view.epoch
-    desk.admin("disconnect", which="public")
-    desk.live(above_epoch=epoch)
-    desk.must_equal_the_venue()
+    harness.admin("disconnect", which="public")
+    harness.live(above_epoch=epoch)
+    harness.must_equal_the_venue()
 
 
 @case("sandbox")
-def listing_and_delisting(desk: Desk) -> None:
-    pair = next(pair for pair in desk.sandbox.pairs if pair != desk.pair)
-    desk.client.book(desk.name, pair)
-    desk.admin("delist", pair=pair)
-    desk.until(
-        lambda: pair not in [view.trading_pair for view in desk.client.books()], f"{pair} gone"
+def listing_and_delisting(harness: VenueHarness) -> None:
+    pair = next(pair for pair in harness.sandbox.pairs if pair != harness.pair)
+    harness.client.book(harness.name, pair)
+    harness.admin("delist", pair=pair)
+    harness.until(
+        lambda: pair not in [view.trading_pair for view in harness.client.books()], f"{pair} gone"
     )
-    desk.admin("list", pair=pair)
-    desk.until(lambda: pair in [view.trading_pair for view in desk.client.books()], f"{pair} back")
-    desk.client.book(desk.name, pair)
+    harness.admin("list", pair=pair)
+    harness.until(
+        lambda: pair in [view.trading_pair for view in harness.client.books()], f"{pair} back"
+    )
+    harness.client.book(harness.name, pair)
 
 
 # Signing.
 
 
 @case()
-def signature_vectors(desk: Desk) -> None:
-    vectors = desk.vectors()
+def signature_vectors(harness: VenueHarness) -> None:
+    vectors = harness.vectors()
     assert vectors, "no signatures.json with published vectors in the folder of frames"
     for vector in vectors:
-        auth = desk.exchange.auth(vector["keys"])
+        auth = harness.exchange.auth(vector["keys"])
         method, url, params = vector["http_method"], vector["url"], vector.get("params", {})
         signed = auth.generate_auth_dict(method, url, params, vector.get("body"), now=vector["now"])
         whole = f"{signed['url']} {signed['headers']} {signed['body'].decode()}"
@@ -186,19 +194,23 @@ def signature_vectors(desk: Desk) -> None:
 
 
 @case("sandbox")
-def refused_login(desk: Desk) -> None:
-    keys = {**desk.sandbox.accounts["default"]}
+def refused_login(harness: VenueHarness) -> None:
+    keys = {**harness.sandbox.accounts["default"]}
     keys["api_key"] = (
-        desk.exchange.client_id(7) if not keys["api_key"].startswith("0x") else "0x" + "12" * 20
+        harness.exchange.client_id(7) if not keys["api_key"].startswith("0x") else "0x" + "12" * 20
     )
-    path = desk.sandbox.folder / "wrong.toml"
+    path = harness.sandbox.folder / "wrong.toml"
     path.write_text("[wrong]\n" + "".join(f'{name} = "{value}"\n' for name, value in keys.items()))
     path.chmod(0o600)
-    config = desk.sandbox.config | {"deployment": f"wrong-{desk.name}"}
-    options = {"accounts": {desk.name: f"file:{path}#wrong"}, "config": config, "address": "inline"}
-    with trochil_connect(desk.name, **options) as client:
+    config = harness.sandbox.config | {"deployment": f"wrong-{harness.name}"}
+    options = {
+        "accounts": {harness.name: f"file:{path}#wrong"},
+        "config": config,
+        "address": "inline",
+    }
+    with trochil_connect(harness.name, **options) as client:
         try:
-            client.check_keys(desk.name)
+            client.check_keys(harness.name)
         except AuthenticationError:
             return
         except TrochilError as error:
@@ -210,52 +222,54 @@ def refused_login(desk: Desk) -> None:
 
 
 @case("sandbox", "keys")
-def partial_fill_then_fill(desk: Desk) -> None:
-    with desk.quiet():
-        order = desk.first_in_line()
+def partial_fill_then_fill(harness: VenueHarness) -> None:
+    with harness.quiet():
+        order = harness.first_in_line()
         half = order.amount / 2
-        half -= half % desk.rule().size_step
-        desk.hit(order, half)
-        desk.settled(order, "partially_filled", "filled")
+        half -= half % harness.rule().size_step
+        harness.hit(order, half)
+        harness.settled(order, "partially_filled", "filled")
         assert order.filled == half, f"{order.filled} filled, not {half}"
-        desk.hit(order, order.amount - half)
-        desk.settled(order, "filled")
+        harness.hit(order, order.amount - half)
+        harness.settled(order, "filled")
     assert order.filled == order.amount
     assert order.average == order.price
     assert sum(order.fees.values()) > 0
-    must_balance(desk)
+    must_balance(harness)
 
 
 @case("sandbox", "keys")
-def market_orders(desk: Desk) -> None:
-    amount = desk.amount()
-    bought = desk.settled(desk.market.buy(desk.pair, amount, type="market"), "filled")
-    sold = desk.settled(desk.market.sell(desk.pair, amount, type="market"), "filled")
+def market_orders(harness: VenueHarness) -> None:
+    amount = harness.amount()
+    bought = harness.settled(harness.market.buy(harness.pair, amount, type="market"), "filled")
+    sold = harness.settled(harness.market.sell(harness.pair, amount, type="market"), "filled")
     assert (bought.filled, sold.filled) == (amount, amount)
-    must_balance(desk)
+    must_balance(harness)
 
 
 @case("keys", "trade")
-def cancel(desk: Desk) -> None:
-    order = desk.rest()
-    desk.market.cancel(order)
-    desk.settled(order, "cancelled")
+def cancel(harness: VenueHarness) -> None:
+    order = harness.rest()
+    harness.market.cancel(order)
+    harness.settled(order, "cancelled")
     assert order.filled == 0
 
 
 @case("sandbox", "keys")
-def cancel_all(desk: Desk) -> None:
-    orders = [desk.rest(), desk.rest(), desk.rest("sell")]
-    desk.market.cancel_all()
+def cancel_all(harness: VenueHarness) -> None:
+    orders = [harness.rest(), harness.rest(), harness.rest("sell")]
+    harness.market.cancel_all()
     for order in orders:
-        desk.settled(order, "cancelled")
-    must_balance(desk)
+        harness.settled(order, "cancelled")
+    must_balance(harness)
 
 
 @case("sandbox", "keys")
-def reject(desk: Desk) -> None:
+def reject(harness: VenueHarness) -> None:
     try:
-        order = desk.market.buy(desk.pair, desk.amount(Decimal(10) ** 9), desk.far("buy"))
+        order = harness.market.buy(
+            harness.pair, harness.amount(Decimal(10) ** 9), harness.far("buy")
+        )
     except TrochilError:
         return  # the pair's own rules refuse the size before the venue could
     order.wait("rejected", timeout=PATIENCE)
@@ -263,124 +277,127 @@ def reject(desk: Desk) -> None:
 
 
 @case("sandbox", "keys")
-def post_only_that_would_take(desk: Desk) -> None:
-    order = desk.market.buy(desk.pair, desk.amount(), desk.through("buy"), post_only=True)
-    desk.settled(order, "rejected", "cancelled", "expired")
+def post_only_that_would_take(harness: VenueHarness) -> None:
+    order = harness.market.buy(
+        harness.pair, harness.amount(), harness.through("buy"), post_only=True
+    )
+    harness.settled(order, "rejected", "cancelled", "expired")
     assert order.filled == 0
 
 
 @case("sandbox", "keys")
-def immediate_or_cancel(desk: Desk) -> None:
-    order = desk.market.sell(desk.pair, desk.amount(), desk.far("sell"), tif="IOC")
-    desk.settled(order, "cancelled", "expired", "rejected")
+def immediate_or_cancel(harness: VenueHarness) -> None:
+    order = harness.market.sell(harness.pair, harness.amount(), harness.far("sell"), tif="IOC")
+    harness.settled(order, "cancelled", "expired", "rejected")
     assert order.filled == 0
 
 
 @case("sandbox", "keys")
-def unknown_order_on_cancel(desk: Desk) -> None:
-    order = desk.rest()
-    desk.admin("faults", user_stream_drop=1000)
-    desk.admin("cancel", order_id=desk.venue_order(order)["order_id"])
-    desk.admin("faults", user_stream_drop=0)
-    desk.market.cancel(order)
-    desk.settled(order, "cancelled")
+def unknown_order_on_cancel(harness: VenueHarness) -> None:
+    order = harness.rest()
+    harness.admin("faults", user_stream_drop=1000)
+    harness.admin("cancel", order_id=harness.venue_order(order)["order_id"])
+    harness.admin("faults", user_stream_drop=0)
+    harness.market.cancel(order)
+    harness.settled(order, "cancelled")
 
 
 @case("sandbox", "keys")
-def fill_before_ack(desk: Desk) -> None:
-    desk.admin("faults", delay_response=0.4)
-    order = desk.market.buy(desk.pair, desk.amount(), desk.through("buy"))
+def fill_before_ack(harness: VenueHarness) -> None:
+    harness.admin("faults", delay_response=0.4)
+    order = harness.market.buy(harness.pair, harness.amount(), harness.through("buy"))
     try:
-        desk.settled(order, "filled")
+        harness.settled(order, "filled")
     finally:
-        desk.admin("faults", delay_response=0)
+        harness.admin("faults", delay_response=0)
     time.sleep(0.5)
     assert order.refresh().filled == order.amount
-    must_balance(desk)
+    must_balance(harness)
 
 
 @case("sandbox", "keys")
-def duplicate_fill(desk: Desk) -> None:
-    with desk.quiet():
-        order = desk.first_in_line()
-        desk.admin("faults", user_stream_duplicate=20)
-        desk.hit(order, order.amount)
-        desk.settled(order, "filled")
-    desk.admin("faults", user_stream_duplicate=0)
-    assert sum(desk.fill_sizes(order)) == order.amount
-    must_balance(desk)
+def duplicate_fill(harness: VenueHarness) -> None:
+    with harness.quiet():
+        order = harness.first_in_line()
+        harness.admin("faults", user_stream_duplicate=20)
+        harness.hit(order, order.amount)
+        harness.settled(order, "filled")
+    harness.admin("faults", user_stream_duplicate=0)
+    assert sum(harness.fill_sizes(order)) == order.amount
+    must_balance(harness)
 
 
 @case("sandbox", "keys")
-def answer_lost(desk: Desk) -> None:
-    desk.admin("faults", lose_response_after_commit=1)
-    order = desk.market.buy(desk.pair, desk.amount(), desk.far("buy"))
-    desk.settled(order, "open")
-    desk.market.cancel(order)
-    desk.settled(order, "cancelled")
+def answer_lost(harness: VenueHarness) -> None:
+    harness.admin("faults", lose_response_after_commit=1)
+    order = harness.market.buy(harness.pair, harness.amount(), harness.far("buy"))
+    harness.settled(order, "open")
+    harness.market.cancel(order)
+    harness.settled(order, "cancelled")
 
 
 @case("sandbox", "keys")
-def rate_limit_with_its_deadline(desk: Desk) -> None:
-    desk.admin("faults", http_429=1)
-    refused = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait(
+def rate_limit_with_its_deadline(harness: VenueHarness) -> None:
+    harness.admin("faults", http_429=1)
+    refused = harness.market.buy(harness.pair, harness.amount(), harness.far("buy")).wait(
         "rejected", "open", timeout=PATIENCE
     )
     assert refused.state == "rejected", "a 429 is proof that nothing was done"
     time.sleep(1.2)
-    order: Order = desk.until(lambda: _placed(desk), "an order after the deadline")
-    desk.market.cancel(order)
-    desk.settled(order, "cancelled")
+    order: Order = harness.until(lambda: _placed(harness), "an order after the deadline")
+    harness.market.cancel(order)
+    harness.settled(order, "cancelled")
 
 
-def _placed(desk: Desk) -> Order | None:
-    order = desk.market.buy(desk.pair, desk.amount(), desk.far("buy")).wait(
+def _placed(harness: VenueHarness) -> Order | None:
+    order = harness.market.buy(harness.pair, harness.amount(), harness.far("buy")).wait(
         "rejected", "open", timeout=PATIENCE
     )
     return order if order.state == "open" else None
 
 
 @case("sandbox", "keys")
-def clock_skew(desk: Desk) -> None:
-    desk.admin("faults", clock_skew=400)
+def clock_skew(harness: VenueHarness) -> None:
+    harness.admin("faults", clock_skew=400)
     try:
-        order = desk.rest()
-        desk.market.cancel(order)
-        desk.settled(order, "cancelled")
+        order = harness.rest()
+        harness.market.cancel(order)
+        harness.settled(order, "cancelled")
     finally:
-        desk.admin("faults", clock_skew=0)
-        order = desk.rest()
-        desk.market.cancel(order)
+        harness.admin("faults", clock_skew=0)
+        order = harness.rest()
+        harness.market.cancel(order)
 
 
 @case("sandbox", "keys")
-def user_stream_resumes(desk: Desk) -> None:
-    with desk.quiet():
-        filled, cancelled = desk.first_in_line(), desk.rest("sell")
-        desk.admin("disconnect", which="private")
-        desk.hit(filled, filled.amount)
-        desk.admin("cancel", order_id=desk.venue_order(cancelled)["order_id"])
-    desk.settled(filled, "filled")
-    desk.settled(cancelled, "cancelled")
-    must_balance(desk)
+def user_stream_resumes(harness: VenueHarness) -> None:
+    with harness.quiet():
+        filled, cancelled = harness.first_in_line(), harness.rest("sell")
+        harness.admin("disconnect", which="private")
+        harness.hit(filled, filled.amount)
+        harness.admin("cancel", order_id=harness.venue_order(cancelled)["order_id"])
+    harness.settled(filled, "filled")
+    harness.settled(cancelled, "cancelled")
+    must_balance(harness)
 
 
 @case("keys")
-def balances(desk: Desk) -> None:
-    found = desk.market.balances()
+def balances(harness: VenueHarness) -> None:
+    found = harness.market.balances()
     assert all(balance.total >= balance.available >= 0 for balance in found.values())
 
 
-def must_balance(desk: Desk) -> None:
+def must_balance(harness: VenueHarness) -> None:
     """Our balances are the venue's ledger, once everything has settled."""
 
     def agree() -> bool:
         ours = {
-            asset: [str(b.total), str(b.available)] for asset, b in desk.market.balances().items()
+            asset: [str(b.total), str(b.available)]
+            for asset, b in harness.market.balances().items()
         }
-        return bool(desk.admin("balances_match", account="default", balances=ours)["match"])
+        return bool(harness.admin("balances_match", account="default", balances=ours)["match"])
 
-    desk.until(agree, "balances equal to the venue's ledger")
+    harness.until(agree, "balances equal to the venue's ledger")
 
 
 def trochil_connect(*venues: str, **options: Any) -> Any:

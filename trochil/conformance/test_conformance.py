@@ -1,4 +1,4 @@
-"""The conformance suite under pytest, for every venue of the registry: also for those that other packages bring."""
+"""The conformance suite under pytest, for every registered venue, also those of other packages."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,18 @@ import pytest
 
 from exchanges import registry
 from trochil.conformance.cases import CASES, Case
-from trochil.conformance.desk import Desk, sandbox_desk
+from trochil.conformance.venue_harness import VenueHarness, sandbox_harness
 
 
 @pytest.fixture(scope="module", params=registry.names())
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
-    with sandbox_desk(registry.get(request.param)) as found:
+def harness(request: pytest.FixtureRequest) -> Iterator[VenueHarness]:
+    with sandbox_harness(registry.get(request.param)) as found:
         yield found
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_every_exchange(desk: Desk, case: Case) -> None:
-    why = desk.exchange.about.not_applicable.get(case.id)
+def test_every_exchange(harness: VenueHarness, case: Case) -> None:
+    why = harness.exchange.about.not_applicable.get(case.id)
     if why is not None:
         pytest.skip(f"does not apply: {why}")
-    case.run(desk)
+    case.run(harness)

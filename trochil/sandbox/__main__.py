@@ -1,4 +1,5 @@
-"""``python -m trochil.sandbox EXCHANGE``: the local venue in the foreground, or behind ``SandboxProcess``."""
+"""``python -m trochil.sandbox EXCHANGE``: the local venue in the foreground, or behind
+``SandboxProcess``."""
 
 import argparse
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from trochil.sandbox import dialects
+from trochil.sandbox.admin import Admin
 from trochil.sandbox.market.faults import Faults, parse_faults
 from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.replay import Replay, ReplayError
@@ -74,6 +76,8 @@ def build(options: argparse.Namespace) -> Server:
     dialect = dialects.load(options.exchange[0])
     faults = Faults(options.seed, parse_faults(options.faults))
     if options.replay:
+        if dialect.recordings is None:
+            raise ReplayError(f"no recordings of {options.exchange[0]} can be read")
         replay = Replay(
             options.replay, options.pair or "", options.speed, options.drop, dialect.recordings
         )
@@ -89,16 +93,16 @@ def build(options: argparse.Namespace) -> Server:
     return server
 
 
-def ready(server: Server, name: str, port: int) -> dict[str, Any]:
+def ready(server: Server, admin: Admin, name: str, port: int) -> dict[str, Any]:
     """What whoever started the sandbox needs to know."""
     accounts = {account.name: account.keys for account in server.venue.accounts.values()}
-    accounts.pop("house")
+    accounts.pop(server.liquidity_provider.name)
     here = f"127.0.0.1:{port}"
     hosts = {"rest": f"http://{here}", "public": f"ws://{here}", "private": f"ws://{here}"}
     return {
         "exchange": {name: hosts},
         "admin": f"http://{here}/_sandbox",
-        "admin_token": server.admin.token,
+        "admin_token": admin.token,
         "accounts": accounts,
         "pairs": list(server.venue.symbols),
     }
@@ -106,13 +110,16 @@ def ready(server: Server, name: str, port: int) -> dict[str, Any]:
 
 async def serve(options: argparse.Namespace) -> None:
     server = build(options)
-    runner = web.AppRunner(server.application(), access_log=None, handler_cancellation=False)
+    admin = Admin(server)
+    app = server.application()
+    admin.add_routes(app)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()
     assert runner.addresses
-    said = ready(server, options.exchange[0], runner.addresses[0][1])
-    print(json.dumps(said) if options.json else explain(said), flush=True)
+    address = ready(server, admin, options.exchange[0], runner.addresses[0][1])
+    print(json.dumps(address) if options.json else explain(address), flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -120,15 +127,16 @@ async def serve(options: argparse.Namespace) -> None:
     await runner.cleanup()
 
 
-def explain(said: dict[str, Any]) -> str:
+def explain(address: dict[str, Any]) -> str:
     lines = [
-        f"{name}: {hosts['rest']} and {hosts['public']}" for name, hosts in said["exchange"].items()
+        f"{name}: {hosts['rest']} and {hosts['public']}"
+        for name, hosts in address["exchange"].items()
     ]
     accounts = [
         f"account {name}: " + ", ".join(f"{field} {value}" for field, value in keys.items())
-        for name, keys in said["accounts"].items()
+        for name, keys in address["accounts"].items()
     ]
-    return "\n".join([*lines, *accounts, f"pairs: {', '.join(said['pairs'])}", "Ctrl-C ends it"])
+    return "\n".join([*lines, *accounts, f"pairs: {', '.join(address['pairs'])}", "Ctrl-C ends it"])
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,18 +1,17 @@
-"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a token only."""
+"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a
+token only."""
 
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.venue import Rejected, Symbol
-
-if TYPE_CHECKING:
-    from trochil.sandbox.server import Server
+from trochil.sandbox.server import Server
 
 STATES = {"new": "open", "partially_filled": "partially_filled"}
 Handler = Callable[[dict[str, Any]], Any]
@@ -21,7 +20,7 @@ Handler = Callable[[dict[str, Any]], Any]
 class Admin:
     """Handlers take a dict (query or JSON body) and give something JSON-able."""
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
         self.token = secrets.token_hex(16)
 
@@ -69,9 +68,11 @@ class Admin:
 
     def _status(self, given: dict[str, Any]) -> Any:
         server = self._server
+        own_errors = {"own_errors": server.own_errors, "own_error_count": server.own_error_count}
         if server.replay is not None:
-            return server.replay.status()
+            return server.replay.status() | own_errors
         return {
+            **own_errors,
             "update_ids": {pair: book.update_id for pair, book in server.venue.books.items()},
             "frames_sent": server.frames_sent,
             "connections": {"public": len(server.public()), "private": len(server.private())},
@@ -176,12 +177,13 @@ class Admin:
         return {"withholding": int(given["frames"])}
 
     def _trade(self, given: dict[str, Any]) -> Any:
-        """The house takes ``amount`` at market, or down to ``price``: what rests there fills."""
+        """The liquidity provider takes ``amount`` at market, or down to ``price``: what rests there
+        fills."""
         server, pair = self._server, given["pair"]
         price = Decimal(given["price"]) if given.get("price") else None
         kind = "market" if price is None else "limit"
         order = server.venue.place(
-            server.house,
+            server.liquidity_provider,
             pair,
             given["side"],
             kind,

@@ -38,7 +38,7 @@ class Blocks(Wire):
         self._resting = set[int]()
         self._changes: dict[str, list[Change]] = {}
 
-    def book_event(self, kind: str, order: Order, match: Match | None) -> None:
+    def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
         """What never rested, or is filled and about to be done, changes nothing."""
         before = order.left + (match.amount if match else Decimal(0))
         if kind == "open":

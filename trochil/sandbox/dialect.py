@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
+from trochil.sandbox.connection import Build, Connection
 from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
 from trochil.sandbox.lookups import Asked, Lookup, alone, headed, keyed, lookup, own, under
 from trochil.sandbox.market.accounts import Account
@@ -25,7 +26,6 @@ from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.recordings import Gzipped, Record, Recordings
 from trochil.sandbox.refusing import INSTEAD, refusals
-from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made
 from trochil.sandbox.signatures import digest, signature
 from trochil.sandbox.telling import Telling, tell
@@ -99,7 +99,7 @@ class Wire(Telling):
 
     def denied(self, said: Any, refusal: Rejected) -> Any:
         """The same with the whole refusal."""
-        return self.answer(said, self._worded(refusal.why)[2].format(refusal.detail))
+        return self.answer(said, self._worded(refusal.reason)[2].format(refusal.detail))
 
     def result(self, body: Any) -> Any:
         """A successful answer in the venue's envelope."""
@@ -127,9 +127,9 @@ class Wire(Telling):
         """A frame as it leaves."""
         return frame if isinstance(frame, str | bytes) else json.dumps(frame)
 
-    def opened(self, connection: Connection) -> None:
+    def on_connect(self, connection: Connection) -> None:
         """A socket opened."""
-        connection.state["private"] = connection.path in self.private_paths
+        connection.is_private = connection.path in self.private_paths
         self.answered(connection)
         if self.greeting is not None:
             self.tell(connection, self.greeting)
@@ -145,18 +145,18 @@ class Wire(Telling):
         return isinstance(said, dict) and ("pong" in said or "pong" in said.values())
 
     def answered(self, connection: Connection) -> None:
-        connection.state["unanswered"] = 0
+        connection.unanswered_pings = 0
 
     def _keep_pinging(self, connection: Connection) -> None:
-        if connection.state["unanswered"] == 2:
+        if connection.unanswered_pings == 2:
             self.server.disconnect([connection])
         elif connection in self.server.connections:
-            connection.state["unanswered"] += 1
+            connection.unanswered_pings += 1
             self.tell(connection, self.ping(connection, self.server.now_ns() // 1_000_000))
-            every = self.pings_every[connection.state["private"]]
+            every = self.pings_every[connection.is_private]
             asyncio.get_running_loop().call_later(every, self._keep_pinging, connection)
 
-    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
+    def on_depth(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
         """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
         ``book_frame`` of what that means for a channel's window, to ``book_topic``."""
         topics = self.book_topics(pair)
@@ -195,8 +195,8 @@ class Wire(Telling):
         """The same where there are several such channels."""
         return self.book_frame(window, now)
 
-    def traded(self, match: Match) -> None:
-        super().traded(match)
+    def on_trade(self, match: Match) -> None:
+        super().on_trade(match)
         for topic, words in self.trade_topics(match.maker.symbol).items():
             self.publish(topic, self.trade_frame(self.row(words, match)))
 
@@ -248,6 +248,9 @@ class Wire(Telling):
 
     # REST.
 
+    def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
+        """Something happened to an order of a book."""
+
     def add_routes(self, app: web.Application) -> None:
         for question in self.lookups:
             method, _, path = question.path.partition(" ")
@@ -269,7 +272,7 @@ class Wire(Telling):
             for path in getattr(handler, "sockets", ()):
                 app.router.add_get(path, self._serving(handler))
 
-    async def kind_of(self, request: web.Request) -> str | None:
+    async def request_kind(self, request: web.Request) -> str | None:
         """query, place or cancel; None for what no fault strikes."""
         kind: Kind | None = getattr(request.match_info.handler, "kind", None)
         return kind(await request.json()) if callable(kind) else kind
@@ -280,8 +283,8 @@ class Wire(Telling):
             try:
                 body = handler(ask, self.verify(ask)) if signed else handler(ask)
             except Rejected as refusal:
-                echo = ask.body if refusal.why in self.echoes else {}
-                return self.error(refusal.why, refusal.detail, echo=echo)
+                echo = ask.body if refusal.reason in self.echoes else {}
+                return self.error(refusal.reason, refusal.detail, echo=echo)
             except (KeyError, InvalidOperation, ValueError) as error:
                 return self.error("illegal", str(error))
             if isinstance(body, web.Response):
@@ -293,9 +296,9 @@ class Wire(Telling):
         return answer
 
     def error(
-        self, why: str, detail: str = "", retry_after: int = 0, echo: Any = None
+        self, reason: str, detail: str = "", retry_after: int = 0, echo: Any = None
     ) -> web.Response:
-        status, code, message = self._worded(why)
+        status, code, message = self._worded(reason)
         until = (
             str(self.server.now_ns() // 1_000_000 + retry_after * 1000)
             if self.reset_header
@@ -369,7 +372,7 @@ class Wire(Telling):
             and replay is not None
             and topic in (*self.book_topics(replay.pair), *self.image_topics(replay.pair))
         ):
-            replay.listened()
+            replay.book_followed()
         for pair in self.venue.symbols if on else ():
             opening = self.book_topics(pair) if self.opens_with_book else {}
             opening |= dict.fromkeys(self.image_topics(pair) if replay is None else (), 0)
@@ -396,7 +399,7 @@ class Wire(Telling):
     def anyone_follows(self, topic: str) -> bool:
         return any(topic in connection.topics for connection in self.server.connections)
 
-    def replayed(self, connection: Connection, record: Record) -> str | bytes | None:
+    def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
         """A recorded frame as this client is to see it; None: it did not ask for the topic, or for the book."""
         pair = self.server.replay.pair if self.server.replay is not None else ""
         asked = {record.topic} if record.topic else self.book_topics(pair).keys()

@@ -4,47 +4,23 @@ Values are texts, but for flags, which are bools (trading, is_open, is_buy, post
 come as ``_ms``, ``_us``, ``_ns``, ``_s`` and ``_iso``.
 """
 
-import time
-from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
 from typing import Any, NamedTuple
-from uuid import UUID
 
+from trochil.sandbox.formats import (
+    decimal_text as text,
+    iso_time as iso,
+    milliseconds as ms,
+    unix_seconds as seconds_of,
+    uuid_of as uuid,
+)
 from trochil.sandbox.market.accounts import ZERO, Account, Holding
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.venue import Event, Fill, Symbol, Venue
 from trochil.sandbox.shape import Facts
 
-
-def text(value: Decimal) -> str:
-    """Plain decimal digits, without trailing zeros behind the point."""
-    plain = f"{value:f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
-def iso(ns: int) -> str:
-    """2024-01-01T00:00:00.000000Z."""
-    return (
-        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 10**9)) + f".{ns % 10**9 // 1000:06d}Z"
-    )
-
-
-def seconds_of(stamp: Any) -> float:
-    """Unix seconds out of 2024-01-01T00:00:00.000Z, of seconds, milliseconds or microseconds; 0 for none."""
-    if not stamp or "T" in str(stamp):
-        return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
-    value = float(stamp)
-    return value / (10**6 if value > 10**14 else 10**3 if value > 10**11 else 1)
-
-
-def uuid(number: int | str) -> str:
-    """An id as venues write it whose ids are UUIDs."""
-    return str(UUID(int=int(number)))
-
-
-def ms(ns: int) -> int:
-    return ns // 1_000_000
+__all__ = ["Held", "Market", "facts_of", "holdings", "iso", "ms", "seconds_of", "text", "uuid"]
 
 
 def times(name: str, ns: int) -> Facts:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from trochil.sandbox.dialects import FIRST
 
@@ -21,16 +21,20 @@ class SandboxError(RuntimeError):
 
 
 class SandboxProcess:
-    """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of this machine.
+    """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of
+    this machine.
 
-    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop, port.
+    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop,
+    port.
     """
 
     def __init__(self, exchange: str = FIRST, **options: Any) -> None:
-        self.exchange, self._options = exchange, options
+        self.exchange = exchange
+        self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._said: dict[str, Any] = {}
+        self._log: IO[str] | None = None
+        self._address: dict[str, Any] = {}
 
     def start(self) -> Self:
         command = [sys.executable, "-P", "-m", "trochil.sandbox", self.exchange, "--json"]
@@ -38,17 +42,19 @@ class SandboxProcess:
             if value is not None:
                 values = list(value) if isinstance(value, list | tuple) else [value]
                 command += [f"--{name}", *map(str, values)]
+        # A file: nobody would empty a pipe, and a full one would stop the sandbox.
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            assert self._process.stderr is not None
-            why = self._process.stderr.read().strip()
+            self._process.wait()
+            why = self.log.strip()
             self.stop()
-            raise SandboxError(why or "the sandbox ended without a word")
-        self._said = json.loads(line)
+            raise SandboxError(why or "the sandbox ended and wrote nothing to its log")
+        self._address = json.loads(line)
         return self
 
     def stop(self) -> None:
@@ -59,10 +65,12 @@ class SandboxProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            for stream in (self._process.stdout, self._process.stderr):
-                if stream is not None:
-                    stream.close()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
@@ -76,7 +84,33 @@ class SandboxProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        try:
+            if error is None:
+                self.raise_own_errors()
+        finally:
+            self.stop()
+
+    def raise_own_errors(self) -> None:
+        """Raises SandboxError where the sandbox made mistakes of its own: what a client saw then
+        proves nothing."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        try:
+            status = self.admin("GET", "status")
+        except OSError:  # it was stopped, or is about to end
+            return
+        if status["own_errors"]:
+            raise SandboxError(
+                "\n".join(["the sandbox's own mistakes:", *status["own_errors"], self.log])
+            )
+
+    @property
+    def log(self) -> str:
+        """What the sandbox has logged."""
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        return self._log.read()
 
     @property
     def pid(self) -> int:
@@ -86,17 +120,17 @@ class SandboxProcess:
     @property
     def hosts(self) -> dict[str, dict[str, str]]:
         """Venue -> its rest, public and private addresses."""
-        hosts: dict[str, dict[str, str]] = self._said["exchange"]
+        hosts: dict[str, dict[str, str]] = self._address["exchange"]
         return hosts
 
     @property
     def accounts(self) -> dict[str, dict[str, str]]:
-        accounts: dict[str, dict[str, str]] = self._said["accounts"]
+        accounts: dict[str, dict[str, str]] = self._address["accounts"]
         return accounts
 
     @property
     def pairs(self) -> list[str]:
-        pairs: list[str] = self._said["pairs"]
+        pairs: list[str] = self._address["pairs"]
         return pairs
 
     @property
@@ -110,7 +144,8 @@ class SandboxProcess:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with this venue."""
+        """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with
+        this venue."""
         venues = {name: {"hosts": hosts} for name, hosts in self.hosts.items()}
         return {"state_dir": str(self.folder / "state"), "venues": venues}
 
@@ -127,11 +162,15 @@ class SandboxProcess:
         return str(path)
 
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request at the admin door, answered as JSON. Raises SandboxError with what it said."""
+        """One request at the admin door, answered as JSON. Raises SandboxError with what it
+        said."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
-        headers = {"X-Sandbox-Token": self._said["admin_token"], "Content-Type": "application/json"}
+        headers = {
+            "X-Sandbox-Token": self._address["admin_token"],
+            "Content-Type": "application/json",
+        }
         request = urllib.request.Request(
-            f"{self._said['admin']}/{path}", data, headers, method=method
+            f"{self._address['admin']}/{path}", data, headers, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:

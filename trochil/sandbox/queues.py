@@ -6,12 +6,13 @@ from decimal import Decimal
 from itertools import product
 from typing import ClassVar, NamedTuple
 
+from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Wire
 from trochil.sandbox.facts import iso, text
 from trochil.sandbox.market.accounts import ZERO
 from trochil.sandbox.market.matching import Book, Side
 from trochil.sandbox.market.venue import Venue
-from trochil.sandbox.server import Connection, Server
+from trochil.sandbox.server import Server
 from trochil.sandbox.windows import Levels
 
 SIDES = ("buy", "sell")
@@ -134,7 +135,7 @@ class Checked(Wire):
         super().__init__(server)
         self._books = {channel: Queues(self.venue, *how) for channel, how in self.channels.items()}
 
-    def depth_changed(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
+    def on_depth(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
         self.forget(pair)
         for channel, depth in product(self._books, self.depths):
             topic = f"{channel}:{self.symbol(pair)}:{depth}"

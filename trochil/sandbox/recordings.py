@@ -9,23 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-HEADERS = " header: "
+from trochil.sandbox.recorded import HEADERS, Record, parse_json
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One thing that was received, ``text`` as it came.
-
-    ``kind``: snapshot (asked for, or sent on subscribing), diff, image (a whole book among the others) or trade.
-    ``topic``: of its subscription, where it names one.
-    """
-
-    time: float
-    kind: str
-    symbol: str
-    text: str | bytes
-    data: dict[str, Any]
-    topic: str = ""
+__all__ = ["Gzipped", "Record", "Recordings", "parse_json"]
 
 
 @dataclass(frozen=True)
@@ -105,12 +91,3 @@ class Gzipped(Recordings):
         topic = str(said.get("ch", ""))
         _, symbol, kind, *_ = f"{topic}...".split(".")
         yield {**said.get("tick", {}), "ch": topic, "symbol": symbol, "kind": kind}, frame
-
-
-def parse_json(text: str) -> dict[str, Any] | None:
-    """The object that a payload begins with; None where it doesn't."""
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -84,7 +84,7 @@ class Records(Windows):
         """Raises Rejected("unknown_order") when it is closed already."""
         self.venue.cancel(order, self.server.now_ns())
 
-    def traded(self, match: Match) -> None:
+    def on_trade(self, match: Match) -> None:
         self.recent.setdefault(match.maker.symbol, []).append(match)
         del self.recent[match.maker.symbol][:-RECENT]
 

@@ -1,7 +1,9 @@
-"""Recorded frames served as they were: over a real websocket, at the recorded pace or as fast as the client reads.
+"""Recorded frames served as they were: over a real websocket, at the recorded pace or as fast as
+the client reads.
 
-Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one session in files NAME.0 (instruments),
-NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in seconds.
+Two formats: lines of ``<local ns> <json>`` (also gzipped), and captures of one session in files
+NAME.0 (instruments), NAME.http.0.0 (snapshots) and NAME.ws.N.0 (frames), with receipt times in
+seconds.
 """
 
 import asyncio
@@ -11,13 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from trochil.sandbox.market.venue import Symbol
-from trochil.sandbox.recordings import Record, Recordings
-
-if TYPE_CHECKING:
-    from trochil.sandbox.server import Server
+from trochil.sandbox.recorded import Record, RecordReader, Rows
+from trochil.sandbox.server import Server
 
 WHOLE = ("snapshot", "image")
 """Kinds of records that are a book by themselves."""
@@ -33,12 +33,13 @@ class Image(NamedTuple):
     """A whole book; levels as the venue wrote their numbers, best first."""
 
     last_id: int
-    bids: list[list[str]]
-    asks: list[list[str]]
+    bids: Rows
+    asks: Rows
 
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
-    """(time in s, payload, URL where there is one) of a recording in either format, in order of time."""
+    """(time in s, payload, URL where there is one) of a recording in either format, in order of
+    time."""
     if not path.is_file():
         raise ReplayError(f"no recording at {path}")
     if not re.search(r"\.(0|\d+\.0)$", path.name):
@@ -47,7 +48,8 @@ def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
                 stamp, _, payload = line.strip().partition(" ")
                 if payload and not stamp.isdigit():
                     raise ReplayError(
-                        f"{path} is no recording: a line begins with {stamp[:20]!r}, not with a time in ns"
+                        f"{path} is no recording: a line begins with {stamp[:20]!r},"
+                        " not with a time in ns"
                     )
                 if payload:
                     yield int(stamp) / 1e9, payload, ""
@@ -78,7 +80,7 @@ class OwnBook:
     bids: dict[str, str] = field(default_factory=dict)
     asks: dict[str, str] = field(default_factory=dict)
 
-    def take(self, record: Record, recordings: Recordings) -> None:
+    def apply(self, record: Record, recordings: RecordReader) -> None:
         for levels, side in zip(recordings.levels(record), (self.bids, self.asks), strict=True):
             if record.kind in WHOLE:
                 side.clear()
@@ -89,7 +91,7 @@ class OwnBook:
                     side.pop(price, None)
         self.begun, self.last_id = True, recordings.last_id(record)
 
-    def image(self) -> "Image":
+    def image(self) -> Image:
         bids = sorted(self.bids.items(), key=lambda level: -Decimal(level[0]))
         asks = sorted(self.asks.items(), key=lambda level: Decimal(level[0]))
         return Image(self.last_id, [list(b) for b in bids], [list(a) for a in asks])
@@ -98,8 +100,11 @@ class OwnBook:
 class Replay:
     """One pair of a recording. Frames after the recorded snapshot wait until that was asked for."""
 
-    def __init__(self, file: str, pair: str, speed: str, drop: str, recordings: Recordings) -> None:
-        self.pair, self._recordings = pair, recordings
+    def __init__(
+        self, file: str, pair: str, speed: str, drop: str, recordings: RecordReader
+    ) -> None:
+        self.pair = pair
+        self._recordings = recordings
         self._speed = 0.0 if speed == "max" else self._positive(speed)
         self._first, self._last = self._range(drop)
         symbol = recordings.symbol(pair)
@@ -112,10 +117,11 @@ class Replay:
         self._diffs = sum(record.kind in CHANGES for record in self._records)
         self._snapshot = next(record for record in self._records if record.kind in WHOLE)
         self._fetched = asyncio.Event()
-        self._listened = asyncio.Event()
+        self._followed = asyncio.Event()
         self._own = OwnBook()
         self._early: list[Record] = []
-        self._sent = self._withheld = 0
+        self._sent = 0
+        self._withheld = 0
         self._finished = False
 
     @staticmethod
@@ -136,12 +142,13 @@ class Replay:
         first = int(found[1]) if found else 0
         return first, int(found[2] or first) if found else 0
 
-    def attach(self, server: "Server") -> None:
+    def attach(self, server: Server) -> None:
         """Take the place of the market on a server without symbols of its own."""
         base, _, quote = self.pair.partition("-")
         symbol = Symbol(base, quote, self._step(0), self._step(1))
         server.venue.list_pair(self.pair, symbol)
         server.replay = self
+        self._server = server
 
     def _step(self, column: int) -> Decimal:
         levels = self._recordings.levels(self._snapshot)
@@ -157,9 +164,9 @@ class Replay:
             )
         return self._own.image()
 
-    def listened(self) -> None:
+    def book_followed(self) -> None:
         """Somebody subscribed to the book."""
-        self._listened.set()
+        self._followed.set()
 
     def status(self) -> dict[str, Any]:
         return {
@@ -171,9 +178,11 @@ class Replay:
             "snapshot_fetched": self._fetched.is_set(),
         }
 
-    async def run(self, server: "Server") -> None:
-        await self._listened.wait()
-        loop, number, begun, first = asyncio.get_running_loop(), 0, 0.0, 0.0
+    async def run(self) -> None:
+        await self._followed.wait()
+        loop = asyncio.get_running_loop()
+        number = 0
+        begun = first = 0.0
         for record in self._records:
             if record is self._snapshot:
                 self._begin_own(record)
@@ -192,12 +201,13 @@ class Replay:
                     self._withheld += 1
                     continue
                 self._sent += 1
-            await self._send(server, record)
+            await self._send(record)
         self._finished = True
 
     def _begin_own(self, snapshot: Record) -> None:
-        """The server's own book: the snapshot, and the diffs recorded before it that are newer than it."""
-        self._own.take(snapshot, self._recordings)
+        """The server's own book: the snapshot, and the diffs recorded before it that are newer than
+        it."""
+        self._own.apply(snapshot, self._recordings)
         for record in self._early:
             if self._own.last_id:
                 self._advance(record)
@@ -207,12 +217,12 @@ class Replay:
         if record.kind == "diff" and not self._own.begun:
             self._early.append(record)
         elif number > self._own.last_id or not number:
-            self._own.take(record, self._recordings)
+            self._own.apply(record, self._recordings)
 
-    async def _send(self, server: "Server", record: Record) -> None:
+    async def _send(self, record: Record) -> None:
         """As it was, to whoever subscribed; the socket alone sets the pace."""
-        for connection in list(server.connections):
-            text = server.dialect.replayed(connection, record)
+        for connection in list(self._server.connections):
+            text = self._server.dialect.replayed_frame(connection, record)
             if text is not None:
                 await connection.queue.join()  # a snapshot that was asked for goes first
                 await connection.send(text)

@@ -1,114 +1,162 @@
-"""The sandbox on the network: REST and websockets of one or more dialects, the flow, the faults, the admin door."""
+"""The sandbox on the network: REST and websockets of a dialect, the flow and the faults.
+
+What the admin door shows and what a replay serves are composed around it, in ``__main__``.
+"""
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
-from trochil.sandbox.admin import Admin
+from trochil.sandbox.connection import Build, Connection
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.faults import Faults
 from trochil.sandbox.market.flow import Flow
 from trochil.sandbox.market.matching import Book, Match, Order
+from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Symbol, Venue
-from trochil.sandbox.replay import Replay
+from trochil.sandbox.recorded import Record, Rows
 
 DEPTH_EVERY = 0.1
-QUEUED_FRAMES = 20_000
 PING_EVERY = 20.0
-HALF_OPEN_FOR = 3600.0
 WAKE_FLOW = 0.01
-Build = Callable[["Connection", int], str | bytes | None]
-"""Makes a frame at the moment of sending: (connection, wall ns) -> text, or None for nothing."""
+OWN_ERRORS_KEPT = 100
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
-class Connection:
-    """One websocket of a client: what it subscribed to and what waits to leave."""
+class VenueDialect(Protocol):
+    """What the server needs of a dialect; ``plain_dialect.Dialect`` is what they derive from."""
 
-    ws: web.WebSocketResponse
-    path: str
-    query: dict[str, str]
-    topics: set[str] = field(default_factory=set)
-    account: Account | None = None
-    state: dict[str, Any] = field(default_factory=dict)
-    queue: "asyncio.Queue[Build]" = field(default_factory=lambda: asyncio.Queue(QUEUED_FRAMES))
-    muted: bool = False
+    def add_routes(self, app: web.Application) -> None: ...
 
-    @property
-    def host(self) -> str:
-        """By which name the client reached us, with the port."""
-        return self.ws._req.host if self.ws._req is not None else ""
+    async def request_kind(self, request: web.Request) -> str | None:
+        """query, place or cancel; None for what no fault strikes."""
 
-    def put(self, build: Build) -> None:
-        """Queue a frame; a client that is 20,000 behind is cut."""
-        if self.queue.full():
-            transport = self.ws._req.transport if self.ws._req is not None else None
-            if transport is not None:
-                transport.abort()
-            return
-        self.queue.put_nowait(build)
+    def error(self, reason: str, *, retry_after: int = 0) -> web.Response: ...
 
-    async def send_forever(self) -> None:
-        while True:
-            build = await self.queue.get()
-            try:
-                text = None if self.muted else build(self, time.time_ns())
-                if text is not None:
-                    await self.send(text)
-            finally:
-                self.queue.task_done()
+    def new_keys(self, name: str) -> dict[str, str]: ...
 
-    def forget(self) -> None:
-        """Nothing waits to leave any more."""
-        while not self.queue.empty():
-            self.queue.get_nowait()
-            self.queue.task_done()
+    def on_connect(self, connection: Connection) -> None: ...
 
-    async def send(self, text: str | bytes) -> None:
-        """At once, past the queue."""
-        with contextlib.suppress(ConnectionError):
-            await (self.ws.send_str(text) if isinstance(text, str) else self.ws.send_bytes(text))
+    def on_event(self, event: Event) -> None: ...
+
+    def on_trade(self, match: Match) -> None: ...
+
+    def on_book_event(self, kind: str, order: Order, match: Match | None) -> None: ...
+
+    def on_depth(
+        self,
+        pair: str,
+        first_id: int,
+        last_id: int,
+        bids: list[tuple[Decimal, Decimal]],
+        asks: list[tuple[Decimal, Decimal]],
+    ) -> None: ...
+
+    def terminate(self, connection: Connection) -> None:
+        """The venue ends an account's stream."""
+
+    def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
+        """A recorded frame as this client is to see it; None: it doesn't follow that."""
+
+
+class RecordedMarket(Protocol):
+    """What takes the place of the market where recorded frames are served."""
+
+    pair: str
+
+    def snapshot(self) -> tuple[int, Rows, Rows]:
+        """Last id, bids and asks (price, size) as a client gets them that asks for the book now."""
+
+    def book_followed(self) -> None:
+        """A client subscribed to the book."""
+
+    def status(self) -> dict[str, Any]: ...
+
+    async def run(self) -> None: ...
 
 
 class Server:
-    """One venue, one dialect. ``start`` listens; ``settle`` is what a dialect calls to be told of what happened."""
+    """One venue, one dialect.
+
+    A mistake of the dialect's own is no fault of the client's: it is logged, kept in
+    ``own_errors``, and a request in which it happens is answered with HTTP 500.
+    """
 
     def __init__(
         self,
-        dialect: Any,
+        dialect: Callable[["Server"], Any],
         symbols: dict[str, Symbol],
         *,
         seed: int = 0,
         rate: float = 50.0,
         faults: Faults,
     ) -> None:
-        """``rate``: flow events a second and pair."""
+        """``dialect``: the class of a ``VenueDialect``. ``rate``: flow events a second and pair."""
         self.venue = Venue(symbols)
-        self.faults, self.seed, self.rate, self.paused = faults, seed, rate, False
-        self.house = self.venue.open_account(Account("house", unlimited=True))
+        self.faults = faults
+        self.seed = seed
+        self.rate = rate
+        self.paused = False
+        self.liquidity_provider = self.venue.open_account(
+            Account("liquidity_provider", unlimited=True)
+        )
         self.flows: dict[str, Flow] = {}
         self.connections: set[Connection] = set()
         self.frames_sent = 0
+        self.own_errors: list[str] = []
+        """The sandbox's own mistakes, the first hundred: where each was made, and the exception."""
+        self.own_error_count = 0
         self.withheld: dict[str, int] = {}
-        self.withholding = self._withheld_now = False
+        self.withholding = False
+        self._withheld_now = False
         self.banned_until = 0.0
         self._sent_ids: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.replay: Replay | None = None
-        self.dialect = dialect(self)
-        self.admin = Admin(self)
-        self.venue.on_event.append(self._happened)
-        self.venue.on_trade.append(self.dialect.traded)
-        if hasattr(self.dialect, "book_event"):
-            self.venue.on_book.append(self._book_event)
+        self.replay: RecordedMarket | None = None
+        self.dialect: VenueDialect = dialect(self)
+        self.venue.on_event.append(self._on_event)
+        self.venue.on_trade.append(self._on_trade)
+        self.venue.on_book.append(self._on_book_event)
         for pair in symbols:
             self.begin_flow(pair)
+
+    # The sandbox's own mistakes.
+
+    def note_own_error(self, where: str, error: BaseException) -> None:
+        """Log and count a mistake of the sandbox's own."""
+        log.error("the sandbox's own mistake: %s", where, exc_info=error)
+        self.own_error_count += 1
+        if len(self.own_errors) < OWN_ERRORS_KEPT:
+            self.own_errors.append(f"{where}: {error!r}")
+
+    @contextlib.contextmanager
+    def noting_own_errors(self, where: str) -> Iterator[None]:
+        """Whatever fails inside is the sandbox's own mistake; the venue's work goes on."""
+        try:
+            yield
+        except Exception as error:
+            self.note_own_error(where, error)
+
+    def call_later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> None:
+        """``callback(*args)`` in a while; its failure is the sandbox's own mistake."""
+
+        def call() -> None:
+            with self.noting_own_errors(f"in {callback!r}"):
+                callback(*args)
+
+        asyncio.get_running_loop().call_later(seconds, call)
+
+    @staticmethod
+    def own_error_response() -> web.Response:
+        """HTTP 500, in no venue's words."""
+        return web.json_response({"error": "the sandbox's own mistake: see its log"}, status=500)
 
     # Time as the venue sees it.
 
@@ -116,7 +164,7 @@ class Server:
         return time.time_ns() + int(self.faults.seconds("clock_skew") * 1e9)
 
     def begin_flow(self, pair: str) -> None:
-        flow = self.flows[pair] = Flow(self.venue, pair, self.house, self.seed)
+        flow = self.flows[pair] = Flow(self.venue, pair, self.liquidity_provider, self.seed)
         flow.fill_up(self.now_ns())
         self._sent_ids[pair] = self.venue.books[pair].update_id
         self.venue.books[pair].changed.clear()
@@ -128,15 +176,17 @@ class Server:
         return self.venue.open_account(account)
 
     def account_of_key(self, key: str) -> Account | None:
-        return next(
-            (a for a in self.venue.accounts.values() if key and a.keys.get("api_key") == key), None
-        )
+        for account in self.venue.accounts.values():
+            if key and account.keys.get("api_key") == key:
+                return account
+        return None
 
     # The network.
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._faulty], client_max_size=1 << 22)
-        self.admin.add_routes(app)
+        app = web.Application(
+            middlewares=[self._answering_for_own_errors, self._with_faults], client_max_size=1 << 22
+        )
         self.dialect.add_routes(app)
         app.on_startup.append(self._begin)
         app.on_cleanup.append(self._end)
@@ -144,16 +194,14 @@ class Server:
 
     async def _begin(self, app: web.Application) -> None:
         market = (self._flow_forever(), self._depth_forever())
-        for work in market if self.replay is None else (self.replay.run(self),):
+        for work in market if self.replay is None else (self.replay.run(),):
             task = asyncio.create_task(work)
             task.add_done_callback(self._must_not_end)
             self._tasks.add(task)
 
     def _must_not_end(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and task.exception() is not None:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the sandbox's own loop failed", "exception": task.exception()}
-            )
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.note_own_error("in the loop that moves the market", error)
 
     async def _end(self, app: web.Application) -> None:
         for task in self._tasks:
@@ -162,11 +210,24 @@ class Server:
             await connection.ws.close()
 
     @web.middleware
-    async def _faulty(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """The faults of REST: before the venue acts, between that and the answer, and instead of it."""
-        kind = await self.dialect.kind_of(request)
+    async def _answering_for_own_errors(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            self.note_own_error(f"{request.method} {request.path}", error)
+            return self.own_error_response()
+
+    @web.middleware
+    async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The faults of REST: before the venue acts, between that and the answer, and instead of
+        it."""
+        kind = await self.dialect.request_kind(request)
         if kind is None:
-            return await handler(request)  # type: ignore[no-any-return]
+            return await handler(request)
         refusal = self._refuse_early(kind)
         if refusal is not None:
             return refusal
@@ -174,7 +235,7 @@ class Server:
             return self._cut(request)
         if kind == "place" and (delay := self.faults.seconds("delay_request")):
             await asyncio.sleep(delay)
-        response: web.StreamResponse = await handler(request)
+        response = await handler(request)
         if kind not in ("place", "cancel"):
             return response
         if delay := self.faults.seconds("delay_response"):
@@ -182,28 +243,27 @@ class Server:
         if self.faults.hits("lose_response_after_commit"):
             return self._cut(request)
         if self.faults.hits("http_503_after_commit"):
-            return self._error("unavailable")
+            return self._error(Reason.UNAVAILABLE)
         if self.faults.hits("code_1007_after_commit"):
-            return self._error("timeout")
+            return self._error(Reason.TIMEOUT)
         return response
 
     def _refuse_early(self, kind: str) -> web.Response | None:
         now = time.time()
         if now < self.banned_until:
-            return self._error("banned", retry_after=int(self.banned_until - now) + 1)
+            return self._error(Reason.BANNED, retry_after=int(self.banned_until - now) + 1)
         if self.faults.hits("http_429"):
             self.banned_until = now + 1.0
-            return self._error("rate_limited", retry_after=1)
+            return self._error(Reason.RATE_LIMITED, retry_after=1)
         if self.faults.hits("ban_418"):
             self.banned_until = now + 2.0
-            return self._error("banned", retry_after=2)
+            return self._error(Reason.BANNED, retry_after=2)
         if self.faults.hits("http_503") or self.faults.hits("maintenance"):
-            return self._error("unavailable")
+            return self._error(Reason.UNAVAILABLE)
         return None
 
-    def _error(self, name: str, retry_after: int = 0) -> web.Response:
-        answer: web.Response = self.dialect.error(name, retry_after=retry_after)
-        return answer
+    def _error(self, reason: Reason, retry_after: int = 0) -> web.Response:
+        return self.dialect.error(reason, retry_after=retry_after)
 
     def _cut(self, request: web.Request) -> web.StreamResponse:
         if request.transport is not None:
@@ -211,33 +271,52 @@ class Server:
         return web.Response(status=500)
 
     async def serve_socket(
-        self, request: web.Request, on_text: Callable[[Connection, str], Any]
+        self, request: web.Request, on_text: Callable[[Connection, str], None]
     ) -> web.StreamResponse:
         """One websocket: a reader that never stops and a sender beside it."""
         ws = web.WebSocketResponse(heartbeat=PING_EVERY, compress=False, writer_limit=1 << 18)
         await ws.prepare(request)
         connection = Connection(ws, request.path, dict(request.query))
         self.connections.add(connection)
-        sender = asyncio.create_task(connection.send_forever())
-        self.dialect.opened(connection)
+        sender = asyncio.create_task(self._send_forever(connection))
         try:
+            self.dialect.on_connect(connection)
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
-                    result = on_text(connection, message.data)
-                    if asyncio.iscoroutine(result):
-                        await result
+                    on_text(connection, message.data)
+        except Exception as error:
+            self.note_own_error(f"on a socket at {request.path}", error)
+            await ws.close(code=WSCloseCode.INTERNAL_ERROR)
         finally:
             sender.cancel()
             self.connections.discard(connection)
             connection.forget()
         return ws
 
+    async def _send_forever(self, connection: Connection) -> None:
+        while True:
+            build = await connection.queue.get()
+            try:
+                text = None if connection.muted else build(connection, time.time_ns())
+            except Exception as error:
+                connection.queue.task_done()
+                self.note_own_error(f"in a frame at {connection.path}", error)
+                await connection.ws.close(code=WSCloseCode.INTERNAL_ERROR)
+                return
+            try:
+                if text is not None:
+                    await connection.send(text)
+            finally:
+                connection.queue.task_done()
+
     def public(self) -> list[Connection]:
-        return [c for c in self.connections if not c.state.get("private")]
+        return [connection for connection in self.connections if not connection.is_private]
 
     def private(self, account: Account | None = None) -> list[Connection]:
         return [
-            c for c in self.connections if c.account is not None and account in (None, c.account)
+            connection
+            for connection in self.connections
+            if connection.account is not None and account in (None, connection.account)
         ]
 
     def broadcast(self, topic: str, build: Build) -> None:
@@ -271,9 +350,7 @@ class Server:
 
     def disconnect(self, connections: list[Connection]) -> None:
         for connection in connections:
-            transport = connection.ws._req.transport if connection.ws._req is not None else None
-            if transport is not None:
-                transport.abort()
+            connection.abort()
 
     # What happens at the venue.
 
@@ -306,19 +383,20 @@ class Server:
         book = self.venue.books[pair]
         if not book.changed or not self.venue.symbols[pair].trading:
             return
-        changed = {"buy": [], "sell": []}  # type: dict[str, list[tuple[Decimal, Decimal]]]
+        changed: dict[str, list[tuple[Decimal, Decimal]]] = {"buy": [], "sell": []}
         for side, price in book.changed:
             changed[side].append((price, book.size_at(side, price)))
-        first, last = self._sent_ids[pair] + 1, book.update_id
-        self._sent_ids[pair] = last
+        first_id = self._sent_ids[pair] + 1
+        last_id = book.update_id
+        self._sent_ids[pair] = last_id
         book.changed.clear()
-        with self.holding_back(pair):
-            self.dialect.depth_changed(pair, first, last, changed["buy"], changed["sell"])
+        with self.holding_back(pair), self.noting_own_errors(f"in a book frame of {pair}"):
+            self.dialect.on_depth(pair, first_id, last_id, changed["buy"], changed["sell"])
 
     @contextlib.contextmanager
     def holding_back(self, pair: str) -> Iterator[None]:
-        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it counts if somebody
-        would have got it."""
+        """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it
+        counts if somebody would have got it."""
         self.withholding, self._withheld_now = self.withheld.get(pair, 0) > 0, False
         try:
             yield
@@ -326,15 +404,18 @@ class Server:
             self.withheld[pair] = self.withheld.get(pair, 0) - self._withheld_now
             self.withholding = False
 
-    def _book_event(self, kind: str, order: Order, match: Match | None) -> None:
-        with self.holding_back(order.symbol):
-            self.dialect.book_event(kind, order, match)
+    def _on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
+        pair = order.symbol
+        with self.holding_back(pair), self.noting_own_errors(f"in an order's frame of {pair}"):
+            self.dialect.on_book_event(kind, order, match)
 
-    def _happened(self, event: Event) -> None:
-        told = self.dialect.told(event)
-        for connection in self.private(event.order.account):
-            for build in self.dialect.user_frames(event, told, connection):
-                self.put_user(connection, build)
+    def _on_trade(self, match: Match) -> None:
+        with self.noting_own_errors(f"in a trade's frame of {match.symbol}"):
+            self.dialect.on_trade(match)
+
+    def _on_event(self, event: Event) -> None:
+        with self.noting_own_errors(f"in an account's frame of {event.order.symbol}"):
+            self.dialect.on_event(event)
 
     def put_user(self, connection: Connection, build: Build) -> None:
         faults = self.faults

@@ -7,9 +7,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Wire, socket
 from trochil.sandbox.recordings import Recordings, parse_json
-from trochil.sandbox.server import Connection
 from trochil.sandbox.shape import Made
 
 KEEP_ALIVE_EVERY = 10.0
@@ -33,8 +33,8 @@ class Hub(Wire):
     hub: ClassVar[str]
     fixed: ClassVar[Mapping[str, Any]] = HANDSHAKE
 
-    def opened(self, connection: Connection) -> None:
-        super().opened(connection)
+    def on_connect(self, connection: Connection) -> None:
+        super().on_connect(connection)
         if connection.query.get("connectionToken") != TOKEN:
             self.server.disconnect([connection])
         self.tell(connection, {"C": "d-1", "S": 1, "M": []})

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from trochil.sandbox.connection import Build, Connection
 from trochil.sandbox.facts import facts_of, holdings, text, times
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.venue import Event
 from trochil.sandbox.placing import Placing
-from trochil.sandbox.server import Build, Connection
 from trochil.sandbox.shape import Facts, Made, shape
 
 CURRENCIES = {"base", "quote", "asset", "fee_asset"}
@@ -96,6 +96,12 @@ class Telling(Placing):
         for topic, row in told if self.private_number else ():
             row[self.private_number] = self.count(f"{event.order.account.name} {topic}")
         return told
+
+    def on_event(self, event: Event) -> None:
+        told = self.told(event)
+        for connection in self.server.private(event.order.account):
+            for build in self.user_frames(event, told, connection):
+                self.server.put_user(connection, build)
 
     def user_frames(
         self, event: Event, told: list[tuple[str, Made]], connection: Connection

@@ -1,4 +1,4 @@
-"""A deployment on Ray, as a driver sees it: joined when it runs, started when it doesn't."""
+"""A deployment on Ray for a driver: joins the cluster if there is one, else starts one."""
 
 import asyncio
 import logging
@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import ray
 
+from actors.actor_roles import RetryingCalls, supervisor_actor
 from actors.node_paths import run_dir, sweep
-from actors.runtime.ray.actor import shell_class
-from actors.runtime.ray.peers import RayPeers, actor_options
+from actors.runtime.ray.actor import actor_class
+from actors.runtime.ray.calls import RayActorCalls, actor_options
 from actors.settings import Settings, to_dict
-from orderbook import kernels
 from orderbook.errors import ConfigError, Disconnected, NotReady
+from orderbook.warm import warm
 
 LOCAL_CPUS = 4
 OBJECT_STORE = 128 * 1024 * 1024
@@ -24,7 +25,10 @@ CONNECT_TIMEOUT = 2.0
 
 
 def _cluster_listens() -> bool:
-    """Whether anything listens where Ray would look for a cluster; a dead one's address takes it minutes to give up."""
+    """Whether anything listens where Ray would look for a cluster.
+
+    Ray itself takes minutes to give up the address of a dead one.
+    """
     recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
     address = os.environ.get("RAY_ADDRESS", "")
     if not address and recorded.is_file():
@@ -43,39 +47,39 @@ class RayRuntime:
     """Named actors on a Ray cluster. ``close`` leaves them running, ``shutdown`` stops them."""
 
     def __init__(self, settings: Settings, address: str | None = None) -> None:
-        self.settings, self._address = settings, address
-        self.peers = RayPeers(settings.deployment)
+        self.settings = settings
+        self._address = address
+        self.peers = RayActorCalls(settings.deployment)
         self.run_dir = ""
         self._started_ray = False
 
     async def start(self) -> None:
-        """Raises ConfigError when the address can't be reached, NotReady when the supervisor doesn't answer."""
+        """Join or start the cluster and the supervisor.
+
+        Raises ConfigError if the address can't be reached, NotReady if the supervisor doesn't
+        answer.
+        """
         await asyncio.to_thread(self._join_or_start)
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
         sweep(self.settings.shared_memory, self.run_dir)
-        await asyncio.to_thread(kernels.warm)
+        await asyncio.to_thread(warm)
         bare = msgspec.structs.replace(self.settings, venues={})
         options = actor_options("supervisor", self.settings)
-        shell_class().options(**options).remote("supervisor", None, to_dict(bare))
+        actor_class().options(**options).remote("supervisor", None, to_dict(bare))
         await self._ensure()
 
     async def _ensure(self) -> None:
+        calls = RetryingCalls(self.peers, (Disconnected,), SUPERVISOR_TIMEOUT, 0.2)
         try:
             async with asyncio.timeout(SUPERVISOR_TIMEOUT):
-                await self._call_when_up("ensure", to_dict(self.settings))
+                await supervisor_actor(calls).ensure(to_dict(self.settings))
         except TimeoutError:
             raise NotReady(
-                f"the supervisor of {self.settings.deployment!r} didn't answer in {SUPERVISOR_TIMEOUT:.0f} s; "
-                "look at `ray status` for free CPUs and at the actor's log in the dashboard"
+                f"the supervisor of {self.settings.deployment!r} didn't answer in "
+                f"{SUPERVISOR_TIMEOUT:.0f} s; look at `ray status` for free CPUs and at the "
+                "actor's log in the dashboard"
             ) from None
-
-    async def _call_when_up(self, method: str, *args: Any) -> Any:
-        while True:
-            try:
-                return await self.peers.call("supervisor", method, *args)
-            except Disconnected:
-                await asyncio.sleep(0.2)
 
     def _join_or_start(self) -> None:
         if ray.is_initialized():
@@ -101,12 +105,12 @@ class RayRuntime:
         self._started_ray = True
 
     async def close(self) -> None:
-        """Leave the actors running. A Ray that this process started ends with the process."""
+        """Leave the actors running; a Ray that this process started is shut down."""
         if self._started_ray:
             await self.shutdown()
 
     async def shutdown(self) -> None:
-        await self.peers.call("supervisor", "close_deployment")
+        await supervisor_actor(self.peers).close_deployment()
         ray.kill(self.peers.handle("supervisor"), no_restart=True)
         if self._started_ray:
             await asyncio.to_thread(ray.shutdown)

@@ -1,4 +1,5 @@
-"""One module a venue's wire, seen from the venue's side. ``load(name)`` gives its ``Dialect`` class."""
+"""One module a venue's wire, seen from the venue's side. ``load(name)`` gives its ``Dialect``
+class."""
 
 import importlib
 import pkgutil

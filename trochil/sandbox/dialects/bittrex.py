@@ -149,7 +149,8 @@ class Dialect(Hub):
             connection.account = self.signer(key, sign.lower(), login, algorithm="sha512")
         except d.Rejected:
             return UNKNOWN
-        connection.state |= {"private": True, "login": login}
+        connection.is_private = True
+        connection.state["login"] = login
         asyncio.get_running_loop().call_later(
             LOGIN_LASTS - NOTICE, self.terminate, connection, login
         )

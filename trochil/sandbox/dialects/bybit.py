@@ -112,7 +112,7 @@ class Dialect(d.Wire):
         if op == "auth":
             connection.account, args = self.signer(args[0], args[2], f"GET/realtime{args[1]}"), []
         for topic in args:
-            if not connection.state["private"]:
+            if not connection.is_private:
                 self.pair(topic.rpartition(".")[2])
             elif connection.account is None:
                 raise d.Rejected("bad_key")

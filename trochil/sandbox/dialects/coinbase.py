@@ -184,7 +184,7 @@ class Dialect(d.Wire):
             "time": d.iso(now),
         }
 
-    def book_event(self, kind: str, order: d.Order, match: d.Match | None) -> None:
+    def on_book_event(self, kind: str, order: d.Order, match: d.Match | None) -> None:
         """One number of the product's sequence for whatever happens to an order."""
         pair = order.symbol
         frame = {"type": kind, "product_id": pair, "sequence": self.count(pair)}

@@ -196,14 +196,10 @@ class Dialect(d.Wire):
 
     def encode(self, connection: d.Connection, frame: Any) -> str | bytes:
         words = json.dumps(frame)
-        return words if connection.state["private"] else gzip.compress(words.encode(), 1)
+        return words if connection.is_private else gzip.compress(words.encode(), 1)
 
     def ping(self, connection: d.Connection, now: int) -> Any:
-        return (
-            {"action": "ping", "data": {"ts": now}}
-            if connection.state["private"]
-            else {"ping": now}
-        )
+        return {"action": "ping", "data": {"ts": now}} if connection.is_private else {"ping": now}
 
     @d.socket("/ws", "/feed")
     def heard(self, connection: d.Connection, said: Any) -> None:

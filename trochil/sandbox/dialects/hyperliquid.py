@@ -167,7 +167,7 @@ class Dialect(Wallets, Blocks):
             self.cancel(self.find(account, order_id=row.get("o"), client_id=row.get("cloid")))
         except d.Rejected as refusal:
             return {
-                "error": f"{self.refusals[refusal.why][2]} asset={row.get('a', row.get('asset'))}"
+                "error": f"{self.refusals[refusal.reason][2]} asset={row.get('a', row.get('asset'))}"
             }
         return "success"
 
@@ -199,7 +199,7 @@ class Dialect(Wallets, Blocks):
         self.follow(connection, topic, on)
         self.tell(connection, {"channel": "subscriptionResponse", "data": said})
         if on and "user" in what:
-            connection.account, connection.state["private"] = (
+            connection.account, connection.is_private = (
                 self.server.account_of_key(what["user"].lower()),
                 True,
             )
@@ -233,9 +233,7 @@ class Dialect(Wallets, Blocks):
         ]
         return {"time": d.ms(time.time_ns()), "levels": levels}
 
-    def depth_changed(
-        self, pair: str, first: int, last: int, bids: d.Levels, asks: d.Levels
-    ) -> None:
+    def on_depth(self, pair: str, first: int, last: int, bids: d.Levels, asks: d.Levels) -> None:
         self.change(pair, last)
         self.numbers["height"] += 1
         image, (opened, changes) = self._book(pair), self.block(pair)

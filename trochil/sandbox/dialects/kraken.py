@@ -197,7 +197,7 @@ class Dialect(Checked):
     def asset_pairs(self, ask: d.Ask) -> Any:
         """Under the name that was asked for, or the venue's own."""
         asked = ask.get("pair")
-        rows = self.rows(PAIR, self.find_markets(self.server.house, {"pair": asked}))
+        rows = self.rows(PAIR, self.find_markets(self.server.liquidity_provider, {"pair": asked}))
         return {asked or row["key"]: row for row in rows}
 
     @d.route("GET /0/public/Assets", signed=False)
@@ -258,7 +258,7 @@ class Dialect(Checked):
 
     def _begin(self, connection: d.Connection, channel: str, token: str, **params: Any) -> None:
         account = connection.account = self.tokens[token]
-        connection.state["private"] = True
+        connection.is_private = True
         fills = self.fills_of(account)[-50:] if params.get("snap_trades") else []
         orders = self.orders_of(account, is_open=True) if params.get("snap_orders", True) else []
         known = self.rows(EXECUTION, fills) + self.rows(REPORT, orders)

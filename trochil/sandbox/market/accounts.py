@@ -16,9 +16,22 @@ class Holding:
         return self.free + self.held
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has of one asset."""
+
+    asset: str
+    free: Decimal
+    held: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.held
+
+
 @dataclass(slots=True)
 class Account:
-    """One customer; ``unlimited`` for the house, whose flow must never run dry."""
+    """One customer; ``unlimited`` for the liquidity provider, whose flow must never run dry."""
 
     name: str
     keys: dict[str, str] = field(default_factory=dict)
@@ -28,6 +41,14 @@ class Account:
 
     def of(self, asset: str) -> Holding:
         return self.holdings.setdefault(asset, Holding())
+
+    def balances(self, *assets: str) -> list[Balance]:
+        """Of all assets that it ever had, or of those named."""
+        return [
+            Balance(asset, holding.free, holding.held)
+            for asset, holding in self.holdings.items()
+            if not assets or asset in assets
+        ]
 
     def can_hold(self, asset: str, amount: Decimal) -> bool:
         return self.unlimited or self.of(asset).free >= amount

@@ -1,4 +1,5 @@
-"""What goes wrong, and when. A value below 1 is a chance, from 1 on a number of times; some are seconds."""
+"""What goes wrong, and when. A value below 1 is a chance, from 1 on a number of times; some are
+seconds."""
 
 import random
 from collections import Counter

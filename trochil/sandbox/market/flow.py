@@ -1,4 +1,5 @@
-"""Seeded synthetic flow: a house that keeps every book deep, moves the price, and trades with itself and others."""
+"""Seeded synthetic flow: one account keeps every book deep, moves the price, and trades with itself
+and others."""
 
 import random
 from decimal import Decimal
@@ -8,15 +9,15 @@ from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.venue import Rejected, Venue
 
 LEVELS = 60
-"""Levels a side that the house keeps up."""
+"""Levels a side that the liquidity provider keeps up."""
 FIRST_PRICES = {"BTC": 60000, "ETH": 3000, "SOL": 150, "BNB": 600, "XRP": 1, "USDT": 1, "USDC": 1}
 
 
 class Flow:
     """One pair's flow. ``step(time)`` is one event: an order placed, cancelled or a trade."""
 
-    def __init__(self, venue: Venue, pair: str, house: Account, seed: int) -> None:
-        self._venue, self._pair, self._house = venue, pair, house
+    def __init__(self, venue: Venue, pair: str, liquidity_provider: Account, seed: int) -> None:
+        self._venue, self._pair, self._liquidity_provider = venue, pair, liquidity_provider
         self._random = random.Random(f"{seed}/{pair}")
         self._symbol = venue.symbols[pair]
         base, quote = (Decimal(FIRST_PRICES.get(asset, 10)) for asset in pair.split("-"))
@@ -79,6 +80,8 @@ class Flow:
         self, side: str, type: str, amount: Decimal, price: Decimal | None, time: int
     ) -> Order | None:
         try:
-            return self._venue.place(self._house, self._pair, side, type, amount, price, time)
+            return self._venue.place(
+                self._liquidity_provider, self._pair, side, type, amount, price, time
+            )
         except Rejected:
             return None

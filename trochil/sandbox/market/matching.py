@@ -1,4 +1,5 @@
-"""One symbol's book of the sandbox venue: price-time priority, exact numbers, one update id a changed level."""
+"""One symbol's book of the sandbox venue: price-time priority, exact numbers, one update id a
+changed level."""
 
 import heapq
 from collections import deque
@@ -39,6 +40,33 @@ class Order:
     def is_open(self) -> bool:
         return self.state in ("new", "partially_filled")
 
+    @property
+    def is_buy(self) -> bool:
+        return self.side == "buy"
+
+    @property
+    def is_market(self) -> bool:
+        return self.type == "market"
+
+    @property
+    def is_post_only(self) -> bool:
+        return self.type == "post_only"
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is left of its amount; 0 of an order by value."""
+        return self.left if self.quote_amount is None else ZERO
+
+    @property
+    def size(self) -> Decimal:
+        """The amount, or the value in quote of an order by value."""
+        return self.amount if self.quote_amount is None else self.quote_amount
+
+    @property
+    def average_price(self) -> Decimal:
+        """0 before any trade."""
+        return self.quote_filled / self.filled if self.filled else ZERO
+
 
 @dataclass(slots=True, frozen=True)
 class Match:
@@ -49,7 +77,17 @@ class Match:
     taker: Order
     price: Decimal
     amount: Decimal
-    time: int
+    time: int  # ns
+
+    @property
+    def symbol(self) -> str:
+        """The pair."""
+        return self.maker.symbol
+
+    @property
+    def value(self) -> Decimal:
+        """In quote."""
+        return self.price * self.amount
 
 
 @dataclass(slots=True)
@@ -62,7 +100,8 @@ class Queue:
 
 @dataclass(slots=True)
 class Book:
-    """Sides as price -> Queue, with heaps over the prices (stale prices are skipped when they surface)."""
+    """Sides as price -> Queue, with heaps over the prices (stale prices are skipped when they
+    surface)."""
 
     symbol: str
     update_id: int = 1
@@ -121,7 +160,8 @@ class Book:
         self.changed[side, price] = None
 
     def take(self, order: Order, time: int) -> Iterator[Match]:
-        """Match an incoming order against the other side, one match at a time, as far as its price allows."""
+        """Match an incoming order against the other side, one match at a time, as far as its price
+        allows."""
         other = "sell" if order.side == "buy" else "buy"
         while (wanted := self._wanted(order)) > 0 and (price := self.best(other)) is not None:
             if order.price is not None and order.type != "market" and self._worse(order, price):

@@ -1,4 +1,5 @@
-"""The sandbox venue: symbols, accounts, orders, fills. Pure: the time is an argument, events go to listeners."""
+"""The sandbox venue: symbols, accounts, orders, fills. Pure: the time is an argument, events go to
+listeners."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,14 +7,17 @@ from decimal import Decimal
 
 from trochil.sandbox.market.accounts import ZERO, Account
 from trochil.sandbox.market.matching import Book, Match, Order
+from trochil.sandbox.market.reasons import Reason
 
 
 class Rejected(Exception):
-    """The venue refuses; ``why`` is one of its reasons, which a dialect words."""
+    """The venue refuses. ``reason``: a ``Reason``, or a text of a dialect's own, for which that has
+    an answer."""
 
-    def __init__(self, why: str, detail: str = "") -> None:
-        super().__init__(f"{why} {detail}".rstrip())
-        self.why, self.detail = why, detail
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} {detail}".rstrip())
+        self.reason = reason
+        self.detail = detail
 
 
 @dataclass(slots=True)
@@ -50,15 +54,40 @@ class Event:
 
     kind: str
     order: Order
-    time: int
+    time: int  # ns
     match: Match | None = None
     fee: Decimal = ZERO
     fee_asset: str = ""
     request_id: str = ""
 
+    @property
+    def trade_id(self) -> int | None:
+        return self.match.id if self.match else None
+
+    @property
+    def trade_price(self) -> Decimal:
+        """0 without a trade; so is the amount."""
+        return self.match.price if self.match else ZERO
+
+    @property
+    def trade_amount(self) -> Decimal:
+        return self.match.amount if self.match else ZERO
+
+    @property
+    def trade_value(self) -> Decimal:
+        """In quote."""
+        return self.trade_price * self.trade_amount
+
+    @property
+    def is_maker(self) -> bool:
+        """Whether the order rested when it traded."""
+        return self.match is not None and self.match.maker is self.order
+
 
 @dataclass(slots=True)
 class Fill:
+    """An account's side of a trade."""
+
     trade_id: int
     order: Order
     price: Decimal
@@ -66,7 +95,12 @@ class Fill:
     fee: Decimal
     fee_asset: str
     is_maker: bool
-    time: int
+    time: int  # ns
+
+    @property
+    def value(self) -> Decimal:
+        """In quote."""
+        return self.price * self.amount
 
 
 @dataclass(slots=True)
@@ -83,9 +117,11 @@ class Venue:
     on_event: list[Callable[[Event], None]] = field(default_factory=list)
     on_trade: list[Callable[[Match], None]] = field(default_factory=list)
     on_book: list[Callable[[str, Order, Match | None], None]] = field(default_factory=list)
-    """Told of every order, whoever's: received, match (the maker, before it shrinks is told), open, done."""
+    """Called for every order, whoever's: received, match (the maker, once it has shrunk), open,
+    done."""
     fee_in_quote: bool = False
-    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it receives."""
+    """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it
+    receives."""
     post_only_cancels: bool = False
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
     client_ids_last: bool = False
@@ -141,15 +177,15 @@ class Venue:
             self._check(order, symbol)
         would_take = type == "post_only" and self._crosses(order)
         if would_take and not self.post_only_cancels:
-            raise Rejected("would_take")
+            raise Rejected(Reason.WOULD_TAKE)
         self._hold(order, symbol)
         self._next_order += 1
         order.client_id = client_id or f"sandbox{order.id}"
         order.updated = time
         if not account.unlimited:
             self.orders[order.id] = order
-        self._tell(Event("new", order, time))
-        self._tell_book("received", order)
+        self._emit(Event("new", order, time))
+        self._emit_book("received", order)
         if would_take:
             self._end(order, "cancelled", time)
         else:
@@ -162,24 +198,24 @@ class Venue:
             self._end(order, "expired", time)
             return
         for match in book.take(order, time):
-            self._tell_book("match", match.maker, match)
+            self._emit_book("match", match.maker, match)
             self._settle(match)
             if not match.maker.is_open:
-                self._tell_book("done", match.maker)
+                self._emit_book("done", match.maker)
         if not order.is_open:
-            self._tell_book("done", order)
+            self._emit_book("done", order)
             return
         if order.type == "market" or order.tif in ("IOC", "FOK"):
             done = order.quote_amount is not None and order.filled > 0
             self._end(order, "filled" if done else "expired", time)
         else:
             book.rest(order)
-            self._tell_book("open", order)
+            self._emit_book("open", order)
 
     def cancel(self, order: Order, time: int, request_id: str = "") -> None:
         """Raises Rejected("unknown_order") when it is closed already."""
         if not order.is_open:
-            raise Rejected("unknown_order")
+            raise Rejected(Reason.UNKNOWN_ORDER)
         self.books[order.symbol].remove(order)
         self._end(order, "cancelled", time, request_id)
 
@@ -187,36 +223,36 @@ class Venue:
         order.state, order.updated = state, time
         asset, held = self._held_by(order)
         order.account.release(asset, held)
-        self._tell_book("done", order)
+        self._emit_book("done", order)
         if state != "filled":
-            self._tell(Event(state, order, time, request_id=request_id))
+            self._emit(Event(state, order, time, request_id=request_id))
 
     def _trading(self, pair: str) -> Symbol:
         symbol = self.symbols.get(pair)
         if symbol is None:
-            raise Rejected("unknown_symbol", pair)
+            raise Rejected(Reason.UNKNOWN_SYMBOL, pair)
         if not symbol.trading:
-            raise Rejected("market_closed", pair)
+            raise Rejected(Reason.MARKET_CLOSED, pair)
         return symbol
 
     def _check(self, order: Order, symbol: Symbol) -> None:
         if order.price is not None and not symbol.takes(order.price):
-            raise Rejected("price_filter")
+            raise Rejected(Reason.PRICE_FILTER)
         if order.quote_amount is None and (order.amount <= 0 or order.amount % symbol.size_step):
-            raise Rejected("lot_size")
+            raise Rejected(Reason.LOT_SIZE)
         if order.amount > symbol.max_size:
-            raise Rejected("lot_size")
+            raise Rejected(Reason.LOT_SIZE)
         reference = order.price or self.last_price.get(order.symbol, ZERO)
         if (
             reference
             and order.quote_amount is None
             and reference * order.amount < symbol.min_notional
         ):
-            raise Rejected("notional")
+            raise Rejected(Reason.NOTIONAL)
         for other in self.orders.values() if order.client_id else ():
             named = other.client_id == order.client_id and other.account is order.account
             if named and (self.client_ids_last or (other.is_open and other.symbol == order.symbol)):
-                raise Rejected("duplicate_client_id", str(other.id))
+                raise Rejected(Reason.DUPLICATE_CLIENT_ID, str(other.id))
 
     def _crosses(self, order: Order) -> bool:
         best = self.books[order.symbol].best("sell" if order.side == "buy" else "buy")
@@ -227,7 +263,7 @@ class Venue:
     def _hold(self, order: Order, symbol: Symbol) -> None:
         asset, amount = self._held_by(order)
         if not order.account.can_hold(asset, amount) or not self._can_pay_market(order, symbol):
-            raise Rejected("insufficient_balance")
+            raise Rejected(Reason.INSUFFICIENT_BALANCE)
         order.account.hold(asset, amount)
 
     def _held_by(self, order: Order) -> tuple[str, Decimal]:
@@ -294,13 +330,13 @@ class Venue:
                 Fill(match.id, order, match.price, match.amount, fee, asset, maker, match.time)
             )
         order.fees += fee
-        self._tell(Event("trade", order, match.time, match, fee, asset))
+        self._emit(Event("trade", order, match.time, match, fee, asset))
 
-    def _tell_book(self, kind: str, order: Order, match: Match | None = None) -> None:
+    def _emit_book(self, kind: str, order: Order, match: Match | None = None) -> None:
         for listener in self.on_book:
             listener(kind, order, match)
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         if not event.order.account.unlimited:
             for listener in self.on_event:
                 listener(event)

@@ -1,0 +1,55 @@
+"""What ``import trochil`` offers: every error of the one tree, and states that print as words."""
+
+import inspect
+import pickle
+
+import pytest
+
+import trochil
+from exchanges.orders import OrderState
+from orderbook import errors
+from orderbook.messages import BookState
+
+ERRORS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.TrochilError)
+]
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_is_a_public_name(kind: type) -> None:
+    assert getattr(trochil, kind.__name__) is kind
+    assert kind.__name__ in trochil.__all__
+
+
+def test_the_tree_is_drawn_of_every_error() -> None:
+    assert errors.__doc__ is not None
+    drawn = {
+        line.split("── ")[1].split()[0] for line in errors.__doc__.splitlines() if "── " in line
+    }
+    assert drawn == {kind.__name__ for kind in ERRORS} - {"TrochilError"}
+
+
+def test_dir_lists_the_public_names_and_each_is_there() -> None:
+    assert set(trochil.__all__) <= set(dir(trochil))
+    for name in trochil.__all__:
+        assert getattr(trochil, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'TaskGroup'"):
+        trochil.TaskGroup  # noqa: B018
+
+
+def test_an_order_that_is_not_here_is_no_error_of_the_venue() -> None:
+    assert not issubclass(errors.OrderNotFound, errors.VenueError)
+
+
+@pytest.mark.parametrize("kind", [errors.OrderNotFound, errors.JournalError, errors.Fenced])
+def test_errors_survive_the_way_between_processes(kind: type[Exception]) -> None:
+    again = pickle.loads(pickle.dumps(kind("why")))
+    assert (type(again), str(again)) == (kind, "why")
+
+
+def test_states_print_as_words() -> None:
+    assert (str(BookState.LIVE), f"{BookState.STALE:>6}") == ("LIVE", " STALE")
+    assert str(OrderState.PARTIALLY_FILLED) == "partially_filled"
+    assert BookState.LIVE == 1

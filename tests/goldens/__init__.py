@@ -1,0 +1,1 @@
+"""What adapters made of what venues said, stored: frames and answers in, records out."""

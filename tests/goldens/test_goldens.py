@@ -1,0 +1,147 @@
+"""What adapters make of frames and answers is what it was when goldens were stored (record.py)."""
+
+import gzip
+import json
+from collections import Counter
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges import registry
+from exchanges.contract import OrderEntry
+from tests.goldens import canonical
+from tests.goldens.capture import ORDER_CALLS
+from tests.goldens.recorded import FILES, STORED, digest_of
+from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
+from tests.support.recordings import recording
+
+FOLDER = Path(__file__).parent
+VENUES = list(registry.BUILT_IN)
+PLACES = ("sandbox", "tests", "refusals", "variants")
+"""Where the inputs of a file of goldens came from."""
+SHOWN = 3
+"""Differences that a failed test shows."""
+
+
+@cache
+def counts_of(venue: str) -> dict[str, dict[str, dict[str, int]]]:
+    text = (FOLDER / venue / "counts.json").read_text()
+    found: dict[str, dict[str, dict[str, int]]] = json.loads(text)
+    return found
+
+
+def lines_of(venue: str, place: str) -> list[dict[str, Any]]:
+    data = gzip.decompress((FOLDER / venue / f"{place}.jsonl.gz").read_bytes())
+    return [json.loads(line) for line in data.splitlines()]
+
+
+@cache
+def compared(venue: str, place: str) -> tuple[Counter[str], Counter[str], dict[str, list[str]]]:
+    """How many records of each kind and lines of each group there were, and the differences."""
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    differences: dict[str, list[str]] = {}
+    replaying = Replaying(registry.get(venue))
+    for line, session in groups_of(lines_of(venue, place)):
+        outcome = replaying.outcome(line)
+        if "records" in line:
+            continue
+        counts.update(kinds_of(line, outcome, session))
+        group = group_of(line, session)
+        sizes[group] += 1
+        if outcome != line["gives"]:
+            differences.setdefault(group, []).append(difference(line, outcome))
+    return counts, sizes, differences
+
+
+def difference(line: dict[str, Any], outcome: Any) -> str:
+    given = {name: value for name, value in line.items() if name != "gives"}
+    return f"{json.dumps(given)[:1500]}\n gave {paths(line['gives'], outcome)}"
+
+
+def paths(stored: Any, now: Any, where: str = "") -> str:
+    """Where two outcomes differ first."""
+    if isinstance(stored, dict) and isinstance(now, dict) and stored.keys() == now.keys():
+        found = next(name for name in stored if stored[name] != now[name])
+        return paths(stored[found], now[found], f"{where}.{found}")
+    if isinstance(stored, list) and isinstance(now, list) and len(stored) == len(now):
+        place = next(n for n in range(len(stored)) if stored[n] != now[n])
+        return paths(stored[place], now[place], f"{where}[{place}]")
+    return f"at {where or 'its top'}: {json.dumps(stored)[:700]}\n but now  {json.dumps(now)[:700]}"
+
+
+PARTS = [(venue, place) for venue in VENUES for place in PLACES]
+GROUPS = [(*part, group) for part in PARTS for group in counts_of(part[0])[part[1]]["groups"]]
+
+
+@pytest.mark.parametrize(("venue", "place", "group"), GROUPS, ids=["-".join(g) for g in GROUPS])
+def test_records_are_what_they_were(venue: str, place: str, group: str) -> None:
+    _, sizes, differences = compared(venue, place)
+    assert sizes[group] == counts_of(venue)[place]["groups"][group] > 0
+    found = differences.get(group, [])
+    assert not found, f"{len(found)} of {sizes[group]} differ\n" + "\n".join(found[:SHOWN])
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("venue", VENUES)
+def test_as_many_records_of_each_kind_as_there_were(venue: str, place: str) -> None:
+    counts, _, _ = compared(venue, place)
+    stored = counts_of(venue)[place]["records"]
+    assert min(stored.values()) > 0
+    assert dict(counts) == stored
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_goldens_cover_what_a_venue_can_be_asked_and_can_say(venue: str) -> None:
+    records: Counter[str] = Counter()
+    for place in PLACES:
+        records.update(counts_of(venue)[place]["records"])
+    exchange = registry.get(venue)
+    asked = [name for name in ORDER_CALLS if name != "order_fills"]
+    if exchange.orders.order_fills is not OrderEntry.order_fills:
+        asked.append("order_fills")
+    asked += ["markets", "trading_rules"] + ["server_time"] * (exchange.server_time is not None)
+    needed = [f"call:{name}" for name in asked]
+    needed += ["book:frame", "book:Trade", "user:frame", "user:OrderUpdate", "user:Fill"]
+    needed += ["user:Ready", "place:OrderUpdate", "status:OrderUpdate", "fills:Fill"]
+    needed += ["balances:Balance", "fees:Fee", "open_orders:OrderUpdate"]
+    needed += ["user:Balance"] * exchange.streams_balances
+    assert [name for name in needed if not records[name]] == []
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_goldens_cover_every_feed(venue: str) -> None:
+    lines = lines_of(venue, "sandbox")
+    followed = {line["feed"] for line in lines if line.get("session") == "book"}
+    books = {registry.get(venue).with_feed(name).book for name in followed}
+    assert books == {registry.get(venue).book, *registry.get(venue).feeds.values()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_frames_give_what_they_gave(name: str) -> None:
+    stored = json.loads(STORED.read_text())[name]
+    assert stored["counts"]["inputs"] > 0
+    assert digest_of(recording(name), *FILES[name]) == stored
+
+
+class Price(msgspec.Struct, frozen=True):
+    exact: Decimal
+    note: str = ""
+
+
+def test_a_renamed_type_and_field_are_compared_under_their_old_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renamed = {"Cost": "Price", "Cost.amount": "exact"}
+    monkeypatch.setitem(canonical.FIELDS, "Cost", ["amount"])
+    monkeypatch.setattr(canonical, "RENAMED", renamed)
+    monkeypatch.setattr(canonical, "OLD_NAMES", {new: old for old, new in renamed.items()})
+    stored = {"type": "Cost", "fields": {"amount": "Decimal 1"}}
+    assert canonical.canonical(Price(Decimal("1.0"), "new")) == stored
+    kinds: dict[str, type[Any]] = {"Cost": Price}
+    given = {"type": "Cost", "fields": {"amount": "1"}}
+    assert canonical.revived(given, kinds) == Price(Decimal(1))

@@ -1,0 +1,1 @@
+"""Faults of books: what is shown as LIVE, who reads it, who serves it."""

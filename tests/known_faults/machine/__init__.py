@@ -1,0 +1,1 @@
+"""Faults of the place where everything runs: clocks, proxies, disks, addresses."""

@@ -1,0 +1,1 @@
+"""Faults of orders: placing, cancelling, the journal, the private stream."""

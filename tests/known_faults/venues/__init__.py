@@ -1,0 +1,1 @@
+"""Faults in reading what venues say."""

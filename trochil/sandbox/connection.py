@@ -1,0 +1,62 @@
+"""One websocket of a client."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from trochil.sandbox.market.accounts import Account
+
+QUEUED_FRAMES = 20_000
+Build = Callable[["Connection", int], str | bytes | None]
+"""Makes a frame at the moment of sending: (connection, wall ns) -> text, or None for nothing."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """What a client subscribed to on one socket, and what waits to leave."""
+
+    ws: web.WebSocketResponse
+    path: str
+    query: dict[str, str]
+    topics: set[str] = field(default_factory=set)
+    account: Account | None = None
+    is_private: bool = False
+    """It serves an account only; no fault of the market data strikes it."""
+    unanswered_pings: int = 0
+    state: dict[str, Any] = field(default_factory=dict)
+    """What a dialect keeps of a connection besides."""
+    queue: "asyncio.Queue[Build]" = field(default_factory=lambda: asyncio.Queue(QUEUED_FRAMES))
+    muted: bool = False
+
+    @property
+    def host(self) -> str:
+        """By which name the client reached us, with the port."""
+        return self.ws._req.host if self.ws._req is not None else ""
+
+    def put(self, build: Build) -> None:
+        """Queue a frame; a client that is 20,000 behind is cut."""
+        if self.queue.full():
+            self.abort()
+            return
+        self.queue.put_nowait(build)
+
+    def abort(self) -> None:
+        """Cut the connection, without a close frame."""
+        transport = self.ws._req.transport if self.ws._req is not None else None
+        if transport is not None:
+            transport.abort()
+
+    def forget(self) -> None:
+        """Nothing waits to leave any more."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+            self.queue.task_done()
+
+    async def send(self, text: str | bytes) -> None:
+        """At once, past the queue."""
+        with contextlib.suppress(ConnectionError):
+            await (self.ws.send_str(text) if isinstance(text, str) else self.ws.send_bytes(text))

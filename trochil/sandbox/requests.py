@@ -1,0 +1,230 @@
+"""What clients send: requests by REST and messages on sockets, read by small typed readers.
+
+A reader raises Rejected where the client is wrong: MISSING with the parameter's name, ILLEGAL with
+it too. Whatever else is raised while a request is handled is the sandbox's own mistake.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from aiohttp import web
+
+from trochil.sandbox.formats import unix_seconds
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Rejected
+
+MOST_DIGITS = 16
+"""Digits of a number before and behind its point: the venue's arithmetic is exact within twice
+that."""
+Meaning = TypeVar("Meaning")
+
+
+@dataclass(slots=True)
+class Params:
+    """Named values that a client sent. None and "" count as not sent."""
+
+    values: Mapping[str, Any]
+
+    def __contains__(self, name: str) -> bool:
+        return self.values.get(name) not in (None, "")
+
+    def __getitem__(self, name: str) -> Any:
+        """A mandatory value as it was sent."""
+        if name not in self:
+            raise Rejected(Reason.MISSING, name)
+        return self.values[name]
+
+    def get(self, name: str, default: Any = "") -> Any:
+        return self.values[name] if name in self else default
+
+    def string(self, name: str, default: str | None = None) -> str:
+        """A text, or a number as text; mandatory without a default."""
+        value = self[name] if default is None else self.get(name, default)
+        if isinstance(value, dict | list):
+            raise Rejected(Reason.ILLEGAL, name)
+        return str(value)
+
+    def decimal(self, name: str) -> Decimal:
+        """A mandatory number, of a size that the venue can count with."""
+        try:
+            value = Decimal(self.string(name))
+        except InvalidOperation:
+            raise Rejected(Reason.ILLEGAL, name) from None
+        if not value.is_finite() or value.adjusted() >= MOST_DIGITS:
+            raise Rejected(Reason.ILLEGAL, name)
+        if int(value.as_tuple().exponent) < -MOST_DIGITS:
+            raise Rejected(Reason.ILLEGAL, name)
+        return value
+
+    def optional_decimal(self, name: str) -> Decimal | None:
+        return self.decimal(name) if name in self else None
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole number that is not negative; mandatory without a default."""
+        if default is not None and name not in self:
+            return default
+        try:
+            value = int(self.string(name))
+        except ValueError:
+            raise Rejected(Reason.ILLEGAL, name) from None
+        if value < 0:
+            raise Rejected(Reason.ILLEGAL, name)
+        return value
+
+    def optional_integer(self, name: str) -> int | None:
+        return self.integer(name) if name in self else None
+
+    def flag(self, name: str) -> bool:
+        """True, or "true"; False where it was not sent."""
+        return self.get(name, False) in (True, "true")
+
+    def choice(
+        self, name: str, meanings: Mapping[str, Meaning], default: Meaning | None = None
+    ) -> Meaning:
+        """What one of a venue's values means; mandatory without a default."""
+        if default is not None and name not in self:
+            return default
+        value = self.string(name)
+        if value not in meanings:
+            raise Rejected(Reason.ILLEGAL, name)
+        return meanings[value]
+
+    def time_s(self, name: str, default: float | None = None) -> float:
+        """Unix seconds, of an ISO time or of s, ms or us; mandatory without a default."""
+        if default is not None and name not in self:
+            return default
+        try:
+            seconds = unix_seconds(self.string(name))
+        except ValueError:
+            raise Rejected(Reason.ILLEGAL, name) from None
+        if not isfinite(seconds):
+            raise Rejected(Reason.ILLEGAL, name)
+        return seconds
+
+    def optional_time_ms(self, name: str) -> int | None:
+        return round(self.time_s(name) * 1000) if name in self else None
+
+    def client_uuid(self, name: str) -> str:
+        """A client's id where those are UUIDs; "" where it was not sent."""
+        if name not in self:
+            return ""
+        try:
+            return str(UUID(self.string(name)))
+        except ValueError:
+            raise Rejected(Reason.ILLEGAL, name) from None
+
+    def strings(self, name: str) -> list[str]:
+        """A mandatory list of texts."""
+        value = self[name]
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise Rejected(Reason.ILLEGAL, name)
+        return value
+
+    def params(self, name: str) -> "Params":
+        """A mandatory object."""
+        return Params(_object(self[name], name))
+
+    def params_list(self, name: str) -> "list[Params]":
+        """A mandatory list of objects."""
+        value = self[name]
+        if not isinstance(value, list):
+            raise Rejected(Reason.ILLEGAL, name)
+        return [Params(_object(each, name)) for each in value]
+
+
+@dataclass(slots=True)
+class Request(Params):
+    """One request by REST. Its values are those of path, query and body.
+
+    Of the query, what is repeated is joined by commas. A body counts that is a form, an object, or
+    a list of one.
+    """
+
+    http: web.Request
+    text: str
+    """The body as it was sent."""
+    body: Any
+    """The same decoded: JSON, or a form as a dict; None without one."""
+
+    @property
+    def method(self) -> str:
+        return self.http.method
+
+    @property
+    def path(self) -> str:
+        """Without the query, decoded."""
+        return self.http.path
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent."""
+        return self.http.raw_path
+
+    @property
+    def query(self) -> str:
+        """As it was sent."""
+        return self.target.partition("?")[2]
+
+    @property
+    def host(self) -> str:
+        """By which name the client reached us, with the port."""
+        return self.http.host
+
+    def header(self, name: str) -> str:
+        """ "" where there is none."""
+        return self.http.headers.get(name, "")
+
+    def header_integer(self, name: str, default: int) -> int:
+        """A whole number that is not negative."""
+        return Params(self.http.headers).integer(name, default)
+
+    def header_time_s(self, name: str, default: float = 0.0) -> float:
+        """Unix seconds, of an ISO time or of s, ms or us."""
+        return Params(self.http.headers).time_s(name, default)
+
+
+async def read_request(http: web.Request) -> Request:
+    """Raises Rejected for a body that can't be read."""
+    try:
+        text = await http.text()
+        body = _decoded(text)
+    except (ValueError, LookupError, RecursionError):  # no text in that character set, or no JSON
+        raise Rejected(Reason.ILLEGAL, "body") from None
+    sent = body[0] if isinstance(body, list) and len(body) == 1 else body
+    query = {name: ",".join(http.query.getall(name)) for name in http.query}
+    values = {**http.match_info, **query, **(sent if isinstance(sent, dict) else {})}
+    return Request(values, http, text, body)
+
+
+def _decoded(text: str) -> Any:
+    if text[:1] in ("{", "["):
+        return json.loads(text)
+    return dict(parse_qsl(text, keep_blank_values=True)) if text else None
+
+
+@dataclass(slots=True)
+class Message(Params):
+    """What a client sent on a socket. Its values are those of a JSON object."""
+
+    data: Any
+    """Decoded JSON, or the text itself."""
+
+
+def read_message(text: str) -> Message:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = text
+    return Message(data if isinstance(data, dict) else {}, data)
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Rejected(Reason.ILLEGAL, name)
+    return value
