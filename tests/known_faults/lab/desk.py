@@ -15,10 +15,10 @@ import aiohttp
 from actors.clock import SYSTEM, Clock
 from actors.orders.journal import Journal
 from actors.orders.market import Market
-from actors.transport.rest import Rest
 from actors.orders.user_stream import UserStreamTrackerDataSource
 from actors.orders.user_stream_tracker import UserStreamTracker
-from exchanges.contract import Exchange, Hosts
+from actors.transport.rest import Rest
+from exchanges.contract import Endpoints, Exchange
 from exchanges.registry import get
 from orderbook.errors import NotReady
 from tests.support.desk import PAIR, REST_BELOW, ActorCalls
@@ -96,7 +96,7 @@ async def desk(
     (name,) = sandbox.hosts
     exchange = exchange or get(name)
     peers = ActorCalls()
-    hosts = Hosts(**sandbox.hosts[name])
+    hosts = Endpoints(**sandbox.hosts[name])
     auth = exchange.auth(sandbox.accounts["default"])
     place = {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
