@@ -91,6 +91,7 @@ EXCEPTIONS = (
     ),
     Exceptional("coinbase", "words count whatever their capitals are", coinbase_capitals),
     Exceptional("bittrex", "codes made of patterns are none of the venue's", made_up_code),
+    Exceptional("htx", "codes made of patterns are none of the venue's", made_up_code),
     Exceptional("bittrex", "an answer to an order tells of that order", bittrex_order_placed),
 )
 
