@@ -17,11 +17,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from actors.component import Endpoint
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.order_book_tracker import OrderBookTracker
+from actors.component import Endpoint
 from actors.transport.rest import Rest
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from exchanges.registry import get
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
@@ -38,10 +38,10 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
     async def main() -> None:
         exchange = get("binance")
         async with aiohttp.ClientSession() as session:
-            rest = Rest(exchange, session, Hosts(**hosts))
+            rest = Rest(exchange, session, Endpoints(**hosts))
             source = OrderBookTrackerDataSource(
                 exchange,
-                hosts=Hosts(**hosts),
+                hosts=Endpoints(**hosts),
                 pairs=[PAIR],
                 run_dir=folder,
                 name="source",

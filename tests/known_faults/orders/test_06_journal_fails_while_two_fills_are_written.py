@@ -45,7 +45,7 @@ async def written(folder: Path, fails: tuple[bool, ...]) -> tuple[list[str], dic
         await ledger.write_again()
         await ledger.write_again()
         rows = sorted(row["trade_id"] for row in await journal.all_fills())
-        kinds = Counter(event["kind"] for event in await journal.events_after(0))
+        kinds = Counter(event.kind for event in await journal.events_after(0))
         return rows, dict(kinds)
 
 
