@@ -158,6 +158,24 @@ def test_a_pair_whose_rules_cannot_be_read_any_more_trades_by_those_read_before(
     at_desk(tmp_path, work)
 
 
+def test_a_reading_during_which_the_stream_broke_enables_nothing(tmp_path: Path) -> None:
+    async def work(at: AccountDesk) -> None:
+        account = at.account
+        account.may_list = asyncio.Semaphore(0)
+        account.cut()
+        await until(lambda: account.listed == 2)
+        account.cut()
+        await until(lambda: account.connects == 3)
+        await until(lambda: at.market._stream.connected)
+        account.may_list.release()
+        await until(lambda: account.listed == 3)
+        assert not at.market.status()["ready"]
+        account.may_list.release()
+        await at.market.wait_ready(10)
+
+    at_desk(tmp_path, work)
+
+
 def test_polling_goes_on_past_a_bad_row(tmp_path: Path) -> None:
     async def work(at: AccountDesk) -> None:
         ours = await opened(at)
