@@ -61,7 +61,7 @@ from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     FeedInterrupted,
-    Layout,
+    LevelNames,
     OrderBookMessage,
     Side,
     Trade,
@@ -89,6 +89,7 @@ TIFS = {
     TimeInForce.FOK: "FILL_OR_KILL",
 }
 VenueSide = Literal["BUY", "SELL"]
+LEVEL_NAMES = LevelNames(price="rate", size="quantity")
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 ERRORS = ErrorTable(
     codes={
@@ -147,7 +148,7 @@ class BookDeltas(Struct, rename="camel", gc=False):
             asks=bytes(self.ask_deltas),
             first_id=self.sequence,
             update_id=self.sequence,
-            layout=Layout.SIZE_FIRST,
+            names=LEVEL_NAMES,
         )
 
 
@@ -196,7 +197,7 @@ class BookAnswer(Struct):
             bids=bytes(self.bid),
             asks=bytes(self.ask),
             update_id=sequence,
-            layout=Layout.SIZE_FIRST,
+            names=LEVEL_NAMES,
         )
 
 

@@ -132,12 +132,20 @@ def read_trade(symbol: str, trade: Row) -> Trade | None:
     )
 
 
+def _symbol(row: Row) -> str:
+    """ccxt's name of the market. Raises TypeError where it is none."""
+    symbol = row["symbol"]
+    if not isinstance(symbol, str):
+        raise TypeError(f"symbol {symbol!r} is not a text")
+    return symbol
+
+
 def read_order(row: Row, client_order_id: str = "") -> OrderUpdate:
     """An order structure; ``client_order_id`` where it is known which order was asked about."""
     amount, filled = number(row.get("amount")) or None, number(row.get("filled"))
     cost, side, kind = number(row.get("cost")), row.get("side"), row.get("type")
     return OrderUpdate(
-        symbol=row["symbol"],
+        symbol=_symbol(row),
         state=_state(row.get("status"), amount, filled),
         client_order_id=client_order_id or _client_id(row.get("clientOrderId") or ""),
         exchange_order_id=str(row.get("id") or ""),
@@ -181,7 +189,7 @@ def _fill(trade: Row) -> Fill:
     fee: Row = trade.get("fee") or next(iter(trade.get("fees") or ()), {})
     maker = {"maker": True, "taker": False}.get(trade.get("takerOrMaker") or "")
     return Fill(
-        symbol=trade["symbol"],
+        symbol=_symbol(trade),
         trade_id=str(trade["id"]),
         exchange_order_id=str(trade["order"]),
         side=Side(trade["side"]),

@@ -1,279 +1,822 @@
-"""OKX spot, as its API v5 documentation describes it."""
+"""OKX spot: its messages as the API v5 documentation describes them, and what each becomes here.
+
+A field has our name in the code and the venue's in ``rename``; fields that we don't use are not
+listed, the decoder skips them. The venue writes an empty text where a number is none.
+"""
 
 from collections.abc import Iterable
-from functools import partial
+from decimal import Decimal
 from typing import Any, Literal
 
-from msgspec import Raw, Struct, field, json
+import msgspec
+from msgspec import Raw, Struct
 
-from exchanges import contract as c, orders as o, reading as r
 from exchanges.checksums import crc32_in_turn
-from exchanges.signing import hmac_base64
-from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage
-
-API, SPOT, FILLS_A_PAGE, ARGS_A_FRAME = "/api/v5", {"instType": "SPOT"}, 100, 500
-LIMITS = {"public": 20, "books": 40, "account": 5, "private": 60, "orders": 60, "cancels": 60}
-STATES = r.states(
-    open="live",
-    partially_filled="partially_filled",
-    filled="filled",
-    cancelled="canceled mmp_canceled",
+from exchanges.contract import (
+    About,
+    Answer,
+    Auth,
+    AuthDict,
+    BookFeed,
+    Call,
+    Control,
+    Endpoints,
+    ErrorKind,
+    Exchange,
+    Fault,
+    FillCursor,
+    Frame,
+    OrderEntry,
+    Page,
+    RateLimit,
+    Ready,
+    Reconnect,
+    Request,
+    Send,
+    UnsignedRequest,
+    UserEvent,
+    UserFeed,
+    public_request,
+    signed_request,
 )
-EVENTS = {"subscribe", "unsubscribe", "channel-conn-count", "notice", "pong"}
-RULE, TRADE = "instId baseCcy quoteCcy tickSz lotSz minSz maxLmtSz|", "instId tradeId px sz side ts"
-ORDER = "instId state ordId accFillSz *avgPx side {} px ordType clOrdId uTime cancelSourceReason|cancelSource|"
-FILL = "instId tradeId ordId fillPx fillSz -{0} {0}Ccy execType side fillTime|ts clOrdId"  # a fee charged is negative
-TOTAL = "ccy cashBal availBal uTime|"
+from exchanges.errors import ErrorTable, of_gateway
+from exchanges.orders import (
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    TimeInForce,
+    TradingRule,
+)
+from exchanges.rows import Rows, RowsDecoder, only, unreadable, with_faults
+from exchanges.signing import hmac_base64
+from exchanges.values import (
+    NS_PER_MS,
+    batches,
+    decimal_or_none,
+    decimal_or_zero,
+    epoch_ns,
+    iso_text,
+    unknown_status,
+)
+from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
+
+API = "/api/v5"
+SPOT = {"instType": "SPOT"}
+FILLS_A_PAGE = 100
+ARGS_A_FRAME = 500
+LEVELS = 400
+CHECKED_LEVELS = 25
+OrderSide = Literal["buy", "sell"]
+STATES = {
+    "live": OrderState.OPEN,
+    "partially_filled": OrderState.PARTIALLY_FILLED,
+    "filled": OrderState.FILLED,
+    "canceled": OrderState.CANCELLED,
+    "mmp_canceled": OrderState.CANCELLED,
+}
+ORDER_TYPES = {TimeInForce.GTC: "limit", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok"}
+MAKER = "M"
+SUCCESS = "0"
+BEING_CANCELLED = "51410"
+"""The order is being cancelled already: the cancel was taken."""
+# fmt: off
+REFUSED = (
+    "50014", "50015", "50027", "51000", "51001", "51004", "51005", "51006", "51020", "51021",
+    "51022", "51023", "51024", "51116", "51120", "51121", "51136", "51137", "51138", "51201",
+    "51202", "51203", "59113", "60012", "60018", "64001", "64002", "64003", "64004",
+)
+NOT_FOUND = ("51400", "51401", "51402", "51503", "51509", "51510", "51603")
+AUTH = (
+    "50101", "50103", "50104", "50105", "50106", "50110", "50111", "50113", "60005", "60007",
+    "60009", "60011", "60024", "60032",
+)
+# fmt: on
+ERRORS = ErrorTable(
+    codes={
+        **dict.fromkeys(REFUSED, ErrorKind.REFUSED),
+        **dict.fromkeys(("51008", "51119", "51131"), ErrorKind.FUNDS),
+        **dict.fromkeys(("51016", "51011"), ErrorKind.DUPLICATE),
+        **dict.fromkeys(NOT_FOUND, ErrorKind.NOT_FOUND),
+        **dict.fromkeys(("50011", "50061", "60014"), ErrorKind.RATE),
+        **dict.fromkeys(("50102", "50112", "60004", "60006"), ErrorKind.CLOCK),
+        **dict.fromkeys(AUTH, ErrorKind.AUTH),
+    }
+)
 
 
-class OkxAuth(c.Auth):
-    fields = ("api_key", "api_secret", "passphrase")
-
-    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
-        stamp = r.iso(int(now * 1000) * 10**6)
-        sign = hmac_base64(self._secrets[0], stamp + ask.method + ask.target + ask.data)
-        fields = {
-            "KEY": self.api_key,
-            "SIGN": sign,
-            "TIMESTAMP": stamp,
-            "PASSPHRASE": self._secrets[1],
-        }
-        return ask.signed({f"OK-ACCESS-{name}": value for name, value in fields.items()})
-
-    def login(self, now: float) -> c.Frame:
-        (secret, passphrase), stamp = self._secrets, str(int(now))
-        sign = hmac_base64(secret, f"{stamp}GET/users/self/verify")
-        fields = {
-            "apiKey": self.api_key,
-            "passphrase": passphrase,
-            "timestamp": stamp,
-            "sign": sign,
-        }
-        return {"op": "login", "args": [fields]}
+# Market data.
 
 
-class Levels(Struct, gc=False):
+class BookRow(Struct, gc=False, rename={"time": "ts", "id": "seqId", "previous_id": "prevSeqId"}):
+    """A row of channel books. ``checksum`` is signed; 0 is none."""
+
     bids: Raw
     asks: Raw
-    ts: str
-    seqId: int
-    prevSeqId: int
+    time: str
+    id: int
+    previous_id: int
     checksum: int = 0
 
+    def to_message(
+        self, symbol: str, action: Literal["snapshot", "update"]
+    ) -> BookSnapshot | BookDiff:
+        checksum = self.checksum & 0xFFFFFFFF or -1
+        if action == "snapshot":
+            return BookSnapshot(
+                symbol=symbol,
+                bids=bytes(self.bids),
+                asks=bytes(self.asks),
+                update_id=self.id,
+                time=epoch_ns(int(self.time)),
+                checksum=checksum,
+            )
+        # An id that falls back still joins the one before it; one that stays is a sign of life.
+        return BookDiff(
+            symbol=symbol,
+            bids=bytes(self.bids),
+            asks=bytes(self.asks),
+            first_id=self.previous_id + 1,
+            update_id=self.id,
+            time=epoch_ns(int(self.time)),
+            checksum=checksum,
+        )
 
-class Frame(r.Said, gc=False):  # a push, an acknowledgement, or a refusal
-    arg: dict[str, str] = field(default_factory=dict)
+
+class PublicTrade(
+    Struct,
+    gc=False,
+    rename={"symbol": "instId", "trade_id": "tradeId", "price": "px", "size": "sz", "time": "ts"},
+):
+    """A row of channel trades; ``side`` is the taker's."""
+
+    symbol: str
+    trade_id: str
+    price: str
+    size: str
+    side: OrderSide
+    time: str
+
+    def to_trade(self) -> Trade:
+        return Trade(
+            symbol=self.symbol,
+            trade_id=self.trade_id,
+            side=Side.BUY if self.side == "buy" else Side.SELL,
+            price=float(self.price),
+            size=float(self.size),
+            time=epoch_ns(int(self.time)),
+        )
+
+
+class ChannelName(Struct, gc=False, rename={"symbol": "instId"}):
+    """What a push belongs to."""
+
+    channel: str = ""
+    symbol: str = ""
+
+
+class ChannelFrame(Struct, gc=False):
+    """A frame of either socket: a push, or an event (an acknowledgement, a refusal, a notice)."""
+
+    arg: ChannelName = msgspec.field(default_factory=ChannelName)
     action: Literal["snapshot", "update"] | None = None
     data: Raw = Raw()
     event: str = ""
+    code: str = ""
+    msg: str = ""
 
 
-_frame = json.Decoder(Frame)
-_levels, _trades = json.Decoder(list[Levels]), json.Decoder(list[r.Row])
+class DataAnswer(Struct):
+    """Every answer by REST: rows, a code, and a message where that is not 0."""
+
+    data: Raw
+    code: str = SUCCESS
+    msg: str = ""
 
 
-class OkxBook(c.BookFeed):
-    """``books``: each frame names the id of the one before. It opens with a snapshot, which the venue has announced to
-    leave out one day: the one by REST has the same ids. Checksums have been 0, none, since June 2026."""
+class BookAnswer(Struct, rename={"id": "seqId"}):
+    """A row of GET /market/books."""
 
-    depth, streams = 400, ("/ws/v5/public",)
+    bids: Raw
+    asks: Raw
+    id: int
 
-    def markets(self) -> c.Call[list[o.MarketSummary]]:
-        read = partial(r.read_market, names="instId last vol24h volCcy24h")
-        return c.get(f"{API}/market/tickers", r.each(read, "data"), SPOT, public=1)
 
-    def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        read = r.each(lambda row: r.read_rule(row, RULE, active=row["state"] == "live"), "data")
-        return c.get(f"{API}/public/instruments", read, SPOT, public=1)
+class Ticker(
+    Struct,
+    rename={
+        "symbol": "instId",
+        "last_price": "last",
+        "base_volume": "vol24h",
+        "quote_volume": "volCcy24h",
+    },
+):
+    """A row of GET /market/tickers. A pair without trades has no price."""
 
-    def snapshot(self, symbol: str) -> c.Call[Any]:
-        query = {"instId": symbol, "sz": str(self.depth), "source": "0"}
-        return c.get(
-            f"{API}/market/books", r.image(symbol, "bids asks seqId", "data", 0), query, books=1
+    symbol: str
+    last_price: str
+    base_volume: str
+    quote_volume: str
+
+    def to_summary(self) -> MarketSummary:
+        return MarketSummary(
+            symbol=self.symbol,
+            last_price=decimal_or_zero(self.last_price),
+            base_volume=decimal_or_zero(self.base_volume),
+            quote_volume=decimal_or_zero(self.quote_volume),
         )
 
-    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
+
+class Instrument(
+    Struct,
+    rename={
+        "symbol": "instId",
+        "base": "baseCcy",
+        "quote": "quoteCcy",
+        "price_tick": "tickSz",
+        "size_step": "lotSz",
+        "min_size": "minSz",
+        "max_size": "maxLmtSz",
+    },
+):
+    """A row of GET /public/instruments. One that doesn't trade yet may lack its steps."""
+
+    symbol: str
+    base: str
+    quote: str
+    state: str
+    price_tick: str
+    size_step: str
+    min_size: str
+    max_size: str = ""
+
+    def to_rule(self) -> TradingRule:
+        return TradingRule(
+            trading_pair=f"{self.base}-{self.quote}".upper(),
+            symbol=self.symbol,
+            base=self.base,
+            quote=self.quote,
+            price_tick=decimal_or_zero(self.price_tick),
+            size_step=decimal_or_zero(self.size_step),
+            min_size=decimal_or_zero(self.min_size),
+            max_size=decimal_or_none(self.max_size),
+            active=self.state == "live",
+        )
+
+
+class ServerTime(Struct, rename={"time": "ts"}):
+    """A row of GET /public/time."""
+
+    time: str
+
+    def seconds(self) -> float:
+        return int(self.time) / 1000
+
+
+_channel_frame = msgspec.json.Decoder(ChannelFrame)
+_book_rows = msgspec.json.Decoder(list[BookRow])
+_public_trades = RowsDecoder(PublicTrade, "$.data")
+_answer = msgspec.json.Decoder(DataAnswer)
+_book_answers = msgspec.json.Decoder(list[BookAnswer])
+_tickers = RowsDecoder(Ticker, "$.data")
+_instruments = RowsDecoder(Instrument, "$.data")
+_server_times = RowsDecoder(ServerTime, "$.data")
+
+
+def data_of(answer: Answer) -> Raw:
+    return _answer.decode(answer.body).data
+
+
+def control_of(message: ChannelFrame) -> Iterable[Control]:
+    """What an event means, on either socket."""
+    match message.event:
+        case "subscribe" | "unsubscribe" | "channel-conn-count" | "pong":
+            return ()
+        case "notice":
+            return (Reconnect(message.msg or "notice"),)
+        case event if event.endswith("error"):
+            return (ERRORS.fault(message.code, message.msg or event),)
+        case event:
+            raise ValueError(f"a frame of no known form: event {event!r} {message.msg}")
+
+
+class OkxBook(BookFeed):
+    """``books``: each frame names the id of the one before.
+
+    It opens with a snapshot, which the venue has announced to leave out one day: the one by REST
+    has the same ids. Checksums have been 0, none, since June 2026.
+    """
+
+    depth = LEVELS
+    streams = ("/ws/v5/public",)
+
+    def markets(self) -> Call[list[MarketSummary]]:
+        return public_request(
+            f"{API}/market/tickers",
+            lambda answer: _tickers.decode(data_of(answer), Ticker.to_summary),
+            SPOT,
+            cost={"public": 1},
+        )
+
+    def trading_rules(self) -> Call[list[TradingRule]]:
+        return public_request(
+            f"{API}/public/instruments",
+            lambda answer: _instruments.decode(data_of(answer), Instrument.to_rule),
+            SPOT,
+            cost={"public": 1},
+        )
+
+    def snapshot(self, symbol: str) -> Call[Any]:
+        def read(answer: Answer) -> BookSnapshot:
+            (book,) = _book_answers.decode(data_of(answer))
+            return BookSnapshot(
+                symbol=symbol,
+                bids=bytes(book.bids),
+                asks=bytes(book.asks),
+                update_id=book.id,
+            )
+
+        params = {"instId": symbol, "sz": str(self.depth), "source": "0"}
+        return public_request(f"{API}/market/books", read, params, cost={"books": 1})
+
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         args = [
             {"channel": channel, "instId": symbol}
             for symbol in symbols
             for channel in ("books", "trades")
         ]
-        return [
-            {"op": "subscribe" if on else "unsubscribe", "args": part}
-            for part in r.parts(args, ARGS_A_FRAME)
-        ]
+        operation = "subscribe" if on else "unsubscribe"
+        return [{"op": operation, "args": part} for part in batches(args, ARGS_A_FRAME)]
 
-    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
-        push = _frame.decode(frame)
-        if push.event:
-            return control_of(push.event, str(push.code), push.msg)
-        if push.action is None:
-            return [r.read_trade(row, TRADE) for row in _trades.decode(push.data)]
-        return [
-            book_of(push.arg["instId"], push.action, levels) for levels in _levels.decode(push.data)
-        ]
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        message = _channel_frame.decode(frame)
+        if message.event:
+            return control_of(message)
+        if message.arg.channel == "trades":
+            return with_faults(_public_trades.decode(message.data, PublicTrade.to_trade))
+        if message.arg.channel != "books" or message.action is None or not message.arg.symbol:
+            raise ValueError(f"a frame of no known form: {frame[:120]!r}")
+        rows = _book_rows.decode(message.data)
+        return [row.to_message(message.arg.symbol, message.action) for row in rows]
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
-        """Made of texts, none of which is known to end in zeros behind the point: float64 has the same digits."""
-        return crc32_in_turn(bids[:25], asks[:25])
+        """Made of texts, none of which is known to end in zeros behind the point: float64 has the
+        same digits."""
+        return crc32_in_turn(bids[:CHECKED_LEVELS], asks[:CHECKED_LEVELS])
 
 
-def book_of(symbol: str, action: str, levels: Levels) -> BookSnapshot | BookDiff:
-    book, time = (symbol, bytes(levels.bids), bytes(levels.asks)), r.epoch_ns(int(levels.ts))
-    checksum = levels.checksum & 0xFFFFFFFF or -1  # signed at the venue; 0 is none
-    if action == "snapshot":
-        return BookSnapshot(*book, levels.seqId, time, checksum=checksum)
-    # An id that falls back still joins the one before it; one that stays is a sign of life.
-    return BookDiff(*book, levels.prevSeqId + 1, levels.seqId, time, checksum=checksum)
+# The account.
 
 
-def control_of(event: str, code: str, message: str) -> list[c.Control]:
-    if event.endswith("error"):
-        return [ERRORS.of(code, message or event)]
-    if event not in EVENTS:
-        raise ValueError(f"a frame of no known form: event {event!r} {message}")
-    return [c.Reconnect(message or event)] if event == "notice" else []
+class OrderRow(
+    Struct,
+    gc=False,
+    rename={
+        "symbol": "instId",
+        "order_id": "ordId",
+        "client_order_id": "clOrdId",
+        "filled": "accFillSz",
+        "average_price": "avgPx",
+        "size": "sz",
+        "size_unit": "tgtCcy",
+        "price": "px",
+        "order_type": "ordType",
+        "time": "uTime",
+        "cancel_source": "cancelSource",
+        "cancel_reason": "cancelSourceReason",
+        "trade_id": "tradeId",
+        "fill_price": "fillPx",
+        "fill_size": "fillSz",
+        "fill_fee": "fillFee",
+        "fill_fee_asset": "fillFeeCcy",
+        "fill_time": "fillTime",
+        "liquidity": "execType",
+    },
+):
+    """An order, as REST and channel orders show it; there also the trade that changed it."""
+
+    symbol: str
+    state: str
+    order_id: str
+    client_order_id: str
+    filled: str
+    average_price: str
+    side: OrderSide
+    size: str
+    price: str
+    order_type: str
+    time: str
+    size_unit: str = ""
+    cancel_source: str = ""
+    cancel_reason: str = ""
+    trade_id: str = ""
+    fill_price: str = ""
+    fill_size: str = ""
+    fill_fee: str = ""
+    fill_fee_asset: str = ""
+    fill_time: str = ""
+    liquidity: str = ""
+
+    def to_update(self) -> OrderUpdate:
+        """A size in quote (never ours) gives no base amount: what is filled is all that is known of
+        it."""
+        state = STATES.get(self.state)
+        filled = decimal_or_zero(self.filled)
+        reason = self.cancel_reason or self.cancel_source
+        return OrderUpdate(
+            symbol=self.symbol,
+            state=state,
+            client_order_id=self.client_order_id,
+            exchange_order_id=self.order_id,
+            filled=filled,
+            quote_filled=decimal_or_zero(self.average_price) * filled,
+            time=epoch_ns(int(self.time)),
+            reason=unknown_status(self.state) if state is None else reason,
+            side=Side(self.side),
+            amount=filled if self.size_unit == "quote_ccy" else decimal_or_zero(self.size),
+            price=decimal_or_none(self.price),
+            type=OrderType.MARKET if "market" in self.order_type else OrderType.LIMIT,
+        )
+
+    def to_fill(self) -> Fill | None:
+        """The trade that the row is about, if there is one. A fee that was charged is negative."""
+        if not self.trade_id or not decimal_or_zero(self.fill_size):
+            return None
+        return Fill(
+            symbol=self.symbol,
+            trade_id=self.trade_id,
+            exchange_order_id=self.order_id,
+            client_order_id=self.client_order_id,
+            side=Side(self.side),
+            price=Decimal(self.fill_price),
+            amount=Decimal(self.fill_size),
+            fee=-decimal_or_zero(self.fill_fee),
+            fee_asset=self.fill_fee_asset,
+            is_maker=self.liquidity == MAKER,
+            time=epoch_ns(int(self.fill_time)),
+        )
+
+    def to_events(self) -> tuple[OrderUpdate, Fill | None]:
+        return self.to_update(), self.to_fill()
 
 
-class OkxUser(c.UserFeed):
-    """Login, then the account and the orders, with their fills; the venue confirms in the order asked."""
+class FillRow(
+    Struct,
+    rename={
+        "symbol": "instId",
+        "trade_id": "tradeId",
+        "bill_id": "billId",
+        "order_id": "ordId",
+        "client_order_id": "clOrdId",
+        "price": "fillPx",
+        "amount": "fillSz",
+        "fee_asset": "feeCcy",
+        "liquidity": "execType",
+        "fill_time": "fillTime",
+        "time": "ts",
+    },
+):
+    """A row of GET /trade/fills. A fee that was charged is negative."""
+
+    symbol: str
+    trade_id: str
+    bill_id: str
+    order_id: str
+    client_order_id: str
+    price: Decimal
+    amount: Decimal
+    fee: str
+    fee_asset: str
+    liquidity: str
+    side: OrderSide
+    time: str
+    fill_time: str = ""
+
+    def to_fill(self) -> Fill:
+        return Fill(
+            symbol=self.symbol,
+            trade_id=self.trade_id,
+            exchange_order_id=self.order_id,
+            client_order_id=self.client_order_id,
+            side=Side(self.side),
+            price=self.price,
+            amount=self.amount,
+            fee=-decimal_or_zero(self.fee),
+            fee_asset=self.fee_asset,
+            is_maker=self.liquidity == MAKER,
+            time=epoch_ns(int(self.fill_time or self.time)),
+        )
+
+
+class BalanceRow(
+    Struct,
+    rename={"asset": "ccy", "total": "cashBal", "available": "availBal", "time": "uTime"},
+):
+    """One asset of an account."""
+
+    asset: str
+    total: str
+    available: str
+    time: str = ""
+
+    def to_balance(self) -> Balance:
+        return Balance(
+            asset=self.asset,
+            total=decimal_or_zero(self.total),
+            available=decimal_or_zero(self.available),
+            time=epoch_ns(int(self.time or 0)),
+        )
+
+
+class AccountRow(Struct):
+    """A row of channel account, and of GET /account/balance."""
+
+    details: Raw
+
+
+class PlacedRow(Struct, rename={"order_id": "ordId"}):
+    """The answer to an order."""
+
+    order_id: str
+
+
+class FeeRates(Struct):
+    """Rates as fractions; what is charged is negative."""
+
+    maker: str = ""
+    taker: str = ""
+
+    def to_fee(self) -> Fee:
+        return Fee(-decimal_or_zero(self.maker), -decimal_or_zero(self.taker))
+
+
+class FeeRow(FeeRates, rename={"groups": "feeGroup"}):
+    """A row of GET /account/trade-fee.
+
+    The rates outside of the group are those of USDT pairs, and deprecated.
+    """
+
+    groups: list[FeeRates] = []
+
+    def to_fee(self) -> Fee:
+        if len(self.groups) == 1:
+            return self.groups[0].to_fee()
+        return FeeRates(self.maker, self.taker).to_fee()
+
+
+class RefusedRow(Struct, rename={"code": "sCode", "message": "sMsg"}):
+    """What a row may say: the reason of a refused order stands there."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class Refusal(Struct):
+    """What an answer says of its success."""
+
+    code: str = ""
+    msg: str = ""
+    data: Raw = Raw(b"[]")
+
+
+_orders = RowsDecoder(OrderRow, "$.data")
+_fills = RowsDecoder(FillRow, "$.data")
+_accounts = msgspec.json.Decoder(list[AccountRow])
+_balances = RowsDecoder(BalanceRow, "$.data[0].details")
+_placed = RowsDecoder(PlacedRow, "$.data")
+_fees = RowsDecoder(FeeRow, "$.data")
+_refusal = msgspec.json.Decoder(Refusal)
+_refused_rows = msgspec.json.Decoder(list[RefusedRow])
+
+
+class OkxAuth(Auth):
+    """HMAC-SHA256, in base64; a key has a passphrase."""
+
+    fields = ("api_key", "api_secret", "passphrase")
+
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
+        time = iso_text(int(now * 1000) * NS_PER_MS)
+        payload = time + request.method + request.target + request.data
+        headers = {
+            "OK-ACCESS-KEY": self.api_key,
+            "OK-ACCESS-SIGN": hmac_base64(self._secrets[0], payload),
+            "OK-ACCESS-TIMESTAMP": time,
+            "OK-ACCESS-PASSPHRASE": self._secrets[1],
+        }
+        return request.signed(headers)
+
+    def login(self, now: float) -> Frame:
+        secret, passphrase = self._secrets
+        time = str(int(now))
+        arguments = {
+            "apiKey": self.api_key,
+            "passphrase": passphrase,
+            "timestamp": time,
+            "sign": hmac_base64(secret, f"{time}GET/users/self/verify"),
+        }
+        return {"op": "login", "args": [arguments]}
+
+
+class OkxUser(UserFeed):
+    """Login, then the account and the orders, with their fills; the venue confirms in order."""
 
     path = "/ws/v5/private"
 
-    def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match json.decode(frame):
-            case {"event": "login"}:
-                yield c.Send(
-                    {
-                        "op": "subscribe",
-                        "args": [{"channel": "account"}, {"channel": "orders", **SPOT}],
-                    }
-                )
-            case {"event": "subscribe", "arg": {"channel": "orders"}}:
-                yield c.Ready()
-            case {"event": str(event), **rest}:
-                yield from control_of(event, str(rest.get("code", "")), str(rest.get("msg", "")))
-            case {"arg": {"channel": "orders"}, "data": data}:
-                for row in data:
-                    yield order_of(row)
-                    if row.get("tradeId") and r.number(row["fillSz"]):
-                        yield r.read_fill(row, FILL.format("fillFee"))
-            case {"arg": {"channel": "account"}, "data": data}:
-                yield from (
-                    r.read_total(detail, TOTAL) for row in data for detail in row["details"]
-                )
-            case other:
-                raise ValueError(f"a frame of no known form: {str(other)[:120]}")
+    def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        message = _channel_frame.decode(frame)
+        if message.event:
+            return self._control(message)
+        if message.arg.channel == "orders":
+            return self._orders(message.data)
+        if message.arg.channel == "account":
+            return self._balances(message.data)
+        raise ValueError(f"a frame of no known form: {frame[:120]!r}")
+
+    def _control(self, message: ChannelFrame) -> Iterable[Control]:
+        if message.event == "login":
+            channels = [{"channel": "account"}, {"channel": "orders", **SPOT}]
+            return (Send({"op": "subscribe", "args": channels}),)
+        if message.event == "subscribe" and message.arg.channel == "orders":
+            return (Ready(),)
+        return control_of(message)
+
+    def _orders(self, data: Raw) -> Iterable[UserEvent | Control]:
+        rows = _orders.decode(data, OrderRow.to_events)
+        if rows.bad and not rows:
+            raise ValueError(str(rows.bad[0]))
+        for update, fill in rows:
+            yield update
+            if fill is not None:
+                yield fill
+        for bad in rows.bad:
+            yield unreadable(bad)
+
+    def _balances(self, data: Raw) -> Iterable[UserEvent | Control]:
+        for account in _accounts.decode(data):
+            yield from with_faults(_balances.decode(account.details, BalanceRow.to_balance))
 
 
-def order_of(row: r.Row) -> o.OrderUpdate:
-    # A size in quote (never ours) says no base amount: what is filled is all that is known of it.
-    return r.read_update(
-        row, ORDER.format("accFillSz" if row.get("tgtCcy") == "quote_ccy" else "sz"), STATES
-    )
+def read_nothing(answer: Answer) -> None:
+    """The stream reports the outcome."""
 
 
-class OkxOrders(c.OrderEntry):
+def read_orders(answer: Answer) -> Rows[OrderUpdate]:
+    return _orders.decode(data_of(answer), OrderRow.to_update)
+
+
+def read_fills(answer: Answer) -> Page[Fill]:
+    """Newest first; a full page is followed by what is older than its last bill."""
+    rows = _fills.decode(data_of(answer), lambda row: row)
+    fills = _fills.decode(data_of(answer), FillRow.to_fill)
+    is_full = len(rows) + len(rows.bad) >= FILLS_A_PAGE
+    return Page(fills, rows[-1].bill_id if is_full and rows else "")
+
+
+def read_balances(answer: Answer) -> Rows[Balance]:
+    (account,) = _accounts.decode(data_of(answer))
+    return _balances.decode(account.details, BalanceRow.to_balance)
+
+
+def read_fee(answer: Answer) -> Fee:
+    return only(_fees.decode(data_of(answer), FeeRow.to_fee))
+
+
+def read_server_time(answer: Answer) -> float:
+    return only(_server_times.decode(data_of(answer), ServerTime.seconds))
+
+
+def read_error(answer: Answer) -> Fault | None:
+    """A refusal has a code, also where the HTTP status is 200; that of an order stands in its
+    row."""
+    try:
+        refusal = _refusal.decode(answer.body)
+    except msgspec.DecodeError:
+        return of_gateway(answer)
+    code = refusal.code
+    message = refusal.msg
+    row = refused_row(refusal.data)
+    if row is not None and row.code is not None:
+        code = row.code
+        message = row.message or message
+    if code in (SUCCESS, BEING_CANCELLED) and answer.status < 400:
+        return None
+    return ERRORS.fault(code, message, answer.status)
+
+
+def refused_row(data: Raw) -> RefusedRow | None:
+    """The first row, where rows are objects."""
+    try:
+        rows = _refused_rows.decode(data)
+    except msgspec.DecodeError:
+        return None
+    return rows[0] if rows else None
+
+
+class OkxOrders(OrderEntry):
     id_params = ("instId", "clOrdId", "ordId")
 
-    def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = self.query_by_id(order) | {
+    def place(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        body = {
+            **self.query_by_id(order),
             "tdMode": "cash",
             "side": order.side.value,
             "sz": f"{order.amount:f}",
         }
         if order.price is None:
-            body |= {"ordType": "market", "tgtCcy": "base_ccy"}
+            body["ordType"] = "market"
+            body["tgtCcy"] = "base_ccy"
         else:
-            kind = order.tif.lower().replace("gtc", "limit")
-            body |= {"ordType": "post_only" if order.post_only else kind, "px": f"{order.price:f}"}
-        read = r.accepted(order, "data", 0, "ordId")
-        return c.ask(f"POST {API}/trade/order", read, body=body, urgent=False, orders=1)
+            body["ordType"] = "post_only" if order.post_only else ORDER_TYPES[order.tif]
+            body["px"] = f"{order.price:f}"
 
-    def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(
-            f"POST {API}/trade/cancel-order",
-            lambda answer: None,
-            body=self.query_by_id(order),
-            cancels=1,
+        def read(answer: Answer) -> OrderUpdate:
+            placed = only(_placed.decode(data_of(answer), lambda row: row))
+            return OrderUpdate(
+                symbol=order.symbol,
+                state=OrderState.OPEN,
+                client_order_id=order.client_order_id,
+                exchange_order_id=placed.order_id,
+            )
+
+        path = f"{API}/trade/order"
+        return signed_request("POST", path, read, body=body, cost={"orders": 1}, urgent=False)
+
+    def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
+        path = f"{API}/trade/cancel-order"
+        body = self.query_by_id(order)
+        return signed_request("POST", path, read_nothing, body=body, cost={"cancels": 1})
+
+    def status(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        return signed_request(
+            "GET",
+            f"{API}/trade/order",
+            lambda answer: only(read_orders(answer)),
+            self.query_by_id(order),
+            cost={"private": 1},
         )
 
-    def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        return c.ask(
-            f"{API}/trade/order", r.one(order_of, "data", 0), self.query_by_id(order), private=1
-        )
+    def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
+        params = {**SPOT, **self.pair(trading_pair)}
+        path = f"{API}/trade/orders-pending"
+        return signed_request("GET", path, read_orders, params, cost={"private": 1})
 
-    def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        return c.ask(
-            f"{API}/trade/orders-pending",
-            r.each(order_of, "data"),
-            SPOT | self.pair(trading_pair),
-            private=1,
-        )
-
-    def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
         """Of the last three days; newest page first, back to where the cursor begins."""
-        query = (
-            SPOT
-            | self.pair(trading_pair)
-            | {"begin": str(after.time // 10**6 or ""), "after": after.page}
-        )
-        return c.ask(
-            f"{API}/trade/fills", r.pages(fill_of, FILLS_A_PAGE, "billId", "data"), query, private=1
-        )
+        params = {
+            **SPOT,
+            **self.pair(trading_pair),
+            "begin": str(after.time // NS_PER_MS or ""),
+            "after": after.page,
+        }
+        return signed_request("GET", f"{API}/trade/fills", read_fills, params, cost={"private": 1})
 
-    def balances(self) -> c.Call[list[o.Balance]]:
-        read = r.each(partial(r.read_total, names=TOTAL), "data", 0, "details")
-        return c.ask(f"{API}/account/balance", read, account=1)
+    def balances(self) -> Call[list[Balance]]:
+        path = f"{API}/account/balance"
+        return signed_request("GET", path, read_balances, cost={"account": 1})
 
-    def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        return c.ask(
-            f"{API}/account/trade-fee",
-            r.one(fee_of, "data", 0),
-            SPOT | self.pair(trading_pair),
-            account=1,
-        )
+    def fees(self, trading_pair: str) -> Call[Fee]:
+        params = {**SPOT, **self.pair(trading_pair)}
+        path = f"{API}/account/trade-fee"
+        return signed_request("GET", path, read_fee, params, cost={"account": 1})
 
 
-def fee_of(row: r.Row) -> o.Fee:
-    # The rates outside of the group are those of USDT pairs, and deprecated; what is charged is negative.
-    return r.read_fee(
-        row["feeGroup"][0] if len(row.get("feeGroup", ())) == 1 else row, "-maker -taker"
-    )
-
-
-fill_of = partial(r.read_fill, names=FILL.format("fee"))
-ERRORS = r.errors(
-    refused="5100[014-6] 5102[04] 51116 5112[01] 5113[6-8] 5120[1-3] 5001[45] 50027 59113 6001[28] 6400[1-4]",
-    funds="51008 51119 51131",
-    duplicate="51016 51011",
-    not_found="5140[0-2] 51503 51509 51510 51603",
-    rate="50011 50061 60014",
-    clock="50102 50112 60004 60006",
-    auth="50101 5010[3-6] 5011[013] 60005 60007 60009 60011 60024 60032",
-)
-OKX = c.Exchange(
+OKX = Exchange(
     name="okx",
-    hosts=c.Endpoints("https://www.okx.com", "wss://ws.okx.com:8443", "wss://ws.okx.com:8443"),
-    limits=tuple(c.RateLimit(name, amount, 2.0) for name, amount in LIMITS.items()),
+    hosts=Endpoints(
+        rest="https://www.okx.com",
+        public="wss://ws.okx.com:8443",
+        private="wss://ws.okx.com:8443",
+    ),
+    limits=(
+        RateLimit("public", 20, 2.0),
+        RateLimit("books", 40, 2.0),
+        RateLimit("account", 5, 2.0),
+        RateLimit("private", 60, 2.0),
+        RateLimit("orders", 60, 2.0),
+        RateLimit("cancels", 60, 2.0),
+    ),
     auth=OkxAuth,
     book=OkxBook,
     user=OkxUser,
     orders=OkxOrders,
-    # The reason of a refused order stands in its row. 51410: the order is being cancelled already.
-    error=partial(ERRORS.coded, code="sCode|code", message="sMsg|msg", ok="0 51410", inside="data"),
-    server_time=c.Call(
-        c.Request("GET", f"{API}/public/time"), r.one(lambda row: int(row["ts"]) / 1000, "data", 0)
-    ),
+    error=read_error,
+    server_time=Call(Request("GET", f"{API}/public/time"), read_server_time),
     decode=lambda frame: b'{"event":"pong"}' if frame == b"pong" else frame,
     ping="ping",
     stale_after=75.0,  # a book without changes is silent for a minute
     has=frozenset({"post_only", "ioc", "fok", "market"}),
-    about=c.About(
+    about=About(
         title="OKX spot",
         books="levels (books), 400 a side, 100 ms",
         gaps="seqId and prevSeqId",
         checksum="CRC32 of 25 levels where it isn't 0: it has been 0 since June 2026",
-        checked="published signature vectors, frames of a recording of 2022, ccxt, ccxt.pro and the venue's SDK",
+        checked=(
+            "published signature vectors, frames of a recording of 2022, ccxt, ccxt.pro and the "
+            "venue's SDK"
+        ),
     ),
 )

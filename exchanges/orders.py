@@ -4,7 +4,6 @@ order's life."""
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -91,13 +90,6 @@ class MarketSummary(msgspec.Struct, frozen=True):
     quote_volume: Decimal
 
 
-def _must_be_text(*values: Any) -> None:
-    """A null id would pass here, and break whoever decodes it on the other side of a channel."""
-    for value in values:
-        if not isinstance(value, str):
-            raise TypeError(f"{value!r} stands where a text must")
-
-
 class OrderUpdate(
     msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=21
 ):
@@ -122,7 +114,6 @@ class OrderUpdate(
     type: OrderType | None = None
 
     def __post_init__(self) -> None:
-        _must_be_text(self.symbol, self.client_order_id, self.exchange_order_id, self.reason)
         for value in (self.filled, self.quote_filled, self.left, self.amount, self.price):
             if value is not None and not value.is_finite():
                 raise ValueError(f"order {self.exchange_order_id}: {value} is not a finite number")
@@ -145,7 +136,6 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
     time: int = 0
 
     def __post_init__(self) -> None:
-        _must_be_text(self.symbol, self.trade_id, self.exchange_order_id, self.client_order_id)
         for value in (self.price, self.amount, self.fee):
             if not value.is_finite():
                 raise ValueError(f"trade {self.trade_id}: {value} is not a finite number")
@@ -210,8 +200,8 @@ class InFlightOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     exchange_order_id: str = ""
     state: OrderState = OrderState.PENDING
     status_unknown: bool = False
-    """The venue has to report first: a time-out, a lost connection or a restart stands between it and
-    us."""
+    """The venue has to report first: a time-out, a lost connection or a restart stands between it
+    and us."""
     external: bool = False
     cancel_requested: bool = False
     filled: Decimal = ZERO

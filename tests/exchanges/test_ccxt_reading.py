@@ -229,7 +229,7 @@ ENTRY = CcxtOrderEntry({"BTC-USDT": rule_of(read.TICK_SIZE)})
 
 def test_orders_become_calls() -> None:
     call = ENTRY.place(order(post_only=True))
-    assert (call.request.path, call.request.asks) == ("create_order", False)
+    assert (call.request.path, call.request.is_mutating) == ("create_order", True)
     assert call.request.body == {
         "symbol": "BTC/USDT",
         "kind": "limit",

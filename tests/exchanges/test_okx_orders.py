@@ -59,7 +59,7 @@ def test_orders_are_placed_as_the_venue_wants_them(
     } | expected
     request = entry.place(new(**changes)).request
     assert request == Request(
-        "POST", "/api/v5/trade/order", body=body, signed=True, cost={"orders": 1}
+        "POST", "/api/v5/trade/order", body=body, signed=True, cost={"orders": 1}, is_mutating=True
     )
 
 
@@ -87,6 +87,7 @@ def test_a_cancel_names_our_id_and_waits_for_the_stream(entry: Any) -> None:
         signed=True,
         cost={"cancels": 1},
         urgent=True,
+        is_mutating=True,
     )
     assert call.read(answer([{"ordId": "28", "clOrdId": "mine", "sCode": "0", "sMsg": ""}])) is None
 

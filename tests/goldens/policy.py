@@ -69,6 +69,19 @@ def coinbase_capitals(line: dict[str, Any], record: Any) -> Any:
     return {"type": "Fault", "fields": record["fields"] | {"kind": "ErrorKind.AUTH"}}
 
 
+def made_up_code(line: dict[str, Any], record: Any) -> Any:
+    if kind_of(record) != "Fault" or not record["fields"]["code"].endswith("_limit"):
+        return record
+    return {"type": "Fault", "fields": record["fields"] | {"kind": "ErrorKind.UNKNOWN"}}
+
+
+def bittrex_order_placed(line: dict[str, Any], record: Any) -> Any:
+    if line.get("call") != "place" or record["fields"]["client_order_id"]:
+        return record
+    ours = line["arguments"][0]["fields"]["client_order_id"]
+    return {"type": "OrderUpdate", "fields": record["fields"] | {"client_order_id": ours}}
+
+
 EXCEPTIONS = (
     Exceptional("kraken", "a refusal without a colon has a text, and no code", kraken_text),
     Exceptional(
@@ -77,6 +90,8 @@ EXCEPTIONS = (
         coinbase_unknown_type,
     ),
     Exceptional("coinbase", "words count whatever their capitals are", coinbase_capitals),
+    Exceptional("bittrex", "codes made of patterns are none of the venue's", made_up_code),
+    Exceptional("bittrex", "an answer to an order tells of that order", bittrex_order_placed),
 )
 
 
@@ -129,12 +144,14 @@ def same_or_stricter(venue: str, place: str, line: dict[str, Any], now: Any) -> 
 
 
 def expected(exception: Exceptional, line: dict[str, Any]) -> Any:
-    """What the exception makes of what a frame, or a refusal, gave."""
+    """What the exception makes of what a frame, a refusal or an answer with one record gave."""
     stored = line["gives"]
     if "refusal" in line:
         return {"fault": exception.expected(line, stored["fault"])}
     if "frame" in line and isinstance(stored, list):
         return [exception.expected(line, record) for record in stored]
+    if "call" in line and kind_of(stored.get("reads")) in ROW_KINDS:
+        return stored | {"reads": exception.expected(line, stored["reads"])}
     return stored
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.order_book_tracker import OrderBookTracker
-from actors.component import Endpoint
+from actors.component import ChannelAddress
 from actors.transport.rest import Rest
 from exchanges.contract import Endpoints
 from exchanges.registry import get
@@ -54,11 +54,11 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
     asyncio.run(main())
 
 
-async def tracked(endpoint: Endpoint, pid: int, folder: str) -> tuple[str, float]:
+async def tracked(endpoint: ChannelAddress, pid: int, folder: str) -> tuple[str, float]:
     """(the book's state, after how many seconds) once its data source was stopped."""
 
     class ActorCalls:
-        async def call(self, *args: object, **options: object) -> Endpoint:
+        async def call(self, *args: object, **options: object) -> ChannelAddress:
             return endpoint
 
     tracker = OrderBookTracker(
@@ -94,7 +94,7 @@ def test_a_book_is_not_live_5_s_after_its_data_source_stopped(memory: Path) -> N
         process.start()
         try:
             given(ours.poll(30), "the data source began")
-            endpoint = Endpoint(*ours.recv())
+            endpoint = ChannelAddress(*ours.recv())
             state, seconds = asyncio.run(tracked(endpoint, process.pid or 0, str(memory)))
         finally:
             process.kill()

@@ -27,7 +27,7 @@ def silent_breaks(items: list[Any]) -> list[str]:
         if not (isinstance(last, Diff) and isinstance(item, Diff)):
             continue
         joined = item.epoch == last.epoch and item.sequence == last.sequence + 1
-        if not joined and not item.epoch > last.epoch:
+        if not joined and not item.epoch > last.epoch and not item.snapshot:
             found.append(f"({last.epoch}, {last.sequence}) then ({item.epoch}, {item.sequence})")
     return found
 
