@@ -48,7 +48,8 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
                 rest=rest,
             )
             await source.start()
-            said.send((source.endpoint().path, source.endpoint().token))
+            endpoint = await source.endpoint()
+            said.send((endpoint.path, endpoint.token))
             await source.failed
 
     asyncio.run(main())
