@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    MALFORMED,
     About,
     Answer,
     Auth,
@@ -50,7 +51,7 @@ from exchanges.orders import (
     OrderUpdate,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, only, with_faults
+from exchanges.rows import Rows, RowsDecoder, only
 from exchanges.signing import hmac_hex
 from exchanges.values import (
     NS_PER_MS,
@@ -174,6 +175,15 @@ class PublicTrade(
             size=float(self.size),
             time=epoch_ns(self.time),
         )
+
+
+class PublicFrame(Struct, gc=False):
+    """A frame of the public socket, in one pass: where a trade can't be read, its rows are read one
+    by one."""
+
+    data: BookLevels | list[PublicTrade] | None = None
+    type: str = ""
+    cts: int = 0
 
 
 class TopicFrame(Struct, gc=False, rename={"created": "creationTime"}):
@@ -310,7 +320,7 @@ class ServerTime(Struct, rename={"nanoseconds": "timeNano"}):
 
 
 _topic_frame = msgspec.json.Decoder(TopicFrame)
-_book_levels = msgspec.json.Decoder(BookLevels)
+_public_frame = msgspec.json.Decoder(PublicFrame)
 _public_trades = RowsDecoder(PublicTrade, "$.data")
 _operation = msgspec.json.Decoder(OperationAnswer)
 _answer = msgspec.json.Decoder(ResultAnswer)
@@ -360,13 +370,19 @@ class BybitBook(BookFeed):
         return [{"op": operation, "args": part} for part in batches(topics, TOPICS_A_FRAME)]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        message = _topic_frame.decode(frame)
-        if message.topic.startswith("publicTrade."):
-            return with_faults(_public_trades.decode(message.data, PublicTrade.to_trade))
-        if message.topic.startswith("orderbook."):
-            levels = _book_levels.decode(message.data)
-            return (levels.to_message(message.type, message.cts),)
-        return _operation.decode(frame).to_controls()
+        try:
+            message = _public_frame.decode(frame)
+        except msgspec.ValidationError:
+            rows = _topic_frame.decode(frame)
+            if not rows.topic.startswith("publicTrade."):
+                raise
+            return _public_trades.decode_frame(rows.data, PublicTrade.to_trade)
+        data = message.data
+        if isinstance(data, BookLevels):
+            return (data.to_message(message.type, message.cts),)
+        if data is None:
+            return _operation.decode(frame).to_controls()
+        return [trade.to_trade() for trade in data]
 
 
 # The account.
@@ -496,6 +512,18 @@ class Wallet(Struct):
     coin: Raw
 
 
+class OrdersFrame(Struct, gc=False, tag_field="topic", tag="order.spot"):
+    """Topic order.spot, in one pass."""
+
+    data: list[OrderRow]
+
+
+class ExecutionsFrame(Struct, gc=False, tag_field="topic", tag="execution.spot"):
+    """Topic execution.spot, in one pass."""
+
+    data: list[ExecutionRow]
+
+
 class PlacedOrder(Struct, rename={"order_id": "orderId"}):
     """The result of POST /v5/order/create."""
 
@@ -519,6 +547,7 @@ class Refusal(Struct, rename={"code": "retCode", "message": "retMsg"}):
     message: str = ""
 
 
+_user_frame = msgspec.json.Decoder(OrdersFrame | ExecutionsFrame)
 _frame_orders = RowsDecoder(OrderRow, "$.data")
 _frame_executions = RowsDecoder(ExecutionRow, "$.data")
 _frame_coins = RowsDecoder(CoinRow, "$.data[0].coin")
@@ -556,12 +585,22 @@ class BybitUser(UserFeed):
     path = "/v5/private"
 
     def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        """Where a row can't be read, and for what comes seldom, rows are read one by one."""
+        try:
+            message = _user_frame.decode(frame)
+            if isinstance(message, OrdersFrame):
+                return [row.to_update() for row in message.data]
+            return [self._fill(row) for row in message.data]
+        except MALFORMED:
+            return self._one_by_one(frame)
+
+    def _one_by_one(self, frame: bytes) -> Iterable[UserEvent | Control]:
         message = _topic_frame.decode(frame)
         match message.topic:
             case "order.spot" | "order":
-                return with_faults(_frame_orders.decode(message.data, OrderRow.to_update))
+                return _frame_orders.decode_frame(message.data, OrderRow.to_update)
             case "execution.spot" | "execution":
-                return with_faults(_frame_executions.decode(message.data, self._fill))
+                return _frame_executions.decode_frame(message.data, self._fill)
             case "wallet":
                 return self._balances(message)
         return _operation.decode(frame).to_controls()
@@ -574,9 +613,7 @@ class BybitUser(UserFeed):
             raise ValueError("$.creationTime is missing")
         time = epoch_ns(message.created)
         for wallet in _wallets.decode(message.data):
-            yield from with_faults(
-                _frame_coins.decode(wallet.coin, lambda coin: coin.to_balance(time))
-            )
+            yield from _frame_coins.decode_frame(wallet.coin, lambda coin: coin.to_balance(time))
 
 
 def read_nothing(answer: Answer) -> None:

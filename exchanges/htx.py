@@ -54,7 +54,7 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.rows import BadRow, Rows, RowsDecoder, only, with_faults
+from exchanges.rows import BadRow, Rows, RowsDecoder, only
 from exchanges.signing import hmac_base64
 from exchanges.values import (
     NS_PER_SECOND,
@@ -256,7 +256,13 @@ class PublicTrade(
 
 
 class Trades(Struct, gc=False):
-    """Of channel trade.detail."""
+    """Of channel trade.detail, in one pass."""
+
+    data: list[PublicTrade]
+
+
+class TradeRows(Struct, gc=False):
+    """The same, where a trade can't be read: its rows are read one by one."""
 
     data: Raw
 
@@ -334,6 +340,7 @@ _public_frame = msgspec.json.Decoder(PublicFrame)
 _numbered_levels = msgspec.json.Decoder(NumberedLevels)
 _whole_book = msgspec.json.Decoder(WholeBook)
 _trades = msgspec.json.Decoder(Trades)
+_trade_rows = msgspec.json.Decoder(TradeRows)
 _public_trades = RowsDecoder(PublicTrade, "$.tick.data")
 _answer = msgspec.json.Decoder(DataAnswer)
 _tickers = RowsDecoder(Ticker, "$.data")
@@ -411,8 +418,11 @@ class HtxBook(BookFeed):
         raise ValueError(f"a frame of no known form: {frame[:120]!r}")
 
     def _trades(self, symbol: str, tick: Raw) -> Iterable[OrderBookMessage | Control]:
-        rows = _trades.decode(tick).data
-        return with_faults(_public_trades.decode(rows, lambda row: row.to_trade(symbol)))
+        try:
+            return [trade.to_trade(symbol) for trade in _trades.decode(tick).data]
+        except msgspec.ValidationError:
+            rows = _trade_rows.decode(tick).data
+            return _public_trades.decode_frame(rows, lambda row: row.to_trade(symbol))
 
 
 class HtxImages(HtxBook):
