@@ -50,7 +50,7 @@ from exchanges.orders import (
     OrderUpdate,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, with_faults
+from exchanges.rows import Rows, RowsDecoder
 from exchanges.signing import encode_query, hmac_hex
 from exchanges.values import NS_PER_MS, batches, epoch_ns, unknown_status
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
@@ -394,14 +394,14 @@ class ExecutionReport(
     status: str
     reject_reason: str
     order_id: int
-    last_amount: Decimal
+    last_amount: str
     filled: Decimal
-    last_price: Decimal
+    last_price: str
     time: int
     trade_id: int
     is_maker: bool
     quote_filled: Decimal
-    fee: Decimal
+    fee: str
     fee_asset: str | None = None
 
     @property
@@ -435,9 +435,9 @@ class ExecutionReport(
             exchange_order_id=str(self.order_id),
             client_order_id=self.our_order_id,
             side=SIDES[self.side],
-            price=self.last_price,
-            amount=self.last_amount,
-            fee=self.fee,
+            price=Decimal(self.last_price),
+            amount=Decimal(self.last_amount),
+            fee=Decimal(self.fee),
             fee_asset=self.fee_asset or "",
             is_maker=self.is_maker,
             time=epoch_ns(self.time),
@@ -463,13 +463,13 @@ class AccountPosition(
     time: int
     balances: Raw
 
-    def to_balances(self) -> Rows[Balance]:
+    def to_balances(self) -> list[Balance | Fault]:
         time = epoch_ns(self.time)
 
         def to_balance(row: PositionRow) -> Balance:
             return Balance(row.asset, row.free + row.locked, row.free, time)
 
-        return _positions.decode(self.balances, to_balance)
+        return _positions.decode_frame(self.balances, to_balance)
 
 
 class StreamTerminated(Struct, tag_field="e", tag="eventStreamTerminated"):
@@ -641,7 +641,7 @@ class BinanceUser(UserFeed):
                 if report.execution_type == "TRADE":
                     yield report.to_fill()
             case AccountPosition() as position:
-                yield from with_faults(position.to_balances())
+                yield from position.to_balances()
             case StreamTerminated():
                 yield Reconnect("eventStreamTerminated")
             case ServerShutdown():

@@ -53,7 +53,7 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, bad_row, only, unreadable, with_faults
+from exchanges.rows import Rows, RowsDecoder, bad_row, only, unreadable
 from exchanges.signalr import invoke, negotiate, read_frame
 from exchanges.signing import hmac_hex, sha512_hex, uuid_of
 from exchanges.values import NS_PER_SECOND, decimal_or_none, iso_ns, iso_text, unknown_status
@@ -61,7 +61,7 @@ from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     FeedInterrupted,
-    Layout,
+    LevelNames,
     OrderBookMessage,
     Side,
     Trade,
@@ -89,6 +89,7 @@ TIFS = {
     TimeInForce.FOK: "FILL_OR_KILL",
 }
 VenueSide = Literal["BUY", "SELL"]
+LEVEL_NAMES = LevelNames(price="rate", size="quantity")
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 ERRORS = ErrorTable(
     codes={
@@ -147,7 +148,7 @@ class BookDeltas(Struct, rename="camel", gc=False):
             asks=bytes(self.ask_deltas),
             first_id=self.sequence,
             update_id=self.sequence,
-            layout=Layout.SIZE_FIRST,
+            names=LEVEL_NAMES,
         )
 
 
@@ -181,7 +182,7 @@ class TradeDeltas(Struct, rename="camel"):
         def to_trade(row: TradeDelta) -> Trade:
             return row.to_trade(self.market_symbol)
 
-        return with_faults(_trades.decode(self.deltas, to_trade))
+        return _trades.decode_frame(self.deltas, to_trade)
 
 
 class BookAnswer(Struct):
@@ -196,7 +197,7 @@ class BookAnswer(Struct):
             bids=bytes(self.bid),
             asks=bytes(self.ask),
             update_id=sequence,
-            layout=Layout.SIZE_FIRST,
+            names=LEVEL_NAMES,
         )
 
 
@@ -520,7 +521,7 @@ class BittrexUser(UserFeed):
             case "execution":
                 executions = _changes.decode(content)
                 yield from self._gap(name, executions.sequence)
-                yield from with_faults(_executed.decode(executions.deltas, Execution.to_fill))
+                yield from _executed.decode_frame(executions.deltas, Execution.to_fill)
             case "authenticationExpiring":
                 yield LoginAgain()
             case _ if name not in UNUSED:

@@ -1,275 +1,773 @@
-"""Bybit spot, as its v5 documentation describes it (unified trading account)."""
+"""Bybit spot: its messages as the v5 documentation describes them, and what each becomes here.
+
+A unified trading account. A field has our name in the code and the venue's in ``rename``; fields
+that we don't use are not listed, the decoder skips them. The venue writes an empty text where a
+number is none.
+"""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from functools import partial
+from decimal import Decimal
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Raw, Struct
 
-from exchanges import contract as c, orders as o, reading as r
+from exchanges.contract import (
+    MALFORMED,
+    About,
+    Answer,
+    Auth,
+    AuthDict,
+    BookFeed,
+    Call,
+    Control,
+    Endpoints,
+    ErrorKind,
+    Exchange,
+    Fault,
+    FillCursor,
+    Frame,
+    OrderEntry,
+    Page,
+    RateLimit,
+    Ready,
+    Send,
+    UnsignedRequest,
+    UserEvent,
+    UserFeed,
+    public_request,
+    signed_request,
+)
+from exchanges.errors import ErrorTable, MessageRule, of_gateway, refusal_in
+from exchanges.orders import (
+    Balance,
+    Fee,
+    Fill,
+    InFlightOrder,
+    MarketSummary,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    TradingRule,
+)
+from exchanges.rows import Rows, RowsDecoder, only
 from exchanges.signing import hmac_hex
-from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage
-
-STATES = r.states(
-    open="New Created Untriggered Triggered Active", filled="Filled", rejected="Rejected"
+from exchanges.values import (
+    NS_PER_MS,
+    batches,
+    decimal_or_none,
+    decimal_or_zero,
+    epoch_ns,
+    unknown_status,
 )
-STATES |= r.states(
-    partially_filled="PartiallyFilled", cancelled="Cancelled PartiallyFilledCanceled Deactivated"
+from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
+
+SPOT = {"category": "spot"}
+RECEIVE_WINDOW_MS = "5000"
+LOGIN_AHEAD = 10
+"""Seconds by which a login's expiry must lie ahead when it arrives."""
+TOPICS_A_FRAME = 10
+ORDERS_A_PAGE = 50
+FILLS_A_PAGE = 100
+USER_TOPICS = ["order.spot", "execution.spot", "wallet"]
+NO_ERROR = "EC_NoError"
+TOO_FREQUENT = "access too frequent"
+"""HTTP 403 in plain text: the address is banned for ten minutes."""
+OrderSide = Literal["Buy", "Sell"]
+SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+STATES = {
+    "New": OrderState.OPEN,
+    "Created": OrderState.OPEN,
+    "Untriggered": OrderState.OPEN,
+    "Triggered": OrderState.OPEN,
+    "Active": OrderState.OPEN,
+    "PartiallyFilled": OrderState.PARTIALLY_FILLED,
+    "Filled": OrderState.FILLED,
+    "Cancelled": OrderState.CANCELLED,
+    "PartiallyFilledCanceled": OrderState.CANCELLED,
+    "Deactivated": OrderState.CANCELLED,
+    "Rejected": OrderState.REJECTED,
+}
+# fmt: off
+REFUSED = (
+    "10001", "10024", "10027", "10029", "170005", "170031", "170115", "170116", "170117", "170121",
+    "170124", "170132", "170133", "170134", "170135", "170136", "170137", "170140", "170148",
+    "170192", "170193", "170194", "170197", "170198", "170201", "170210", "170217", "170218",
 )
-RULE = "symbol baseCoin quoteCoin tickSize basePrecision minOrderQty maxLimitOrderQty|maxOrderQty"
-ORDER = "symbol orderStatus orderId cumExecQty cumExecValue side qty price orderType orderLinkId updatedTime"
-FILL = (
-    "symbol execId orderId execPrice execQty execFee feeCurrency isMaker side execTime orderLinkId"
+NOT_FOUND = ("20001", "110001", "170139", "170142", "170143", "170190", "170213")
+AUTH = ("10003", "10004", "10005", "10007", "10009", "10010", "10028", "33004")
+# fmt: on
+ERRORS = ErrorTable(
+    messages=(MessageRule(ErrorKind.RATE, TOO_FREQUENT),),
+    codes={
+        **dict.fromkeys(REFUSED, ErrorKind.REFUSED),
+        "170131": ErrorKind.FUNDS,
+        **dict.fromkeys(("10014", "110072", "170141"), ErrorKind.DUPLICATE),
+        **dict.fromkeys(NOT_FOUND, ErrorKind.NOT_FOUND),
+        **dict.fromkeys(("10006", "10018", "10429", "170222"), ErrorKind.RATE),
+        "10002": ErrorKind.CLOCK,
+        **dict.fromkeys(AUTH, ErrorKind.AUTH),
+    },
 )
-ROWS, SPOT, WINDOW, TOPICS_A_FRAME, FILLS_A_PAGE = (
-    ("result", "list"),
-    {"category": "spot"},
-    "5000",
-    10,
-    100,
-)
-HOSTS = [
-    c.Endpoints(f"https://api{net}.bybit.com", *[f"wss://stream{net}.bybit.com"] * 2)
-    for net in ("", "-testnet")
-]
 
 
-class BybitAuth(c.Auth):
-    def sign(self, ask: c.UnsignedRequest, now: float) -> c.AuthDict:
-        stamp = str(int(now * 1000))
-        sign = hmac_hex(self._secrets[0], f"{stamp}{self.api_key}{WINDOW}{ask.query}{ask.data}")
-        fields = {"API-KEY": self.api_key, "TIMESTAMP": stamp, "RECV-WINDOW": WINDOW, "SIGN": sign}
-        return ask.signed({f"X-BAPI-{name}": value for name, value in fields.items()})
-
-    def login(self, now: float) -> c.Frame:
-        expires = int((now + 10) * 1000)  # must lie ahead when it arrives
-        return {
-            "op": "auth",
-            "args": [self.api_key, expires, hmac_hex(self._secrets[0], f"GET/realtime{expires}")],
-        }
+# Market data.
 
 
-class Levels(msgspec.Struct, gc=False):
-    s: str
-    b: msgspec.Raw
-    a: msgspec.Raw
-    u: int
+class BookLevels(
+    Struct, gc=False, rename={"symbol": "s", "bids": "b", "asks": "a", "update_id": "u"}
+):
+    """The data of topic orderbook."""
+
+    symbol: str
+    bids: Raw
+    asks: Raw
+    update_id: int
+
+    def to_message(self, kind: str, time: int) -> BookSnapshot | BookDiff:
+        """Number 1 follows a restart of the service: a whole book, whatever it is called."""
+        if kind == "snapshot" or self.update_id == 1:
+            return BookSnapshot(
+                symbol=self.symbol,
+                bids=bytes(self.bids),
+                asks=bytes(self.asks),
+                update_id=self.update_id,
+                time=epoch_ns(time),
+            )
+        return BookDiff(
+            symbol=self.symbol,
+            bids=bytes(self.bids),
+            asks=bytes(self.asks),
+            first_id=self.update_id,
+            update_id=self.update_id,
+            time=epoch_ns(time),
+        )
 
 
-class Frame(msgspec.Struct, gc=False):
-    data: Levels | list[r.Row] | None = None
+class PublicTrade(
+    Struct,
+    gc=False,
+    rename={
+        "symbol": "s",
+        "trade_id": "i",
+        "price": "p",
+        "size": "v",
+        "side": "S",
+        "time": "T",
+    },
+):
+    """A row of topic publicTrade; ``side`` is the taker's."""
+
+    symbol: str
+    trade_id: str
+    price: str
+    size: str
+    side: OrderSide
+    time: int
+
+    def to_trade(self) -> Trade:
+        return Trade(
+            symbol=self.symbol,
+            trade_id=self.trade_id,
+            side=SIDES[self.side],
+            price=float(self.price),
+            size=float(self.size),
+            time=epoch_ns(self.time),
+        )
+
+
+class PublicFrame(Struct, gc=False):
+    """A frame of the public socket, in one pass: where a trade can't be read, its rows are read one
+    by one."""
+
+    data: BookLevels | list[PublicTrade] | None = None
     type: str = ""
     cts: int = 0
 
 
-_frame = msgspec.json.Decoder(Frame)
+class TopicFrame(Struct, gc=False, rename={"created": "creationTime"}):
+    """A frame of a topic; ``topic`` is empty in the answer to a request."""
+
+    topic: str = ""
+    type: str = ""
+    data: Raw = Raw()
+    cts: int = 0
+    created: int = 0
 
 
-class BybitBook(c.BookFeed):
-    """``orderbook.200``: a snapshot first and whenever the venue starts again, then diffs numbered one by one."""
+class OperationAnswer(Struct, rename={"operation": "op", "message": "ret_msg"}):
+    """The answer to a request, on either socket."""
 
-    depth, streams = 200, ("/v5/public/spot",)
+    operation: str = ""
+    success: bool = True
+    message: str = ""
 
-    def markets(self) -> c.Call[list[o.MarketSummary]]:
-        read = partial(r.read_market, names="symbol lastPrice volume24h turnover24h")
-        return c.get("/v5/market/tickers", r.each(read, *ROWS), SPOT, public=1)
+    def to_controls(self) -> tuple[Control, ...]:
+        if not self.success:
+            kind = ErrorKind.AUTH if self.operation == "auth" else ErrorKind.REFUSED
+            return (Fault(kind, self.operation, self.message),)
+        match self.operation:
+            case "auth":
+                return (Send({"op": "subscribe", "args": USER_TOPICS}),)
+            case "subscribe":
+                return (Ready(),)
+            case "unsubscribe" | "ping" | "pong":
+                return ()
+        raise ValueError(f"a frame of no known form: operation {self.operation!r}")
 
-    def trading_rules(self) -> c.Call[list[o.TradingRule]]:
-        return c.get("/v5/market/instruments-info", r.each(rule_of, *ROWS), SPOT, public=1)
 
-    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[c.Frame]:
-        topics = [
-            f"{topic}.{symbol}"
-            for symbol in symbols
-            for topic in (f"orderbook.{self.depth}", "publicTrade")
-        ]
-        return [
-            {"op": "subscribe" if on else "unsubscribe", "args": part}
-            for part in r.parts(topics, TOPICS_A_FRAME)
-        ]
+class ResultAnswer(Struct):
+    """Every answer by REST."""
 
-    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | c.Control]:
-        said = _frame.decode(frame)
-        data = said.data
-        if isinstance(data, Levels):
-            book, time = (data.s, bytes(data.b), bytes(data.a)), r.epoch_ns(said.cts)
-            # Number 1 follows a restart of the service: a whole book, whatever it is called.
-            if said.type == "snapshot" or data.u == 1:
-                return (BookSnapshot(*book, data.u, time),)
-            return (BookDiff(*book, data.u, data.u, time),)
+    result: Raw
+
+
+class ListResult(Struct, rename={"rows": "list", "cursor": "nextPageCursor"}):
+    """A result that is a list. ``cursor`` is percent-encoded; behind the last page there is one
+    too."""
+
+    rows: Raw
+    cursor: str = ""
+
+
+class Ticker(
+    Struct,
+    rename={
+        "last_price": "lastPrice",
+        "base_volume": "volume24h",
+        "quote_volume": "turnover24h",
+    },
+):
+    """A row of GET /v5/market/tickers."""
+
+    symbol: str
+    last_price: str
+    base_volume: str
+    quote_volume: str
+
+    def to_summary(self) -> MarketSummary:
+        return MarketSummary(
+            symbol=self.symbol,
+            last_price=decimal_or_zero(self.last_price),
+            base_volume=decimal_or_zero(self.base_volume),
+            quote_volume=decimal_or_zero(self.quote_volume),
+        )
+
+
+class LotSizeFilter(
+    Struct,
+    rename={
+        "size_step": "basePrecision",
+        "min_size": "minOrderQty",
+        "max_size": "maxOrderQty",
+        "max_limit_size": "maxLimitOrderQty",
+        "min_notional": "minOrderAmt",
+    },
+):
+    """A pair's steps and limits of sizes. The newer largest size goes first."""
+
+    size_step: str
+    min_size: str
+    min_notional: str
+    max_size: str = ""
+    max_limit_size: str = ""
+
+
+class PriceFilter(Struct, rename={"price_tick": "tickSize"}):
+    """A pair's step of prices."""
+
+    price_tick: str
+
+
+class Instrument(
+    Struct,
+    rename={
+        "base": "baseCoin",
+        "quote": "quoteCoin",
+        "sizes": "lotSizeFilter",
+        "prices": "priceFilter",
+    },
+):
+    """A row of GET /v5/market/instruments-info."""
+
+    symbol: str
+    base: str
+    quote: str
+    status: str
+    sizes: LotSizeFilter
+    prices: PriceFilter
+
+    def to_rule(self) -> TradingRule:
+        return TradingRule(
+            trading_pair=f"{self.base}-{self.quote}".upper(),
+            symbol=self.symbol,
+            base=self.base,
+            quote=self.quote,
+            price_tick=decimal_or_zero(self.prices.price_tick),
+            size_step=decimal_or_zero(self.sizes.size_step),
+            min_size=decimal_or_zero(self.sizes.min_size),
+            max_size=decimal_or_none(self.sizes.max_limit_size or self.sizes.max_size),
+            min_notional=decimal_or_zero(self.sizes.min_notional),
+            active=self.status == "Trading",
+        )
+
+
+class ServerTime(Struct, rename={"nanoseconds": "timeNano"}):
+    """The result of GET /v5/market/time."""
+
+    nanoseconds: str
+
+
+_topic_frame = msgspec.json.Decoder(TopicFrame)
+_public_frame = msgspec.json.Decoder(PublicFrame)
+_public_trades = RowsDecoder(PublicTrade, "$.data")
+_operation = msgspec.json.Decoder(OperationAnswer)
+_answer = msgspec.json.Decoder(ResultAnswer)
+_list = msgspec.json.Decoder(ListResult)
+_tickers = RowsDecoder(Ticker, "$.result.list")
+_instruments = RowsDecoder(Instrument, "$.result.list")
+_server_time = msgspec.json.Decoder(ServerTime)
+
+
+def list_of(answer: Answer) -> ListResult:
+    return _list.decode(_answer.decode(answer.body).result)
+
+
+def read_server_time(answer: Answer) -> float:
+    return int(_server_time.decode(_answer.decode(answer.body).result).nanoseconds) / 1e9
+
+
+class BybitBook(BookFeed):
+    """``orderbook.200``: a snapshot first and whenever the venue starts again, then diffs numbered
+    one by one."""
+
+    depth = 200
+    streams = ("/v5/public/spot",)
+
+    def markets(self) -> Call[list[MarketSummary]]:
+        return public_request(
+            "/v5/market/tickers",
+            lambda answer: _tickers.decode(list_of(answer).rows, Ticker.to_summary),
+            SPOT,
+            cost={"public": 1},
+        )
+
+    def trading_rules(self) -> Call[list[TradingRule]]:
+        return public_request(
+            "/v5/market/instruments-info",
+            lambda answer: _instruments.decode(list_of(answer).rows, Instrument.to_rule),
+            SPOT,
+            cost={"public": 1},
+        )
+
+    def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        topics: list[str] = []
+        for symbol in symbols:
+            topics.append(f"orderbook.{self.depth}.{symbol}")
+            topics.append(f"publicTrade.{symbol}")
+        operation = "subscribe" if on else "unsubscribe"
+        return [{"op": operation, "args": part} for part in batches(topics, TOPICS_A_FRAME)]
+
+    def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
+        try:
+            message = _public_frame.decode(frame)
+        except msgspec.ValidationError:
+            rows = _topic_frame.decode(frame)
+            if not rows.topic.startswith("publicTrade."):
+                raise
+            return _public_trades.decode_frame(rows.data, PublicTrade.to_trade)
+        data = message.data
+        if isinstance(data, BookLevels):
+            return (data.to_message(message.type, message.cts),)
         if data is None:
-            return control_of(msgspec.json.decode(frame))
-        return [r.read_trade(row, "s i p v S T") for row in data]
+            return _operation.decode(frame).to_controls()
+        return [trade.to_trade() for trade in data]
 
 
-def rule_of(row: r.Row) -> o.TradingRule:
-    row = row | row["lotSizeFilter"] | row["priceFilter"]
-    return r.read_rule(row, RULE, worth=row["minOrderAmt"], active=row["status"] == "Trading")
+# The account.
 
 
-def control_of(said: r.Row) -> list[c.Control]:
-    """Answers to requests, on either socket."""
-    match said:
-        case {"op": "auth", "success": True}:
-            return [c.Send({"op": "subscribe", "args": ["order.spot", "execution.spot", "wallet"]})]
-        case {"op": "subscribe", "success": True}:
-            return [c.Ready()]
-        case {"op": str(op), "success": False, "ret_msg": str(message)}:
-            return [c.Fault(c.ErrorKind.AUTH if op == "auth" else c.ErrorKind.REFUSED, op, message)]
-        case {"op": "unsubscribe" | "ping" | "pong"}:
-            return []
-    raise ValueError(f"a frame of no known form: {str(said)[:120]}")
+class OrderRow(
+    Struct,
+    gc=False,
+    rename={
+        "status": "orderStatus",
+        "order_id": "orderId",
+        "client_order_id": "orderLinkId",
+        "filled": "cumExecQty",
+        "quote_filled": "cumExecValue",
+        "amount": "qty",
+        "order_type": "orderType",
+        "size_unit": "marketUnit",
+        "reject_reason": "rejectReason",
+        "time": "updatedTime",
+    },
+):
+    """An order, as REST and topic order show it."""
+
+    symbol: str
+    status: str
+    order_id: str
+    client_order_id: str
+    filled: str
+    quote_filled: str
+    side: OrderSide
+    amount: str
+    price: str
+    order_type: str
+    time: str
+    size_unit: str = ""
+    reject_reason: str = NO_ERROR
+
+    def to_update(self) -> OrderUpdate:
+        """A size in quote (never ours) gives no base amount: what is filled is all that is known of
+        it."""
+        state = STATES.get(self.status)
+        reason = "" if self.reject_reason == NO_ERROR else self.reject_reason
+        is_market = self.order_type == "Market"
+        is_in_quote = is_market and self.size_unit != "baseCoin"
+        filled = decimal_or_zero(self.filled)
+        return OrderUpdate(
+            symbol=self.symbol,
+            state=state,
+            client_order_id=self.client_order_id,
+            exchange_order_id=self.order_id,
+            filled=filled,
+            quote_filled=decimal_or_zero(self.quote_filled),
+            time=epoch_ns(int(self.time)),
+            reason=unknown_status(self.status) if state is None else reason,
+            side=SIDES[self.side],
+            amount=filled if is_in_quote else decimal_or_zero(self.amount),
+            price=decimal_or_none(self.price),
+            type=OrderType.MARKET if is_market else OrderType.LIMIT,
+        )
 
 
-class BybitUser(c.UserFeed):
+class ExecutionRow(
+    Struct,
+    gc=False,
+    rename={
+        "trade_id": "execId",
+        "order_id": "orderId",
+        "client_order_id": "orderLinkId",
+        "price": "execPrice",
+        "amount": "execQty",
+        "fee": "execFee",
+        "fee_asset": "feeCurrency",
+        "is_maker": "isMaker",
+        "time": "execTime",
+    },
+):
+    """A trade of ours, as REST and topic execution show it."""
+
+    symbol: str
+    trade_id: str
+    order_id: str
+    client_order_id: str
+    price: Decimal
+    amount: Decimal
+    fee: str
+    is_maker: bool
+    side: OrderSide
+    time: int | str
+    fee_asset: str = ""
+
+    def to_fill(self, rule: TradingRule) -> Fill:
+        """Where the fee's currency isn't given it is what was received, and a rebate comes in what
+        was given."""
+        fee = decimal_or_zero(self.fee)
+        is_in_base = (self.side == "Buy") == (fee >= 0)
+        return Fill(
+            symbol=self.symbol,
+            trade_id=self.trade_id,
+            exchange_order_id=self.order_id,
+            client_order_id=self.client_order_id,
+            side=SIDES[self.side],
+            price=self.price,
+            amount=self.amount,
+            fee=fee,
+            fee_asset=self.fee_asset or (rule.base if is_in_base else rule.quote),
+            is_maker=self.is_maker,
+            time=epoch_ns(int(self.time)),
+        )
+
+
+class CoinRow(Struct, rename={"asset": "coin", "total": "walletBalance"}):
+    """One asset of a wallet."""
+
+    asset: str
+    total: str
+    locked: str
+
+    def to_balance(self, time: int = 0) -> Balance:
+        """``time`` in ns."""
+        total = decimal_or_zero(self.total)
+        return Balance(self.asset, total, total - decimal_or_zero(self.locked), time)
+
+
+class Wallet(Struct):
+    """A row of topic wallet, and of GET /v5/account/wallet-balance."""
+
+    coin: Raw
+
+
+class OrdersFrame(Struct, gc=False, tag_field="topic", tag="order.spot"):
+    """Topic order.spot, in one pass."""
+
+    data: list[OrderRow]
+
+
+class ExecutionsFrame(Struct, gc=False, tag_field="topic", tag="execution.spot"):
+    """Topic execution.spot, in one pass."""
+
+    data: list[ExecutionRow]
+
+
+class PlacedOrder(Struct, rename={"order_id": "orderId"}):
+    """The result of POST /v5/order/create."""
+
+    order_id: str
+
+
+class FeeRates(Struct, rename={"maker": "makerFeeRate", "taker": "takerFeeRate"}):
+    """A row of GET /v5/account/fee-rate."""
+
+    maker: Decimal
+    taker: Decimal
+
+    def to_fee(self) -> Fee:
+        return Fee(self.maker, self.taker)
+
+
+class Refusal(Struct, rename={"code": "retCode", "message": "retMsg"}):
+    """What an answer says of its success."""
+
+    code: int | str = ""
+    message: str = ""
+
+
+_user_frame = msgspec.json.Decoder(OrdersFrame | ExecutionsFrame)
+_frame_orders = RowsDecoder(OrderRow, "$.data")
+_frame_executions = RowsDecoder(ExecutionRow, "$.data")
+_frame_coins = RowsDecoder(CoinRow, "$.data[0].coin")
+_wallets = msgspec.json.Decoder(list[Wallet])
+_orders = RowsDecoder(OrderRow, "$.result.list")
+_executions = RowsDecoder(ExecutionRow, "$.result.list")
+_coins = RowsDecoder(CoinRow, "$.result.list[0].coin")
+_placed = msgspec.json.Decoder(PlacedOrder)
+_fee_rates = RowsDecoder(FeeRates, "$.result.list")
+
+
+class BybitAuth(Auth):
+    """HMAC-SHA256 of time, key, window, query and body, in hex."""
+
+    def sign(self, request: UnsignedRequest, now: float) -> AuthDict:
+        time = str(int(now * 1000))
+        payload = f"{time}{self.api_key}{RECEIVE_WINDOW_MS}{request.query}{request.data}"
+        headers = {
+            "X-BAPI-API-KEY": self.api_key,
+            "X-BAPI-TIMESTAMP": time,
+            "X-BAPI-RECV-WINDOW": RECEIVE_WINDOW_MS,
+            "X-BAPI-SIGN": hmac_hex(self._secrets[0], payload),
+        }
+        return request.signed(headers)
+
+    def login(self, now: float) -> Frame:
+        expires = int((now + LOGIN_AHEAD) * 1000)
+        signature = hmac_hex(self._secrets[0], f"GET/realtime{expires}")
+        return {"op": "auth", "args": [self.api_key, expires, signature]}
+
+
+class BybitUser(UserFeed):
     """Login, then orders, executions and the wallet."""
 
     path = "/v5/private"
 
-    def parse(self, frame: bytes) -> Iterable[c.UserEvent | c.Control]:
-        match msgspec.json.decode(frame):
-            case {"topic": "order.spot" | "order", "data": rows}:
-                return map(order_of, rows)
-            case {"topic": "execution.spot" | "execution", "data": rows}:
-                return [fill_of(row, self.rules[row["symbol"]]) for row in rows]
-            case {"topic": "wallet", "data": rows, "creationTime": stamp}:
-                return [balance_of(coin, r.epoch_ns(stamp)) for row in rows for coin in row["coin"]]
-            case said:
-                return control_of(said)
+    def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        """Where a row can't be read, and for what comes seldom, rows are read one by one."""
+        try:
+            message = _user_frame.decode(frame)
+            if isinstance(message, OrdersFrame):
+                return [row.to_update() for row in message.data]
+            return [self._fill(row) for row in message.data]
+        except MALFORMED:
+            return self._one_by_one(frame)
+
+    def _one_by_one(self, frame: bytes) -> Iterable[UserEvent | Control]:
+        message = _topic_frame.decode(frame)
+        match message.topic:
+            case "order.spot" | "order":
+                return _frame_orders.decode_frame(message.data, OrderRow.to_update)
+            case "execution.spot" | "execution":
+                return _frame_executions.decode_frame(message.data, self._fill)
+            case "wallet":
+                return self._balances(message)
+        return _operation.decode(frame).to_controls()
+
+    def _fill(self, row: ExecutionRow) -> Fill:
+        return row.to_fill(self.rules[row.symbol])
+
+    def _balances(self, message: TopicFrame) -> Iterable[UserEvent | Control]:
+        if not message.created:
+            raise ValueError("$.creationTime is missing")
+        time = epoch_ns(message.created)
+        for wallet in _wallets.decode(message.data):
+            yield from _frame_coins.decode_frame(wallet.coin, lambda coin: coin.to_balance(time))
 
 
-def order_of(row: r.Row) -> o.OrderUpdate:
-    # A size in quote (never ours) says no base amount: what is filled is all that is known of it.
-    in_quote = row["orderType"] == "Market" and row.get("marketUnit") != "baseCoin"
-    named = row | {"qty": row["cumExecQty"]} if in_quote else row
-    return r.read_update(
-        named, ORDER, STATES, reason=row.get("rejectReason", "").replace("EC_NoError", "")
-    )
+def read_nothing(answer: Answer) -> None:
+    """The stream reports the outcome."""
 
 
-def fill_of(row: r.Row, rule: o.TradingRule) -> o.Fill:
-    # Where the fee's currency isn't said: it is what was received, and a rebate comes in what was given.
-    received = (row["side"] == "Buy") == (r.number(row["execFee"]) >= 0)
-    return r.read_fill(
-        row | {"feeCurrency": row.get("feeCurrency") or (rule.base if received else rule.quote)},
-        FILL,
-    )
+def read_orders(answer: Answer) -> Rows[OrderUpdate]:
+    return _orders.decode(list_of(answer).rows, OrderRow.to_update)
 
 
-def balance_of(coin: r.Row, time: int = 0) -> o.Balance:
-    total, locked = r.number(coin["walletBalance"]), r.number(coin["locked"])
-    return o.Balance(coin["coin"], total, total - locked, time)
+def read_order(answer: Answer) -> OrderUpdate:
+    return only(read_orders(answer))
 
 
-class BybitOrders(c.OrderEntry):
-    """Answers to ``place`` and ``cancel`` say that the venue took the request; what came of it follows by stream."""
+def read_balances(answer: Answer) -> Rows[Balance]:
+    (wallet,) = _wallets.decode(list_of(answer).rows)
+    return _coins.decode(wallet.coin, CoinRow.to_balance)
 
-    id_params, fills_span = ("symbol", "orderLinkId", "orderId"), 7 * 86_400.0
 
-    def place(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
-        body = (
-            SPOT
-            | self.query_by_id(order)
-            | {"side": order.side.capitalize(), "qty": f"{order.amount:f}"}
-        )
-        tif = "PostOnly" if order.post_only else order.tif.name
-        limit = {"orderType": "Limit", "price": f"{order.price or 0:f}", "timeInForce": tif}
-        body |= {"orderType": "Market", "marketUnit": "baseCoin"} if order.price is None else limit
-        return c.ask(
-            "POST /v5/order/create",
-            r.accepted(order, "result", "orderId"),
-            {},
-            body,
-            urgent=False,
-            create=1,
-        )
+def read_fee(answer: Answer) -> Fee:
+    return only(_fee_rates.decode(list_of(answer).rows, FeeRates.to_fee))
 
-    def cancel(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate | None]:
-        return c.ask(
-            "POST /v5/order/cancel",
-            lambda answer: None,
-            {},
-            SPOT | self.query_by_id(order),
-            cancel=1,
-        )
 
-    def status(self, order: o.InFlightOrder) -> c.Call[o.OrderUpdate]:
+def read_error(answer: Answer) -> Fault | None:
+    """Every answer has a code, 0 for success, also where the HTTP status is 200."""
+    refusal = refusal_in(answer, Refusal)
+    if refusal is None and TOO_FREQUENT.encode() in answer.body:
+        return Fault(ErrorKind.RATE, "", answer.body.decode(errors="replace"))
+    if refusal is None:
+        return of_gateway(answer)
+    if refusal.code == 0 and answer.status < 400:
+        return None
+    return ERRORS.fault(str(refusal.code), refusal.message, answer.status)
+
+
+class BybitOrders(OrderEntry):
+    """Answers to ``place`` and ``cancel`` say that the venue took the request; what came of it
+    follows by stream."""
+
+    id_params = ("symbol", "orderLinkId", "orderId")
+    fills_span = 7 * 86_400.0
+
+    def place(self, order: InFlightOrder) -> Call[OrderUpdate]:
+        body = {
+            **SPOT,
+            **self.query_by_id(order),
+            "side": order.side.capitalize(),
+            "qty": f"{order.amount:f}",
+        }
+        if order.price is None:
+            body["orderType"] = "Market"
+            body["marketUnit"] = "baseCoin"
+        else:
+            body["orderType"] = "Limit"
+            body["price"] = f"{order.price:f}"
+            body["timeInForce"] = "PostOnly" if order.post_only else order.tif.name
+
+        def read(answer: Answer) -> OrderUpdate:
+            placed = _placed.decode(_answer.decode(answer.body).result)
+            return OrderUpdate(
+                symbol=order.symbol,
+                state=OrderState.OPEN,
+                client_order_id=order.client_order_id,
+                exchange_order_id=placed.order_id,
+            )
+
+        path = "/v5/order/create"
+        return signed_request("POST", path, read, body=body, cost={"create": 1}, urgent=False)
+
+    def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
+        body = {**SPOT, **self.query_by_id(order)}
+        path = "/v5/order/cancel"
+        return signed_request("POST", path, read_nothing, body=body, cost={"cancel": 1})
+
+    def status(self, order: InFlightOrder) -> Call[OrderUpdate]:
         """Among those that are open and the last 500 that were, then among all of them."""
-        read, query = r.one(order_of, *ROWS, 0), SPOT | self.query_by_id(order)
-        older = c.ask("/v5/order/history", read, query, query=1)
-        return replace(c.ask("/v5/order/realtime", read, query, query=1), otherwise=older)
+        params = {**SPOT, **self.query_by_id(order)}
+        cost = {"query": 1}
+        older = signed_request("GET", "/v5/order/history", read_order, params, cost=cost)
+        recent = signed_request("GET", "/v5/order/realtime", read_order, params, cost=cost)
+        return recent.or_else(older)
 
-    def open_orders(self, trading_pair: str | None = None) -> c.Call[list[o.OrderUpdate]]:
-        """The newest 50; others are asked for one by one."""
-        query = SPOT | self.pair(trading_pair) | {"limit": "50"}
-        return c.ask("/v5/order/realtime", r.each(order_of, *ROWS), query, query=1)
+    def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
+        """The newest 50; others are queried one by one."""
+        params = {**SPOT, **self.pair(trading_pair), "limit": str(ORDERS_A_PAGE)}
+        return signed_request("GET", "/v5/order/realtime", read_orders, params, cost={"query": 1})
 
-    def fills(self, trading_pair: str, after: c.FillCursor) -> c.Call[c.Page[o.Fill]]:
-        since = {
-            "startTime": str(after.time // 10**6 or ""),
+    def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
+        rule = self.rules[trading_pair]
+        params = {
+            **SPOT,
+            **self.pair(trading_pair),
+            "startTime": str(after.time // NS_PER_MS or ""),
             "cursor": after.page,
             "limit": str(FILLS_A_PAGE),
         }
-        read_fills = r.each(partial(fill_of, rule=self.rules[trading_pair]), *ROWS)
 
-        def read(answer: c.Answer) -> c.Page[o.Fill]:
-            # A cursor comes percent-encoded already; behind the last page there is one too.
-            found, cursor = (
-                read_fills(answer),
-                unquote(answer.json()["result"].get("nextPageCursor", "")),
-            )
-            return c.Page(found, cursor if len(found) >= FILLS_A_PAGE else "")
+        def read(answer: Answer) -> Page[Fill]:
+            found = list_of(answer)
+            fills = _executions.decode(found.rows, lambda row: row.to_fill(rule))
+            is_full = len(fills) + len(fills.bad) >= FILLS_A_PAGE
+            return Page(fills, unquote(found.cursor) if is_full else "")
 
-        return c.ask("/v5/execution/list", read, SPOT | self.pair(trading_pair) | since, query=1)
+        return signed_request("GET", "/v5/execution/list", read, params, cost={"query": 1})
 
-    def balances(self) -> c.Call[list[o.Balance]]:
-        read = r.each(balance_of, *ROWS, 0, "coin")
-        return c.ask("/v5/account/wallet-balance", read, {"accountType": "UNIFIED"}, query=1)
+    def balances(self) -> Call[list[Balance]]:
+        params = {"accountType": "UNIFIED"}
+        path = "/v5/account/wallet-balance"
+        return signed_request("GET", path, read_balances, params, cost={"query": 1})
 
-    def fees(self, trading_pair: str) -> c.Call[o.Fee]:
-        read = r.one(partial(r.read_fee, names="makerFeeRate takerFeeRate"), *ROWS, 0)
-        return c.ask("/v5/account/fee-rate", read, SPOT | self.pair(trading_pair), query=1)
+    def fees(self, trading_pair: str) -> Call[Fee]:
+        params = {**SPOT, **self.pair(trading_pair)}
+        return signed_request("GET", "/v5/account/fee-rate", read_fee, params, cost={"query": 1})
 
 
-ERRORS = r.errors(
-    refused="10001 1002[479] 170005 170031 17011[5-7] 17012[14] 17013[2-7] 17014[08] 17019[23478] 170201 17021[078]",
-    funds="170131",
-    duplicate="10014 110072 170141",
-    not_found="20001 110001 170139 17014[23] 170190 170213",
-    rate="10006 10018 10429 170222",
-    clock="10002",
-    auth="1000[34579] 10010 10028 33004",
-    words={c.ErrorKind.RATE: "access too frequent"},
-)
-BYBIT = c.Exchange(
+def endpoints(network: str) -> Endpoints:
+    stream = f"wss://stream{network}.bybit.com"
+    return Endpoints(rest=f"https://api{network}.bybit.com", public=stream, private=stream)
+
+
+def feed_of(depth: int) -> type[BookFeed]:
+    return BybitBook.variant(str(depth), depth=depth)
+
+
+BYBIT = Exchange(
     name="bybit",
-    hosts=HOSTS[0],
-    testnet=HOSTS[1],
+    hosts=endpoints(""),
+    testnet=endpoints("-testnet"),
     limits=(
-        c.RateLimit("public", 400, 5.0),
-        *(c.RateLimit(what, 10, 1.0) for what in ("create", "cancel", "query")),
+        RateLimit("public", 400, 5.0),
+        RateLimit("create", 10, 1.0),
+        RateLimit("cancel", 10, 1.0),
+        RateLimit("query", 10, 1.0),
     ),
     auth=BybitAuth,
     book=BybitBook,
-    feeds={str(depth): BybitBook.variant(str(depth), depth=depth) for depth in (50, 200, 1000)},
+    feeds={"50": feed_of(50), "200": feed_of(200), "1000": feed_of(1000)},
     user=BybitUser,
     orders=BybitOrders,
-    error=lambda answer: ERRORS.coded(answer, "retCode", "retMsg"),
-    server_time=c.get(
-        "/v5/market/time", r.one(lambda row: int(row["timeNano"]) / 1e9, "result"), public=1
-    ),
+    error=read_error,
+    server_time=public_request("/v5/market/time", read_server_time, cost={"public": 1}),
     reset_header="x-bapi-limit-reset-timestamp",
     ping='{"op":"ping"}',
     stale_after=60.0,
     has=frozenset({"post_only", "ioc", "fok", "market"}),
-    about=c.About(
+    about=About(
         title="Bybit spot",
         books="levels, 200 a side (feeds 50, 1000: as many), 200 ms",
         gaps="update ids",
         checked="published signature vectors, ccxt and ccxt.pro, the venue's own SDK",
         not_applicable={
-            "checksum_mismatch": 'Orderbook, data: "s, b, a, u, seq"; there is no checksum among them'
+            "checksum_mismatch": (
+                'Orderbook, data: "s, b, a, u, seq"; there is no checksum among them'
+            )
         },
     ),
 )

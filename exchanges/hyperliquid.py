@@ -51,7 +51,7 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, with_faults
+from exchanges.rows import Rows, RowsDecoder
 from exchanges.signing import eip712
 from exchanges.values import NS_PER_MS, plain_text, unknown_status
 from orderbook.messages import (
@@ -497,7 +497,7 @@ class HyperliquidBook(BookFeed):
             case "l2Book":
                 return (_book.decode(message.data).to_snapshot(),)
             case "trades":
-                return with_faults(_public_trades.decode(message.data, PublicTrade.to_trade))
+                return _public_trades.decode_frame(message.data, PublicTrade.to_trade)
             case "l4Book":
                 return self._orders(message.data)
             case "error":
@@ -809,12 +809,12 @@ class HyperliquidUser(UserFeed):
         message = _frame.decode(frame)
         match message.channel:
             case "orderUpdates":
-                return with_faults(_statuses.decode(message.data, self._update))
+                return _statuses.decode_frame(message.data, self._update)
             case "userFills":
                 fills = _user_fills.decode(message.data)
                 if fills.is_snapshot:
                     return ()  # old fills: those that matter are queried whenever the stream begins
-                return with_faults(_frame_fills.decode(fills.fills, self._fill))
+                return _frame_fills.decode_frame(fills.fills, self._fill)
             case "subscriptionResponse":
                 stream = _subscription_response.decode(message.data).subscription.type
                 self._unconfirmed.discard(stream)

@@ -65,6 +65,7 @@ from exchanges.values import NS_PER_SECOND, iso_ns, seconds_ns, unknown_status
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
+    LevelNames,
     OrderAction,
     OrderBookMessage,
     OrderEvent,
@@ -97,6 +98,7 @@ STATES = {
 }
 OrderSide = Literal["buy", "sell"]
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+LEVEL_NAMES = LevelNames(price="price", size="qty")
 MessageType = Literal["snapshot", "update"]
 ORDER_ACTIONS = {
     "add": OrderAction.OPEN,
@@ -203,6 +205,7 @@ class Levels(Struct, gc=False):
             asks=bytes(self.asks),
             time=iso_ns(self.timestamp),
             checksum=self.checksum,
+            names=LEVEL_NAMES,
         )
 
     def to_diff(self) -> BookDiff:
@@ -212,6 +215,7 @@ class Levels(Struct, gc=False):
             asks=bytes(self.asks),
             time=iso_ns(self.timestamp),
             checksum=self.checksum,
+            names=LEVEL_NAMES,
         )
 
 
@@ -321,7 +325,7 @@ class TradeFrame(Struct, tag_field="channel", tag="trade", gc=False):
     data: Raw
 
     def to_messages(self) -> Iterable[Trade | Fault]:
-        return with_faults(_trades.decode(self.data, PublicTrade.to_trade))
+        return _trades.decode_frame(self.data, PublicTrade.to_trade)
 
 
 PublicFrame = BookFrame | LevelThreeFrame | TradeFrame | Heartbeat | Status

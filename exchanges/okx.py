@@ -52,7 +52,7 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, only, unreadable, with_faults
+from exchanges.rows import Rows, RowsDecoder, only
 from exchanges.signing import hmac_base64
 from exchanges.values import (
     NS_PER_MS,
@@ -72,6 +72,7 @@ ARGS_A_FRAME = 500
 LEVELS = 400
 CHECKED_LEVELS = 25
 OrderSide = Literal["buy", "sell"]
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 STATES = {
     "live": OrderState.OPEN,
     "partially_filled": OrderState.PARTIALLY_FILLED,
@@ -165,7 +166,7 @@ class PublicTrade(
         return Trade(
             symbol=self.symbol,
             trade_id=self.trade_id,
-            side=Side.BUY if self.side == "buy" else Side.SELL,
+            side=SIDES[self.side],
             price=float(self.price),
             size=float(self.size),
             time=epoch_ns(int(self.time)),
@@ -357,7 +358,7 @@ class OkxBook(BookFeed):
         if message.event:
             return control_of(message)
         if message.arg.channel == "trades":
-            return with_faults(_public_trades.decode(message.data, PublicTrade.to_trade))
+            return _public_trades.decode_frame(message.data, PublicTrade.to_trade)
         if message.arg.channel != "books" or message.action is None or not message.arg.symbol:
             raise ValueError(f"a frame of no known form: {frame[:120]!r}")
         rows = _book_rows.decode(message.data)
@@ -403,10 +404,10 @@ class OrderRow(
     state: str
     order_id: str
     client_order_id: str
-    filled: str
+    filled: Decimal
     average_price: str
     side: OrderSide
-    size: str
+    size: Decimal
     price: str
     order_type: str
     time: str
@@ -425,7 +426,7 @@ class OrderRow(
         """A size in quote (never ours) gives no base amount: what is filled is all that is known of
         it."""
         state = STATES.get(self.state)
-        filled = decimal_or_zero(self.filled)
+        filled = self.filled
         reason = self.cancel_reason or self.cancel_source
         return OrderUpdate(
             symbol=self.symbol,
@@ -436,8 +437,8 @@ class OrderRow(
             quote_filled=decimal_or_zero(self.average_price) * filled,
             time=epoch_ns(int(self.time)),
             reason=unknown_status(self.state) if state is None else reason,
-            side=Side(self.side),
-            amount=filled if self.size_unit == "quote_ccy" else decimal_or_zero(self.size),
+            side=SIDES[self.side],
+            amount=filled if self.size_unit == "quote_ccy" else self.size,
             price=decimal_or_none(self.price),
             type=OrderType.MARKET if "market" in self.order_type else OrderType.LIMIT,
         )
@@ -451,7 +452,7 @@ class OrderRow(
             trade_id=self.trade_id,
             exchange_order_id=self.order_id,
             client_order_id=self.client_order_id,
-            side=Side(self.side),
+            side=SIDES[self.side],
             price=Decimal(self.fill_price),
             amount=Decimal(self.fill_size),
             fee=-decimal_or_zero(self.fill_fee),
@@ -460,8 +461,9 @@ class OrderRow(
             time=epoch_ns(int(self.fill_time)),
         )
 
-    def to_events(self) -> tuple[OrderUpdate, Fill | None]:
-        return self.to_update(), self.to_fill()
+    def to_events(self) -> tuple[OrderUpdate | Fill, ...]:
+        fill = self.to_fill()
+        return (self.to_update(),) if fill is None else (self.to_update(), fill)
 
 
 class FillRow(
@@ -502,7 +504,7 @@ class FillRow(
             trade_id=self.trade_id,
             exchange_order_id=self.order_id,
             client_order_id=self.client_order_id,
-            side=Side(self.side),
+            side=SIDES[self.side],
             price=self.price,
             amount=self.amount,
             fee=-decimal_or_zero(self.fee),
@@ -645,19 +647,15 @@ class OkxUser(UserFeed):
         return control_of(message)
 
     def _orders(self, data: Raw) -> Iterable[UserEvent | Control]:
-        rows = _orders.decode(data, OrderRow.to_events)
-        if rows.bad and not rows:
-            raise ValueError(str(rows.bad[0]))
-        for update, fill in rows:
-            yield update
-            if fill is not None:
-                yield fill
-        for bad in rows.bad:
-            yield unreadable(bad)
+        for found in _orders.decode_frame(data, OrderRow.to_events):
+            if isinstance(found, Fault):
+                yield found
+            else:
+                yield from found
 
     def _balances(self, data: Raw) -> Iterable[UserEvent | Control]:
         for account in _accounts.decode(data):
-            yield from with_faults(_balances.decode(account.details, BalanceRow.to_balance))
+            yield from _balances.decode_frame(account.details, BalanceRow.to_balance)
 
 
 def read_nothing(answer: Answer) -> None:

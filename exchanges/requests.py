@@ -121,41 +121,6 @@ def signed_request(
     return Call(request, read)
 
 
-def get(
-    path: str, read: Callable[[Answer], T], params: Params = MappingProxyType({}), **cost: int
-) -> Call[T]:
-    """A public GET; ``cost`` by the name of the limit."""
-    return Call(Request("GET", path, params, cost=cost), read)
-
-
-def ask(
-    what: str,
-    read: Callable[[Answer], T],
-    params: Params = MappingProxyType({}),
-    body: Body = None,
-    *,
-    urgent: bool = True,
-    changes: bool = True,
-    **cost: int,
-) -> Call[T]:
-    """A signed request about the account; ``what``: its method, if not GET, and path; empty
-    parameters are left out. It may use the reserve, unless it is not ``urgent``: an order to place.
-    ``changes``: whether a method other than GET does."""
-    method, _, path = what.rpartition(" ")
-    given = {name: value for name, value in params.items() if value}
-    request = Request(
-        method or "GET",
-        path,
-        given,
-        body,
-        signed=True,
-        cost=cost,
-        urgent=urgent,
-        is_mutating=method in ("POST", "DELETE", "PUT") and changes,
-    )
-    return Call(request, read)
-
-
 def subscription(on: bool, **params: Any) -> dict[str, Any]:
     """The frame of venues that take {"method": "subscribe", "params": ...}."""
     return {"method": "subscribe" if on else "unsubscribe", "params": params}

@@ -68,14 +68,12 @@ def unreadable(bad: BadRow) -> Fault:
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
 
 
-def with_faults(rows: Rows[Record]) -> Iterable[Record | Fault]:
+def with_faults(rows: Rows[Record]) -> list[Record | Fault]:
     """The records of a frame, then a fault for each of its rows that could not be read.
 
     Raises ValueError where none could be: such a frame is malformed as a whole.
     """
-    if not rows.bad:
-        return rows
-    if not rows:
+    if rows.bad and not rows:
         raise ValueError(str(rows.bad[0]))
     return [*rows, *map(unreadable, rows.bad)]
 
@@ -111,6 +109,32 @@ class RowsDecoder(Generic[Row]):
                 if record is not None:
                     records.append(record)
         return self._with_bad(records, errors, _numbered(body)) if errors else Rows(records)
+
+    def decode_frame(
+        self, body: bytes | Raw, convert: Callable[[Row], Record | None]
+    ) -> list[Record | Fault]:
+        """The same of a frame: its records, then a fault for each row that could not be read.
+
+        Raises ValueError where no row could be: such a frame is malformed as a whole.
+        """
+        try:
+            rows = self._list.decode(body)
+        except msgspec.ValidationError:
+            found = self._one_by_one(_numbered(body), lambda number, row: convert(row))
+            return with_faults(found)
+        records: list[Record | Fault] = []
+        errors: dict[int, Exception] = {}
+        for number, row in enumerate(rows):
+            try:
+                record = convert(row)
+            except MALFORMED as error:
+                errors[number] = error
+            else:
+                if record is not None:
+                    records.append(record)
+        if errors:
+            return with_faults(self._with_bad(records, errors, _numbered(body)))
+        return records
 
     def decode_numbered(
         self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]

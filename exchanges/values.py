@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeVar
 
 from exchanges.orders import ZERO
@@ -11,6 +12,7 @@ from exchanges.orders import ZERO
 T = TypeVar("T")
 NS_PER_SECOND = 10**9
 NS_PER_MS = 10**6
+SECONDS_LENGTH = len("2024-01-01T00:00:00")
 
 
 def epoch_ns(stamp: int) -> int:
@@ -22,9 +24,14 @@ def iso_ns(stamp: str) -> int:
     """Nanoseconds out of 2024-01-01T00:00:00.123456789Z, to the last digit given; 0 for none."""
     if not stamp:
         return 0
-    seconds, _, fraction = stamp.rstrip("Z").partition(".")
-    whole = int(datetime.fromisoformat(f"{seconds}+00:00").timestamp())
-    return whole * NS_PER_SECOND + int((fraction + "000000000")[:9])
+    nanoseconds = stamp[SECONDS_LENGTH:].strip(".Z")
+    return _whole_seconds(stamp[:SECONDS_LENGTH]) + int((nanoseconds + "000000000")[:9])
+
+
+@lru_cache(maxsize=64)
+def _whole_seconds(stamp: str) -> int:
+    """Nanoseconds of a time without a fraction. Most frames come in the second of the last one."""
+    return int(datetime.fromisoformat(f"{stamp}+00:00").timestamp()) * NS_PER_SECOND
 
 
 def iso_text(ns: int) -> str:

@@ -12,9 +12,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {
-    module_of(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
-}
+MODULES = {module_of(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
 
 
 def is_type_checking(node: ast.AST) -> bool:

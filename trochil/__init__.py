@@ -9,34 +9,35 @@ from trochil.guard import refuse_hidden_packages
 
 refuse_hidden_packages()
 
+from orderbook.errors import (  # noqa: E402 -- after it is sure that they are ours
+    AuthenticationError,
+    BadPair,
+    ClockSkew,
+    ConfigError,
+    Disconnected,
+    DuplicateOrder,
+    Fenced,
+    Halted,
+    HiddenPackage,
+    InsufficientFunds,
+    InvalidOrder,
+    JournalError,
+    Lagged,
+    NotFound,
+    NotListed,
+    NotReady,
+    OrderNotFound,
+    RateLimited,
+    Refused,
+    StaleBook,
+    TrochilError,
+    UnknownOutcome,
+    UnreadableAnswer,
+    VenueError,
+)
+
 if TYPE_CHECKING:
     from exchanges.order_views import Event
-    from orderbook.errors import (
-        AuthenticationError,
-        BadPair,
-        ClockSkew,
-        ConfigError,
-        Disconnected,
-        DuplicateOrder,
-        Fenced,
-        Halted,
-        HiddenPackage,
-        InsufficientFunds,
-        InvalidOrder,
-        JournalError,
-        Lagged,
-        NotFound,
-        NotListed,
-        NotReady,
-        OrderNotFound,
-        RateLimited,
-        Refused,
-        StaleBook,
-        TrochilError,
-        UnknownOutcome,
-        UnreadableAnswer,
-        VenueError,
-    )
     from orderbook.messages import BookState
     from trochil.aio import AsyncClient, connect_async
     from trochil.client import Client, connect
@@ -92,7 +93,7 @@ _HOMES = {
     "Order": "trochil.market_handle",
     "Event": "exchanges.order_views",
 }
-"""Where a public name lives; the errors, and nothing else, live in orderbook.errors."""
+"""Where a public name lives that is imported when it is first needed."""
 
 
 def __getattr__(name: str) -> Any:
@@ -100,9 +101,9 @@ def __getattr__(name: str) -> Any:
     once."""
     import importlib
 
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'trochil' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES.get(name, "orderbook.errors")), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

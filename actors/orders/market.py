@@ -295,8 +295,7 @@ class Market:
         return self._trading_enabled.is_set() and not (self._halted or self.order_store.degraded)
 
     async def _wait_until_enabled(self) -> None:
-        if self._halted:
-            raise Halted("trading is halted; resume() lets orders through again")
+        self._refuse_while_halted()
         try:
             async with asyncio.timeout(ENABLED_WITHIN):
                 await self._trading_enabled.wait()
@@ -306,6 +305,11 @@ class Market:
             ) from None
         if self.order_store.degraded:
             await self.order_store.write_again()
+        self._refuse_while_halted()  # it may have been while this order waited
+
+    def _refuse_while_halted(self) -> None:
+        if self._halted:
+            raise Halted("trading is halted; resume() lets orders through again")
 
     async def cancel_order(self, client_order_id: str) -> OrderView:
         """Have the venue cancel it; the order as it is then known. Works while trading is disabled

@@ -34,6 +34,11 @@ UNKNOWN_WORDS = 100
 """Words for a status that are logged."""
 
 
+def external_id(symbol: str, exchange_order_id: str) -> str:
+    """What an order is called here that was placed elsewhere without a client id."""
+    return f"external-{symbol}-{exchange_order_id}"
+
+
 class OrderStore:
     """One account's orders and balances. Every change is journalled before its events are
     emitted."""
@@ -151,7 +156,7 @@ class OrderStore:
             return None
         order = InFlightOrder(
             client_order_id=update.client_order_id
-            or f"external-{update.symbol}-{update.exchange_order_id}",
+            or external_id(update.symbol, update.exchange_order_id),
             trading_pair=rule.trading_pair,
             symbol=update.symbol,
             side=update.side,

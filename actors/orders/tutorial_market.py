@@ -8,6 +8,7 @@ import msgspec
 
 from actors.orders.journal_schema import order_of_schema_1
 from actors.orders.market import Listener, Market
+from actors.orders.order_store import external_id
 from exchanges.orders import ZERO, Fee, InFlightOrder, OrderType, TradingRule
 from exchanges.rules import (
     Number,
@@ -120,7 +121,7 @@ class TutorialMarket:
         """Track an order that was placed elsewhere; the venue is queried about it."""
         rule = self._rule(trading_pair)
         order = InFlightOrder(
-            client_order_id=order_id,
+            client_order_id=order_id or external_id(rule.symbol, exchange_order_id),
             trading_pair=rule.trading_pair,
             symbol=rule.symbol,
             side=Side.BUY if is_buy else Side.SELL,

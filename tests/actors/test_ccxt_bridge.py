@@ -237,7 +237,7 @@ def test_what_the_venue_refuses_is_rejected_with_its_word(
             await at.place("maker", price="70000.00", post_only=True), "rejected"
         )
         assert "immediately" in maker.evidence
-        with pytest.raises(InvalidOrder, match="no multiple"):
+        with pytest.raises(InvalidOrder, match="not a multiple"):
             await at.place("odd", price="30000.001")
 
     run_with_bridge(sandbox, tmp_path, work)

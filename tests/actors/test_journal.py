@@ -71,6 +71,14 @@ def test_an_intent_leads_to_one_order_for_ever(journal: Journal, address: str) -
     assert found == order("first")
 
 
+def test_an_intent_counts_more_than_the_client_id_of_another(journal: Journal) -> None:
+    for name, intent in (("first", "i"), ("second", "j")):
+        asyncio.run(journal.intend(order(name), intent))
+    assert asyncio.run(journal.intend(order("second"), "i")).client_order_id == "first"
+    assert asyncio.run(journal.intend(order("first"), "j")).client_order_id == "second"
+    assert asyncio.run(journal.intend(order("first"), "k")).client_order_id == "first"
+
+
 def test_many_appends_share_commits(journal: Journal) -> None:
     async def main() -> None:
         await asyncio.gather(*(journal.intend(order(f"o{n}"), f"i{n}") for n in range(200)))

@@ -16,10 +16,9 @@ from actors.channel import Publisher, Reset, Subscriber
 from actors.orders.user_stream import BAD_IN_A_ROW
 from actors.transport.rest import BAD_FRAMES_KEPT, Rest
 from exchanges.contract import Call, ErrorKind, Fault, Request
-from exchanges.orders import Balance, Fill, OrderState, OrderUpdate, UserMessage
+from exchanges.orders import OrderState, OrderUpdate, UserMessage
 from exchanges.rows import BadRow, Rows, RowsDecoder
 from orderbook.errors import Disconnected, UnknownOutcome, UnreadableAnswer
-from orderbook.messages import Side
 from tests.support.channels import run, until
 from tests.support.scripted_account import (
     ACCOUNT_VENUE,
@@ -154,6 +153,24 @@ def test_a_pair_whose_rules_cannot_be_read_any_more_trades_by_those_read_before(
         at.account.rules = [["A-USD"]]
         await at.market._read_rules()
         assert at.market.placer.rules.keys() == {"A-USD"}
+
+    at_desk(tmp_path, work)
+
+
+def test_a_reading_during_which_the_stream_broke_enables_nothing(tmp_path: Path) -> None:
+    async def work(at: AccountDesk) -> None:
+        account = at.account
+        account.may_list = asyncio.Semaphore(0)
+        account.cut()
+        await until(lambda: account.listed == 2)
+        account.cut()
+        await until(lambda: account.connects == 3)
+        await until(lambda: at.market._stream.connected)
+        account.may_list.release()
+        await until(lambda: account.listed == 3)
+        assert not at.market.status()["ready"]
+        account.may_list.release()
+        await at.market.wait_ready(10)
 
     at_desk(tmp_path, work)
 
@@ -319,22 +336,6 @@ def test_a_null_id_is_counted_where_it_is_read_and_the_channel_lives(tmp_path: P
 
     run(main)
     assert (len(resets), arrived[0].message.exchange_order_id) == (1, "2")
-
-
-def test_records_of_an_account_refuse_ids_that_are_no_text() -> None:
-    nothing: Any = None
-    with pytest.raises(TypeError, match="None stands where a text must"):
-        OrderUpdate(symbol="A", state=OrderState.OPEN, client_order_id=nothing)
-    with pytest.raises(TypeError, match="7 stands where a text must"):
-        Fill(
-            symbol="A",
-            trade_id=7,  # type: ignore[arg-type]
-            exchange_order_id="1",
-            side=Side.BUY,
-            price=D(1),
-            amount=D(1),
-        )
-    assert Balance("A", D(1), D(1)).held == 0
 
 
 # REST.

@@ -18,10 +18,12 @@ from exchanges.bittrex import BITTREX
 from exchanges.contract import MALFORMED, Answer, Endpoints, ErrorKind, Fault
 from orderbook.book import OrderBook
 from orderbook.errors import AuthenticationError, ConfigError
-from orderbook.messages import BookDiff, BookSnapshot, FeedInterrupted, Layout, Side, Trade
+from orderbook.messages import BookDiff, BookSnapshot, FeedInterrupted, LevelNames, Side, Trade
 from tests.support.answers import answer
 from tests.support.bittrex_wire import BTC, DELTA, KEYS, MARKET, deflated, hub, new_book, new_user
 from tests.support.recordings import recording
+
+NAMES = LevelNames(price="rate", size="quantity")
 
 
 @pytest.fixture
@@ -179,7 +181,7 @@ def test_a_snapshot_has_the_sequence_of_its_header(feed: Any) -> None:
     body = {"bid": [{"quantity": "0.05092530", "rate": "32414.61700000"}], "ask": []}
     book = call.read(answer(body, sequence="3209225"))
     bids = b'[{"quantity": "0.05092530", "rate": "32414.61700000"}]'
-    assert book == BookSnapshot("BTC-EUR", bids, b"[]", 3209225, 0, Layout.SIZE_FIRST)
+    assert book == BookSnapshot("BTC-EUR", bids, b"[]", 3209225, names=NAMES)
     made = OrderBook(64)
     made.apply_snapshot(book)
     assert made.bids.tolist() == [[32414.617, 0.0509253]]
@@ -200,7 +202,7 @@ def test_a_symbol_has_two_streams(feed: Any) -> None:
 def test_deltas_keep_their_levels_as_they_are(feed: Any) -> None:
     (diff,) = feed.parse(hub(("orderBook", DELTA)))
     asks = json.dumps(DELTA["askDeltas"]).encode()
-    assert diff == BookDiff("BTC-EUR", b"[]", asks, 3209226, 3209226, 0, Layout.SIZE_FIRST)
+    assert diff == BookDiff("BTC-EUR", b"[]", asks, 3209226, 3209226, names=NAMES)
 
 
 @pytest.mark.parametrize("quantity", ["nan", "", "-1", None])

@@ -352,9 +352,45 @@ def test_orders_are_read(entry: Any, changes: dict[str, str], expected: dict[str
     assert {name: getattr(update, name) for name in expected} == expected
 
 
-def test_a_state_that_is_not_known_is_an_error(entry: Any) -> None:
-    with pytest.raises(LookupError):
-        entry.open_orders().read(listed(ORDER_ROW | {"orderStatus": "New2"}))
+def test_a_state_that_is_not_known_is_that_of_its_order_alone(entry: Any) -> None:
+    unknown, known = entry.open_orders().read(
+        listed(ORDER_ROW | {"orderStatus": "New2"}, ORDER_ROW)
+    )
+    assert (unknown.state, unknown.reason) == (None, "the status 'New2' is unknown here")
+    assert known.state is OrderState.PARTIALLY_FILLED
+
+
+def test_rows_stand_on_their_own(entry: Any, user: Any) -> None:
+    lacking = {name: value for name, value in ORDER_ROW.items() if name != "cumExecQty"}
+    rows = entry.open_orders().read(
+        listed(ORDER_ROW | {"orderId": None}, ORDER_ROW | {"more": 1}, lacking)
+    )
+    assert [update.exchange_order_id for update in rows] == ["28"]
+    assert [str(bad) for bad in rows.bad] == [
+        "$.result.list[0].orderId: Expected `str`, got `null`",
+        "$.result.list[2]: Object missing required field `cumExecQty`",
+    ]
+    page = entry.fills("BTC-USDT", FillCursor()).read(
+        listed(FILL_ROW, FILL_ROW | {"execPrice": "much"})
+    )
+    assert (len(page.items), len(page.items.bad)) == (1, 1)
+    assert str(page.items.bad[0]) == "$.result.list[1].execPrice: Invalid decimal string"
+    coins = [
+        {"coin": "BTC", "walletBalance": "1"},
+        {"coin": "USDT", "walletBalance": "5", "locked": ""},
+    ]
+    balances = entry.balances().read(listed({"coin": coins}))
+    assert [balance.asset for balance in balances] == ["USDT"]
+    assert (
+        str(balances.bad[0]) == "$.result.list[0].coin[0]: Object missing required field `locked`"
+    )
+    frame = {"topic": "order.spot", "data": [ORDER_ROW | {"side": "Sideways"}, ORDER_ROW]}
+    update, fault = user.parse(json.dumps(frame).encode())
+    assert update.exchange_order_id == "28"
+    assert (fault.kind, fault.message) == (
+        ErrorKind.UNREADABLE,
+        "$.data[0].side: Invalid enum value 'Sideways'",
+    )
 
 
 def test_open_orders_may_be_of_one_pair(entry: Any) -> None:

@@ -175,9 +175,35 @@ def test_states_are_read(entry: Any, said: str, state: OrderState) -> None:
     assert entry.status(order()).read(ok(ROW | {"state": said})).state is state
 
 
-def test_a_state_of_no_known_name_is_malformed(entry: Any) -> None:
-    with pytest.raises(KeyError):
-        entry.status(order()).read(ok(ROW | {"state": "new-idea"}))
+def test_a_state_of_no_known_name_is_that_of_its_order_alone(entry: Any) -> None:
+    update = entry.status(order()).read(ok(ROW | {"state": "new-idea"}))
+    assert (update.state, update.reason) == (None, "the status 'new-idea' is unknown here")
+
+
+def test_rows_stand_on_their_own(entry: Any, user: Any) -> None:
+    lacking = {name: value for name, value in ROW.items() if name != "field-amount"}
+    rows = entry.open_orders().read(ok([ROW | {"id": None}, ROW | {"more": 1}, lacking]))
+    assert [update.exchange_order_id for update in rows] == ["59378"]
+    assert [str(bad) for bad in rows.bad] == [
+        "$.data[0].id: Expected `int`, got `null`",
+        "$.data[2]: ValueError: order 59378 doesn't say what is filled of it",
+    ]
+    page = entry.fills("BTC-USDT", FillCursor()).read(ok([MATCH | {"price": "x"}, MATCH]))
+    assert (len(page.items), str(page.items.bad[0])) == (
+        1,
+        "$.data[0].price: Invalid decimal string",
+    )
+
+
+def test_an_asset_of_which_a_part_can_not_be_read_is_left_out(entry: Any) -> None:
+    rows = [
+        {"currency": "usdt", "type": "trade", "balance": "91.85"},
+        {"currency": "usdt", "type": "frozen", "balance": None},
+        {"currency": "btc", "type": "trade", "balance": "1"},
+    ]
+    found = entry.balances().read(ok({"id": 7, "type": "spot", "list": rows}))
+    assert found == [Balance("BTC", D(1), D(1))]
+    assert str(found.bad[0]) == "$.data.list[1].balance: Expected `decimal`, got `null`"
 
 
 def test_a_purchase_by_value_is_as_large_as_what_it_bought(entry: Any) -> None:

@@ -14,7 +14,7 @@ from exchanges.kraken import KRAKEN
 from exchanges.orders import OrderState, OrderType, TradingRule
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
-from orderbook.messages import BookDiff, OrderAction, OrdersSnapshot, Side, Trade
+from orderbook.messages import BookDiff, LevelNames, OrderAction, OrdersSnapshot, Side, Trade
 
 FRAMES = Path(__file__).parents[1] / "frames" / "kraken"
 BOOK, LEVEL3 = ((FRAMES / name).read_bytes() for name in ("book.jsonl", "level3.jsonl"))
@@ -95,6 +95,7 @@ def test_an_update_carries_levels_as_they_were_written(feed: Any) -> None:
         7,
     )
     assert (diff.first_id, diff.update_id) == (0, 0)
+    assert diff.names == LevelNames(price="price", size="qty")
 
 
 def test_trades_have_the_takers_side(feed: Any) -> None:
@@ -311,6 +312,11 @@ def test_a_gap_in_the_sequence_reconnects_and_a_repetition_is_nothing(user: Any)
     assert control == Reconnect("executions 8 to 8 are missing")
 
 
+def test_a_sparse_event_of_an_unknown_order_raises(user: Any) -> None:
+    with pytest.raises(ValueError, match="order O is not known"):
+        list(user.parse(execution(order_id="O", exec_type="canceled", order_status="canceled")))
+
+
 def test_a_trade_that_names_no_fee_has_paid_none(user: Any) -> None:
     list(user.parse(execution(**OPEN)))
     trade = {
@@ -390,8 +396,8 @@ def test_a_trade_that_cannot_be_read_hides_no_other(feed: Any) -> None:
     assert fault.message == "$.data[1].side: Invalid enum value 'both'"
     for name in row:
         short = {key: value for key, value in row.items() if key != name}
-        with pytest.raises(ValueError, match=f"data.0.: Object missing required field `{name}`"):
-            list(feed.parse(frame(channel="trade", type="update", data=[short])))
+        _, fault = feed.parse(frame(channel="trade", type="update", data=[short, row]))
+        assert fault.message == f"$.data[0]: Object missing required field `{name}`"
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,12 @@ def made_up_code(line: dict[str, Any], record: Any) -> Any:
     return {"type": "Fault", "fields": record["fields"] | {"kind": "ErrorKind.UNKNOWN"}}
 
 
+def htx_made_up_code(line: dict[str, Any], record: Any) -> Any:
+    if kind_of(record) != "Fault" or "-limit-" not in record["fields"]["code"]:
+        return record
+    return {"type": "Fault", "fields": record["fields"] | {"kind": "ErrorKind.UNKNOWN"}}
+
+
 def bittrex_order_placed(line: dict[str, Any], record: Any) -> Any:
     if line.get("call") != "place" or record["fields"]["client_order_id"]:
         return record
@@ -91,6 +97,7 @@ EXCEPTIONS = (
     ),
     Exceptional("coinbase", "words count whatever their capitals are", coinbase_capitals),
     Exceptional("bittrex", "codes made of patterns are none of the venue's", made_up_code),
+    Exceptional("htx", "codes made of patterns are none of the venue's", htx_made_up_code),
     Exceptional("bittrex", "an answer to an order tells of that order", bittrex_order_placed),
 )
 

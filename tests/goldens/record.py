@@ -42,7 +42,7 @@ from tests.goldens.recorded import record_digests
 from tests.goldens.replaying import Replaying, group_of, groups_of, kinds_of
 from tests.goldens.variants import variants_of
 from trochil.conformance.cases import CASES
-from trochil.conformance.desk import Desk, sandbox_desk
+from trochil.conformance.venue_harness import VenueHarness, sandbox_harness
 from trochil.sandbox.process import SandboxProcess
 
 FOLDER = Path(__file__).parent
@@ -83,7 +83,7 @@ TEST_FILES = {
 
 def play_cases(exchange: Exchange, feed: str) -> None:
     """The conformance suite's cases on one feed; one that fails has been heard nevertheless."""
-    with sandbox_desk(exchange, feed) as desk:
+    with sandbox_harness(exchange, feed) as desk:
         for name, case in CASES.items():
             if (feed and name not in OF_FEEDS) or name in exchange.about.not_applicable:
                 continue
@@ -118,7 +118,7 @@ def play_feed_alone(exchange: Exchange, feed: str, pair: str) -> None:
             time.sleep(3.0)
 
 
-def try_ending(desk: Desk, fault: str) -> None:
+def try_ending(desk: VenueHarness, fault: str) -> None:
     desk.admin("faults", **{fault: 1})
     try:
         order = desk.rest()

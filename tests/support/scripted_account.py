@@ -228,6 +228,10 @@ class Account:
         self.balances: list[Any] | str = []
         self.order: dict[str, Any] = {}
         """Id -> the row that a query about one order is answered with, or text; missing: 404."""
+        self.listed = 0
+        """Queries for open orders that arrived."""
+        self.may_list = asyncio.Semaphore(1_000_000)
+        """One is taken by each of them, before it is answered."""
         self.placed: list[str] = []
         self.queried: list[str] = []
         self.sockets: list[web.WebSocketResponse] = []
@@ -260,6 +264,8 @@ class Account:
                 self.queried.append(request.query["id"])
                 return _answer(self.order.get(request.query["id"]), "order")
             case "GET", "/orders":
+                self.listed += 1
+                await self.may_list.acquire()
                 return _answer(self.open_orders, "orders")
             case "GET", "/fills":
                 return _answer(self.fills, "fills")

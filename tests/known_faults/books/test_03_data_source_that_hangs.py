@@ -17,11 +17,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from actors.component import Endpoint
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.order_book_tracker import OrderBookTracker
+from actors.component import ChannelAddress
 from actors.transport.rest import Rest
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from exchanges.registry import get
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
@@ -38,27 +38,28 @@ def source_process(hosts: dict[str, str], folder: str, said: Connection) -> None
     async def main() -> None:
         exchange = get("binance")
         async with aiohttp.ClientSession() as session:
-            rest = Rest(exchange, session, Hosts(**hosts))
+            rest = Rest(exchange, session, Endpoints(**hosts))
             source = OrderBookTrackerDataSource(
                 exchange,
-                hosts=Hosts(**hosts),
+                hosts=Endpoints(**hosts),
                 pairs=[PAIR],
                 run_dir=folder,
                 name="source",
                 rest=rest,
             )
             await source.start()
-            said.send((source.endpoint().path, source.endpoint().token))
+            endpoint = await source.endpoint()
+            said.send((endpoint.path, endpoint.token))
             await source.failed
 
     asyncio.run(main())
 
 
-async def tracked(endpoint: Endpoint, pid: int, folder: str) -> tuple[str, float]:
+async def tracked(endpoint: ChannelAddress, pid: int, folder: str) -> tuple[str, float]:
     """(the book's state, after how many seconds) once its data source was stopped."""
 
     class ActorCalls:
-        async def call(self, *args: object, **options: object) -> Endpoint:
+        async def call(self, *args: object, **options: object) -> ChannelAddress:
             return endpoint
 
     tracker = OrderBookTracker(
@@ -94,7 +95,7 @@ def test_a_book_is_not_live_5_s_after_its_data_source_stopped(memory: Path) -> N
         process.start()
         try:
             given(ours.poll(30), "the data source began")
-            endpoint = Endpoint(*ours.recv())
+            endpoint = ChannelAddress(*ours.recv())
             state, seconds = asyncio.run(tracked(endpoint, process.pid or 0, str(memory)))
         finally:
             process.kill()

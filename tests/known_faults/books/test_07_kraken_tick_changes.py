@@ -34,7 +34,11 @@ def test_a_book_is_live_again_after_its_tick_changed(tmp_path: Path) -> None:
         view = client.book("kraken", PAIR)
         other = client.book("kraken", OTHER)
         symbol = sandbox.server.venue.symbols[PAIR]
-        sandbox.run(lambda: setattr(symbol, "price_tick", Decimal("0.001")))
+
+        def finer() -> None:
+            symbol.price_tick = Decimal("0.001")
+
+        sandbox.run(finer)
         given(until(lambda: view.state.name == "INVALID", 10), "the change of tick is felt")
         states: list[str] = []
 

@@ -15,22 +15,19 @@ import pytest
 from tests.known_faults.lab import given, until
 from tests.known_faults.lab.deployment import crash, deployment
 from trochil.sandbox.process import SandboxProcess
+from trochil.views import Diff
 
 PAIR = "BTC-USDT"
-
-
-def is_diff(item: Any) -> bool:
-    return hasattr(item, "sequence")
 
 
 def silent_breaks(items: list[Any]) -> list[str]:
     """Where one diff doesn't follow the other and nothing says so."""
     found = []
     for last, item in itertools.pairwise(items):
-        if not (is_diff(last) and is_diff(item)):
+        if not (isinstance(last, Diff) and isinstance(item, Diff)):
             continue
         joined = item.epoch == last.epoch and item.sequence == last.sequence + 1
-        if not joined and not item.epoch > last.epoch and not getattr(item, "snapshot", False):
+        if not joined and not item.epoch > last.epoch and not item.snapshot:
             found.append(f"({last.epoch}, {last.sequence}) then ({item.epoch}, {item.sequence})")
     return found
 

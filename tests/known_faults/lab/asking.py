@@ -32,7 +32,7 @@ class OneOrder:
         merge(order, OrderUpdate(symbol=order.symbol, state=state, reason=evidence))
 
     async def mark_unknown(self, order: InFlightOrder, why: str) -> None:
-        order.unknown = True
+        order.status_unknown = True
 
 
 class Denial:

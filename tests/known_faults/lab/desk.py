@@ -15,13 +15,15 @@ import aiohttp
 from actors.clock import SYSTEM, Clock
 from actors.orders.journal import Journal
 from actors.orders.market import Market
-from actors.transport.rest import Rest
 from actors.orders.user_stream import UserStreamTrackerDataSource
 from actors.orders.user_stream_tracker import UserStreamTracker
-from exchanges.contract import Exchange, Hosts
+from actors.transport.rest import Rest
+from exchanges.contract import Endpoints, Exchange
+from exchanges.order_views import OrderView
 from exchanges.registry import get
+from exchanges.rules import terms_of
 from orderbook.errors import NotReady
-from tests.support.desk import PAIR, REST_BELOW, ActorCalls
+from tests.support.market_harness import PAIR, REST_BELOW, ActorCalls
 
 
 def impatient(venue: str = "binance") -> Exchange:
@@ -43,22 +45,20 @@ class Desk:
     async def faults(self, **values: float) -> None:
         await self.admin("POST", "faults", values)
 
-    async def place(self, intent: str, **terms: Any) -> dict[str, Any]:
+    async def place(self, intent: str, **terms: Any) -> OrderView:
         """A resting buy, unless the terms say otherwise."""
         base = {"trading_pair": PAIR, "side": "buy", "amount": "0.01", "price": REST_BELOW}
-        return await self.market.place(intent, base | terms)
+        return await self.market.place(intent, terms_of(**base | terms))
 
-    async def order(self, placed: dict[str, Any]) -> dict[str, Any]:
-        return await self.market.order(placed["client_order_id"])
+    async def order(self, placed: OrderView) -> OrderView:
+        return await self.market.order(placed.client_order_id)
 
-    async def state(
-        self, placed: dict[str, Any], *states: str, within: float = 15.0
-    ) -> dict[str, Any]:
+    async def state(self, placed: OrderView, *states: str, within: float = 15.0) -> OrderView:
         """The order, once it is in one of ``states`` and known."""
         async with asyncio.timeout(within):
             while True:
                 now = await self.order(placed)
-                if now["state"] in states and not now["unknown"]:
+                if now.state in states and not now.status_unknown:
                     return now
                 await asyncio.sleep(0.02)
 
@@ -67,9 +67,9 @@ class Desk:
             row["client_order_id"]: row for row in await self.admin("GET", "orders?account=default")
         }
 
-    async def venue_state(self, placed: dict[str, Any]) -> str:
+    async def venue_state(self, placed: OrderView) -> str:
         """What the venue says of an order; nothing when it doesn't have it."""
-        state: str = (await self.venue_orders()).get(placed["client_order_id"], {}).get("state", "")
+        state: str = (await self.venue_orders()).get(placed.client_order_id, {}).get("state", "")
         return state
 
     async def open_at_the_venue(self) -> int:
@@ -77,7 +77,7 @@ class Desk:
 
     async def kinds(self) -> list[str]:
         """What was told of all orders, oldest first."""
-        return [event["kind"] for event in await self.market.events_since(0)]
+        return [event.kind for event in await self.market.events_since(0)]
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def desk(
     (name,) = sandbox.hosts
     exchange = exchange or get(name)
     peers = ActorCalls()
-    hosts = Hosts(**sandbox.hosts[name])
+    hosts = Endpoints(**sandbox.hosts[name])
     auth = exchange.auth(sandbox.accounts["default"])
     place = {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
@@ -146,13 +146,13 @@ async def use_up(market: Market, name: str, used: int, first: float, last: float
 
     At a moment when it ends in ``first`` to ``last`` seconds.
     """
-    window = market._rest._budget._windows[name]
+    window = market.rest._budget._windows[name]
     if window.limit.aligned:
-        while not first <= window.limit.per - market._rest.now() % window.limit.per <= last:
+        while not first <= window.limit.per - market.rest.now() % window.limit.per <= last:
             await asyncio.sleep(0.2)
-        window.roll(market._rest.now())
+        window.roll(market.rest.now())
     else:
-        window.started = market._rest.now() - window.limit.per + (first + last) / 2
+        window.started = market.rest.now() - window.limit.per + (first + last) / 2
     window.used = used
 
 

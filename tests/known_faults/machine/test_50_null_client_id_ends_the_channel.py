@@ -62,11 +62,6 @@ async def heard(folder: Path, messages: list[UserMessage]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an order whose client id is null breaks the connection of whoever listens",
-)
 def test_an_order_without_a_client_id_ends_no_channel(memory: Path) -> None:
     feed = OkxUser(OKX.auth({"api_key": "k", "api_secret": "s", "passphrase": "p"}), {})
     frame = encoded({"arg": {"channel": "orders"}, "data": [ROW]})

@@ -34,20 +34,10 @@ def test_an_unknown_order_is_an_error_of_ours(error: Exception | None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the error of an unknown order is no public name of trochil",
-)
 def test_its_class_is_a_public_name(error: Exception | None) -> None:
     assert type(error) in vars(trochil).values()
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the error of an unknown order doesn't say in its name that it isn't there",
-)
 def test_its_name_says_not_found(error: Exception | None) -> None:
     assert "notfound" in type(error).__name__.lower()

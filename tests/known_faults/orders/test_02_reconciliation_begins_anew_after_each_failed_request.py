@@ -94,7 +94,6 @@ async def reconciled(folder: Path) -> tuple[bool, int, int]:
         return False, rest.requests, cycles
 
 
-@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

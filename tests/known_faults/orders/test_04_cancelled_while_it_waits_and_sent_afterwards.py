@@ -25,7 +25,7 @@ def test_what_was_cancelled_before_it_left_is_never_sent(tmp_path: Path) -> None
             await use_up(at.market, "weight", 4900, 8, 28)
             order = await at.place("a")
             await asyncio.sleep(1)
-            await at.market.cancel_order(order["client_order_id"])
+            await at.market.cancel_order(order.client_order_id)
 
             async def at_the_venue() -> bool:
                 return bool(await at.venue_state(order))

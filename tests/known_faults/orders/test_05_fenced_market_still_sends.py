@@ -67,7 +67,7 @@ def test_the_order_of_a_fenced_market_is_never_sent(tmp_path: Path) -> None:
             (order,) = await at.market.orders()
 
             async def denied() -> bool:
-                return (await at.order(order))["state"] == "not_placed"
+                return (await at.order(order)).state == "not_placed"
 
             given(await until(denied, 20), "the younger market told the order as not placed")
             os.kill(pid, signal.SIGCONT)

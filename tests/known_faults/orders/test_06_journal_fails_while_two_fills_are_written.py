@@ -44,8 +44,8 @@ async def written(folder: Path, fails: tuple[bool, ...]) -> tuple[list[str], dic
         await asyncio.sleep(0.05)
         await ledger.write_again()
         await ledger.write_again()
-        rows = sorted(row["trade_id"] for row in await journal.all_fills())
-        kinds = Counter(event["kind"] for event in await journal.events_after(0))
+        rows = sorted(fill.trade_id for fill in await journal.all_fills())
+        kinds = Counter(event.kind for event in await journal.events_after(0))
         return rows, dict(kinds)
 
 

@@ -42,7 +42,7 @@ def test_the_market_lives_through_a_locked_journal(tmp_path: Path) -> None:
 
             async def known() -> bool:
                 orders = await at.market.orders(open_only=False)
-                return theirs["client_order_id"] in {order["client_order_id"] for order in orders}
+                return theirs.client_order_id in {order.client_order_id for order in orders}
 
             return "", await until(known, 15)
 

@@ -36,7 +36,7 @@ async def on_a_full_disk(sandbox: SandboxProcess, folder: Path, small: Path) -> 
         with contextlib.suppress(Exception):
             for n in range(400):
                 await at.place(f"x{n}")
-        await at.market.cancel_order(order["client_order_id"])
+        await at.market.cancel_order(order.client_order_id)
         await asyncio.sleep(1)
         found["cancelled while full"] = await at.venue_state(order)
         found["open before the restart"] = await at.open_at_the_venue()

@@ -35,7 +35,7 @@ async def found(sandbox: SandboxProcess, folder: Path, skew: float) -> tuple[boo
 
         done = await until(booked, 20)
         now = await at.order(order)
-        return done, f"{now['state']}, complete {now['complete']}"
+        return done, f"{now.state}, complete {now.is_complete}"
 
 
 @pytest.mark.slow

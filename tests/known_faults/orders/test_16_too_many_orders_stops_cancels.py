@@ -13,7 +13,7 @@ from aiohttp import web
 
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from orderbook.errors import TrochilError
 from tests.known_faults.lab import given
 from tests.known_faults.lab.ledger import order_of
@@ -45,7 +45,7 @@ async def methods_seen() -> list[str]:
     entry = BINANCE.orders({})
     order = order_of()
     async with aiohttp.ClientSession() as session:
-        rest = Rest(BINANCE, session, Hosts(url, url, url), auth)
+        rest = Rest(BINANCE, session, Endpoints(url, url, url), auth)
         for call in (entry.place(order), entry.cancel(order)):
             try:
                 await rest.run(call)

@@ -74,7 +74,7 @@ def test_a_fill_that_cannot_be_explained_does_not_block_the_others(tmp_path: Pat
             await ledger.take_fill(fill_of(2, KNOWN))
             for _ in range(50):
                 await reconciler._adopt_orphans()
-            return [row["trade_id"] for row in await journal.all_fills()]
+            return [fill.trade_id for fill in await journal.all_fills()]
 
     trades = asyncio.run(booked())
     assert "2" in trades, f"asked {len(entry.asked)} times, for {set(entry.asked)}"

@@ -15,17 +15,12 @@ from trochil.sandbox.process import SandboxProcess
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an order that waits at the gate passes after halt()",
-)
 def test_nothing_is_open_at_the_venue_after_halt(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> int:
         async with desk(sandbox, tmp_path) as at:
             await at.admin("POST", "disconnect", {"which": "private"})
             async with asyncio.timeout(10):
-                while at.market._gate.is_set():
+                while at.market._trading_enabled.is_set():
                     await asyncio.sleep(0.001)
             waiting = asyncio.create_task(at.place("late"))
             await asyncio.sleep(0.02)

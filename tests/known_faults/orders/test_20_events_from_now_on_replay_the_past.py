@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from actors.orders.events import event_of
 from actors.orders.journal import Journal
 from exchanges.orders import Fill, InFlightOrder, OrderState
 from orderbook.messages import Side
@@ -43,10 +44,8 @@ async def yesterday(address: str) -> None:
             symbol="BTCUSDT", trade_id=f"t{n}", exchange_order_id=str(n), **terms
         )
         await journal.intend(order, client_id)
-        told = {"client_order_id": client_id, "trading_pair": PAIR, "side": "buy"}
-        await journal.record(
-            order, [], [told | {"kind": kind} for kind in ("created", "filled", "completed")]
-        )
+        kinds = ("created", "filled", "completed")
+        await journal.record(order, [], [event_of(kind, order) for kind in kinds])
     journal.close()
 
 

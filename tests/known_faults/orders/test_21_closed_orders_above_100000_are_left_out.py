@@ -16,7 +16,6 @@ from tests.known_faults.lab.ledger import journal_at, order_of
 ORDERS = 100_500
 
 
-@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

@@ -6,10 +6,10 @@ listeners never hear it.
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from exchanges.order_views import Event
 from tests.known_faults.lab import given
 from tests.known_faults.lab.ledger import fill_of, journal_at, ledger_on, order_of
 
@@ -20,7 +20,7 @@ from tests.known_faults.lab.ledger import fill_of, journal_at, ledger_on, order_
     reason="listeners never hear of a fill whose writing was cancelled half-way",
 )
 def test_listeners_hear_what_the_journal_has(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
+    heard: list[Event] = []
 
     async def main() -> list[str]:
         with journal_at(tmp_path) as journal:
@@ -35,8 +35,8 @@ def test_listeners_hear_what_the_journal_has(tmp_path: Path) -> None:
                     await asyncio.sleep(0.05)
             await ledger.take_fill(fill_of(1))  # the next cycle reads it again
             await ledger.write_again()
-            return [event["kind"] for event in await journal.events_after(0)]
+            return [event.kind for event in await journal.events_after(0)]
 
     written = asyncio.run(main())
     given("filled" in written, f"the journal has {written}")
-    assert [event["kind"] for event in heard] == written
+    assert [event.kind for event in heard] == written

@@ -33,7 +33,7 @@ def test_what_the_journal_calls_open_is_listed(tmp_path: Path) -> None:
 
             async def both() -> tuple[set[str], set[str]]:
                 written = {order.client_order_id for order in await market.journal.open_orders()}
-                return written, {order["client_order_id"] for order in await market.orders()}
+                return written, {order.client_order_id for order in await market.orders()}
 
             async def settled() -> bool:
                 written, listed = await both()

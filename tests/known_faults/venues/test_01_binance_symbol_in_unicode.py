@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from exchanges.binance import BinanceAuth, BinanceBook, rule_of
-from exchanges.requests import Unsigned
+from exchanges.requests import UnsignedRequest
 from exchanges.rules import parse_pair
 from orderbook.messages import BookSnapshot
 from orderbook.shared import book_path
@@ -31,7 +31,7 @@ def test_the_signature_stands_over_the_percent_encoded_query() -> None:
     symbol = rule_of(told["rule"]).symbol
     keys = told["published"]
     query = {"symbol": symbol, "side": "BUY"}
-    unsigned = Unsigned("POST", "https://api.binance.com/api/v3/order", query, None)
+    unsigned = UnsignedRequest("POST", "https://api.binance.com/api/v3/order", query, None)
     url = BinanceAuth(keys).sign(unsigned, 1.0)["url"]
     signed, _, signature = urlsplit(url).query.partition("&signature=")
     assert signed.isascii()

@@ -20,7 +20,7 @@ NAMES = [("XXBT", "XBT"), ("XETH", "ETH"), ("ZEUR", "EUR"), ("DASH", "DASH")]
 
 def totals() -> dict[str, Decimal]:
     orders = KrakenOrders({})
-    opening = orders.opening()
+    opening = orders.handshake()
     next(opening)
     with contextlib.suppress(StopIteration):
         opening.send(NAMES)

@@ -82,11 +82,6 @@ def test_an_open_order_is_read(venue: str) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="one open order with an unknown status word hides all open orders of the account",
-)
 @pytest.mark.parametrize("venue", MAKE)
 def test_an_unknown_status_word_hides_no_other_order(venue: str) -> None:
     rows = load(__file__)[venue]

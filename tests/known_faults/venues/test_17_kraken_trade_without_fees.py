@@ -17,7 +17,7 @@ from tests.known_faults.lab.wire import encoded
 
 def fills() -> list[Fill]:
     user = KrakenUser(None, {})
-    opening = user.opening()
+    opening = user.handshake()
     next(opening)
     with contextlib.suppress(StopIteration):
         opening.send("token")

@@ -16,20 +16,10 @@ from tests.known_faults.lab.wire import answer
 
 VENUES = ("binance", "bybit", "coinbase", "htx", "hyperliquid", "kraken", "okx", "bittrex")
 PAGES: dict[str, tuple[int, str]] = load(__file__)["pages"]
-FAULT = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="Coinbase takes a gateway's page for a refusal of the key",
-)
-TAKEN_FOR_PROOF = {("coinbase", "cloudflare 403")}
 
 
 def combinations() -> list[Any]:
-    return [
-        pytest.param(venue, page, marks=[FAULT] if (venue, page) in TAKEN_FOR_PROOF else [])
-        for venue in VENUES
-        for page in PAGES
-    ]
+    return [pytest.param(venue, page) for venue in VENUES for page in PAGES]
 
 
 @pytest.mark.parametrize(("venue", "page"), combinations())

@@ -41,4 +41,4 @@ def test_an_open_order_is_never_closed_by_silence() -> None:
     asyncio.run(deny())
     assert not ledger.closed
     assert order.state == OrderState.OPEN
-    assert order.unknown
+    assert order.status_unknown

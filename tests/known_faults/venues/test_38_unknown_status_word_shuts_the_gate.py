@@ -84,11 +84,6 @@ class Proxy:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="no new order is taken while the venue says an unknown word of an old one",
-)
 def test_another_order_can_be_placed_though_one_has_an_unknown_state(tmp_path: Path) -> None:
     with SandboxProcess("coinbase") as sandbox:
         config = copy.deepcopy(sandbox.config) | {"state_dir": str(tmp_path)}

@@ -16,12 +16,12 @@ import pytest
 
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.order_book_tracker import OrderBookTracker
-from exchanges.contract import Hosts
+from exchanges.contract import Endpoints
 from exchanges.kraken import KRAKEN, KrakenBook
 from orderbook.messages import Pairs
-from tests.support.feed import LocalPeers
 from tests.known_faults.lab import given, load
 from tests.known_faults.lab.wire import answer
+from tests.support.feed import LocalPeers
 
 PAIR = "LTC-USD"
 TOLD = load(__file__)
@@ -70,7 +70,7 @@ def test_a_book_is_live_again_once_the_new_decimals_were_read(memory: Path) -> N
     async def main() -> list[str]:
         rest = Rest()
         peers = LocalPeers()
-        hosts = Hosts("http://x", "ws://x", "ws://x")
+        hosts = Endpoints("http://x", "ws://x", "ws://x")
         place = {"run_dir": str(memory)}
         source = OrderBookTrackerDataSource(
             KRAKEN, hosts=hosts, pairs=[PAIR], name="source", rest=rest, **place
