@@ -1,4 +1,5 @@
-"""ActiveOrderTracker: from order-by-order feeds to levels, and the tutorial's conversions for every kind of message."""
+"""ActiveOrderTracker: from order-by-order feeds to levels, and the tutorial's conversions for every
+kind of message."""
 
 import math
 from collections.abc import Iterable
@@ -34,12 +35,14 @@ LEVEL = "level"
 class ActiveOrderTracker:
     """Which orders (or, for level feeds, levels) stand on each side, and what each message changes.
 
-    ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` give the changed levels as rows of
-    (price, amount, update id), bids first, or as (n, 4) float64 arrays (time in s, price, amount, update id).
+    ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` give the changed
+    levels as rows of (price, amount, update id), bids first, or as (n, 4) float64 arrays (time in
+    s, price, amount, update id).
     """
 
     def __init__(self, depth: int = 0) -> None:
-        """``depth``: price levels a side to keep, where the venue says nothing of what leaves its window; 0: all."""
+        """``depth``: price levels a side to keep, where the venue says nothing of what leaves its
+        window; 0: all."""
         self.active_bids: Orders = {}
         self.active_asks: Orders = {}
         self._depth = depth
@@ -66,8 +69,8 @@ class ActiveOrderTracker:
         return BookSnapshot(message.symbol, bids, asks, *ids)
 
     def event(self, message: OrderEvent) -> BookDiff | None:
-        """The levels that one event changes, or several that belong together after the last of them; None when that
-        is still to come, or nothing changes (an order that never rested)."""
+        """The levels that one event changes, or several that belong together after the last of
+        them; None when that is still to come, or nothing changes (an order that never rested)."""
         self._touched += self._touch(message)
         if message.text and message.order_id in self._where:
             self._texts[message.order_id] = message.text
@@ -81,7 +84,8 @@ class ActiveOrderTracker:
         return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED, message.checksum)
 
     def fits(self, message: OrderEvent) -> bool:
-        """Whether it can follow what came before: an order appears that wasn't there, or one that was is changed."""
+        """Whether it can follow what came before: an order appears that wasn't there, or one that
+        was is changed."""
         return (message.order_id in self._where) is not (message.action is OrderAction.OPEN)
 
     def texts(self, side: Side, prices: Iterable[float]) -> list[list[str]]:
@@ -168,7 +172,8 @@ class ActiveOrderTracker:
         ]
         return np.array(pairs, np.float64).tobytes()
 
-    # The tutorial's conversions; they keep ``active_bids`` and ``active_asks`` up to date for level feeds too.
+    # The tutorial's conversions; they keep ``active_bids`` and ``active_asks`` up to date for level
+    # feeds too.
 
     def convert_snapshot_message_to_order_book_row(
         self, message: BookSnapshot | OrdersSnapshot
@@ -249,8 +254,7 @@ def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
         return _pairs(bids), _pairs(asks)
     if message.names is not None:
         return _read_named(message.bids, message.names), _read_named(message.asks, message.names)
-    step = -1 if message.layout is Layout.SIZE_FIRST else 1
-    return _read(message.bids)[:, ::step], _read(message.asks)[:, ::step]
+    return _read(message.bids), _read(message.asks)
 
 
 def _read_named(text: bytes, names: LevelNames) -> Floats:
@@ -260,8 +264,7 @@ def _read_named(text: bytes, names: LevelNames) -> Floats:
 
 def _read(text: bytes) -> Floats:
     rows = msgspec.json.decode(text or b"[]")
-    values = [list(row.values()) if isinstance(row, dict) else row for row in rows]
-    return _pairs([(float(row[0]), float(row[1])) for row in values])
+    return _pairs([(float(row[0]), float(row[1])) for row in rows])
 
 
 def _pairs(rows: list[tuple[float, float]]) -> Floats:

@@ -1,9 +1,9 @@
-"""One order book: two sorted sides of float64 levels, changed by messages, asked by the tutorial's questions."""
+"""One order book: two sorted sides of float64 levels, changed by messages, asked by the tutorial's
+questions."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,7 +39,8 @@ class OrderBook(BookQueries):
     def __init__(
         self, capacity: int = 4096, max_depth: int = 0, block: Floats | None = None
     ) -> None:
-        """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7, capacity) float64."""
+        """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7,
+        capacity) float64."""
         self._f: Floats = np.zeros((7, max(capacity, len(k.SLOTS)))) if block is None else block
         self._m: Ints = self._f.view(np.int64)
         if block is None:
@@ -98,7 +99,8 @@ class OrderBook(BookQueries):
         return epoch
 
     def count(self, name: str, n: int = 1) -> None:
-        """Add to a counter: applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot."""
+        """Add to a counter: applied, ignored, gaps, resyncs, crossed, rejected,
+        dropped_before_snapshot."""
         self._meta[k.SLOTS.index(name)] += n
 
     @property
@@ -159,7 +161,8 @@ class OrderBook(BookQueries):
             )
 
     def digest(self) -> str:
-        """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best first, repr(float)."""
+        """sha256 over ``b,<price>,<size>`` lines of the bids, then ``a,...`` of the asks, best
+        first, repr(float)."""
         return digest_of(self.bids, self.asks)
 
 
@@ -198,17 +201,12 @@ def _read_named_slowly(text: bytes, names: LevelNames) -> Floats:
 
 def _read_slowly(text: bytes, layout: Layout) -> Floats:
     """Rows that the kernel could not decide, read by Python's own float."""
-    kind = list[dict[str, Raw]] if text.split(b"[", 1)[-1].lstrip()[:1] == b"{" else list[list[Raw]]
-    raw: list[Any] = msgspec.json.decode(text or b"[]", type=kind)
+    raw = msgspec.json.decode(text or b"[]", type=list[list[Raw]])
     rows = np.ones((len(raw), 3))
+    first = 1 if layout is Layout.SIDED else 0
     for number, row in enumerate(raw):
-        values = list(row.values()) if isinstance(row, dict) else row
-        if sided := layout is Layout.SIDED:
-            rows[number, 0] = 1.0 if bytes(values[0])[1:2] == b"b" else -1.0
-        numbers = values[1:3] if sided else [v for v in values if _is_number(v)][:2]
-        rows[number, 1:] = [float(bytes(value).strip(b'"')) for value in numbers]
-    return rows[:, [0, 2, 1]] if layout is Layout.SIZE_FIRST else rows
-
-
-def _is_number(value: Raw) -> bool:
-    return bytes(value).strip(b'"')[:1].isdigit()
+        if first:
+            rows[number, 0] = 1.0 if bytes(row[0])[1:2] == b"b" else -1.0
+        rows[number, 1] = float(bytes(row[first]).strip(b'"'))
+        rows[number, 2] = float(bytes(row[first + 1]).strip(b'"'))
+    return rows

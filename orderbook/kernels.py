@@ -1,7 +1,9 @@
-"""The compiled inner loops of a book: apply, publish under the sequence lock, read, query. One writer, any readers.
+"""The compiled inner loops of a book: apply, publish under the sequence lock, read, query. One
+writer, any readers.
 
-A book is one block seen as ``f`` (7, capacity) float64 and ``m`` (7, capacity) int64: bid price, size, update id,
-ask price, size, update id, meta. Each side is a sorted window (best first) somewhere in its columns.
+A book is one block seen as ``f`` (7, capacity) float64 and ``m`` (7, capacity) int64: bid price,
+size, update id, ask price, size, update id, meta. Each side is a sorted window (best first)
+somewhere in its columns.
 """
 
 import numpy as np
@@ -12,10 +14,11 @@ from numba.extending import intrinsic
 
 from orderbook.scanner import scan, scan_named, valid
 
-# numba's cache of this file looks at this file alone, and ``ingest`` contains the scanner: name the scanner's version.
-SCANNER = "e719a1e0d620"
+# numba's cache of this file looks at this file alone, and ``ingest`` contains the scanner: name the
+# scanner's version.
+SCANNER = "87d4e2a5d1ab"
 """First digits of the sha256 of scanner.py; a test says when it must change."""
-SIDED, SIZE_FIRST = 2, 3
+SIDED = 2
 """Numbers of messages.Layout that the kernels tell apart."""
 META = 6
 SLOTS = (
@@ -150,7 +153,8 @@ def _shift(f, m, base, first, last, step):
 
 @njit(cache=True)
 def _find(f, base, start, end, price, sign):
-    """Index of the first level that is not better than ``price``: a gallop from the best, then bisection."""
+    """Index of the first level that is not better than ``price``: a gallop from the best, then
+    bisection."""
     key = price * sign
     low, step = start, 1
     while low + step <= end and f[base, low + step - 1] * sign < key:
@@ -168,7 +172,8 @@ def _find(f, base, start, end, price, sign):
 
 @njit(cache=True)
 def set_level(f, m, base, price, size, update_id):
-    """Set, insert or remove one level of a side; a full side drops its worst and says what is still guaranteed."""
+    """Set, insert or remove one level of a side; a full side drops its worst and says what is still
+    guaranteed."""
     meta, capacity = m[META], f.shape[1]
     where = BID_START if base == BIDS else ASK_START
     sign = -1.0 if base == BIDS else 1.0
@@ -235,7 +240,7 @@ def clear(f, m):
 
 @njit(cache=True)
 def truncate(meta):
-    """Keep the ``max_depth`` best levels: what a venue pushes out of its window it does not delete."""
+    """Keep the ``max_depth`` best levels: a venue doesn't delete what leaves its window."""
     limit = meta[MAX_DEPTH]
     if limit > 0 and (meta[BID_LENGTH] > limit or meta[ASK_LENGTH] > limit):
         meta[BID_LENGTH], meta[ASK_LENGTH] = (
@@ -247,7 +252,8 @@ def truncate(meta):
 
 @njit(cache=True)
 def write(f, m, bids, n_bids, asks, n_asks, ids):
-    """Apply scanned rows and publish, in one bracket. ``ids``: kind, state, update id, venue time, receive time."""
+    """Apply scanned rows and publish, in one bracket. ``ids``: kind, state, update id, venue time,
+    receive time."""
     meta = m[META]
     update_id = ids[2]
     open_bracket(m)
@@ -286,16 +292,14 @@ def turn(rows, count):
 
 @njit(cache=True)
 def ingest(f, m, bid_text, ask_text, layout, scratch, ids):
-    """Scan both texts, check every number, then write. Returns 0, or the scanner's word with nothing changed."""
+    """Scan both texts, check every number, then write. Returns 0, or the scanner's word with
+    nothing changed."""
     n_bids = scan(bid_text, layout == SIDED, scratch[0])
     if n_bids < 0:
         return n_bids
     n_asks = scan(ask_text, False, scratch[1])
     if n_asks < 0:
         return n_asks
-    if layout == SIZE_FIRST:
-        turn(scratch[0], n_bids)
-        turn(scratch[1], n_asks)
     if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
         return -1
     write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)
@@ -337,7 +341,8 @@ def beat(m):
 
 @njit(cache=True)
 def read_top(f, m):
-    """(version or TORN, state, heartbeat age in ns, bid, bid size, ask, ask size); nan for an empty side."""
+    """(version or TORN, state, heartbeat age in ns, bid, bid size, ask, ask size); nan for an empty
+    side."""
     meta = m[META]
     for _ in range(SPINS):
         version = meta[VERSION]
@@ -385,7 +390,8 @@ def _pointer(typing_context, address):
 
 @njit(cache=True)
 def read_tops(addresses, capacities, states, numbers):
-    """``read_top`` of many books by address: state (or TORN), heartbeat age; bid, its size, ask, its size, age (s)."""
+    """``read_top`` of many books by address: state (or TORN), heartbeat age; bid, its size, ask,
+    its size, age (s)."""
     now = wall_ns()
     for i in range(len(addresses)):
         f = carray(_pointer(addresses[i]), (META + 1, capacities[i]), np.float64)
@@ -398,7 +404,8 @@ def read_tops(addresses, capacities, states, numbers):
 
 @njit(cache=True)
 def read_levels(f, m, depth, bids, asks, seen):
-    """Copy up to ``depth`` best (price, size) of each side, and the meta slots: (n bids, n asks), or TORN twice."""
+    """Copy up to ``depth`` best (price, size) of each side, and the meta slots: (n bids, n asks),
+    or TORN twice."""
     meta, capacity = m[META], f.shape[1]
     for _ in range(SPINS):
         version = meta[VERSION]
@@ -406,7 +413,8 @@ def read_levels(f, m, depth, bids, asks, seen):
         if version & 1 == 0:
             start, n_bids = meta[BID_START], min(meta[BID_LENGTH], depth, bids.shape[0])
             start_asks, n_asks = meta[ASK_START], min(meta[ASK_LENGTH], depth, asks.shape[0])
-            # Numbers read while a writer was at work may point anywhere: stay inside, the version check decides.
+            # Numbers read while a writer was at work may point anywhere: stay inside, the version
+            # check decides.
             if 0 <= start <= capacity - n_bids and 0 <= start_asks <= capacity - n_asks:
                 for i in range(n_bids):
                     bids[i, 0], bids[i, 1] = f[BIDS, start + i], f[BIDS + 1, start + i]

@@ -1,7 +1,7 @@
 """The vocabulary of the books: what a venue's feed can say, in our words.
 
-Levels travel as bytes and are scanned into numbers where the book lives, in one kernel. ``Layout`` says
-how to read them. Ids are int64, prices and sizes float64, times nanoseconds since 1970 (UTC).
+Levels travel as bytes and are scanned into numbers where the book lives, in one kernel. ``Layout``
+says how to read them. Ids are int64, prices and sizes float64, times nanoseconds since 1970 (UTC).
 """
 
 from decimal import Decimal
@@ -35,13 +35,12 @@ class Layout(IntEnum):
     """How the level bytes of a message are to be read."""
 
     JSON = 0
-    """JSON rows, ``[["price","size"], ...]`` or ``[{"price":1.0,"qty":2.0}, ...]``: a row's first two numbers."""
+    """JSON rows ``[["price","size"], ...]``, or objects where a message has ``names``."""
     PACKED = 1
     """Little-endian float64 pairs, price then size."""
     SIDED = 2
-    """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a word with b marks a bid."""
-    SIZE_FIRST = 3
-    """JSON rows whose first number is the size, the second the price."""
+    """JSON rows ``[["buy","price","size"], ...]`` of both sides, all in ``bids``; a bid's word
+    starts with b."""
 
 
 class LevelNames(NamedTuple):
@@ -82,10 +81,11 @@ class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag_field="kind
 
 
 class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=2, gc=False):
-    """Changed levels with absolute sizes; size 0 removes. Covers the venue's ids first_id..update_id.
+    """Changed levels with absolute sizes; size 0 removes. Covers the venue's ids
+    first_id..update_id.
 
-    ``first_id`` is the previous id + 1 where the venue names the previous one. Both 0: no numbering, the
-    connection's order is all there is.
+    ``first_id`` is the previous id + 1 where the venue names the previous one. Both 0: no
+    numbering, the connection's order is all there is.
     """
 
     symbol: str
@@ -122,8 +122,9 @@ class OrderAction(IntEnum):
 class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=4, gc=False):
     """One event of an order-by-order (L3) feed. ``side`` may be empty where the order is known.
 
-    ``text``: what the venue's checksum is made of for this order. ``checksum``: of the book after this event.
-    ``more``: the next event belongs to the same change; the book is the venue's after the last of them only.
+    ``text``: what the venue's checksum is made of for this order. ``checksum``: of the book after
+    this event. ``more``: the next event belongs to the same change; the book is the venue's after
+    the last of them only.
     """
 
     symbol: str

@@ -27,7 +27,8 @@ class Top(NamedTuple):
 
 
 class BookQueries:
-    """For what has ``bids`` and ``asks``. ``is_buy`` walks the asks. nan where the book does not reach."""
+    """For what has ``bids`` and ``asks``. ``is_buy`` walks the asks. nan where the book does not
+    reach."""
 
     @property
     def bids(self) -> Floats:
@@ -76,7 +77,8 @@ class BookQueries:
 
 @njit(cache=True)
 def spend(levels: Floats, n: int, volume: float, by_quote: bool) -> tuple[float, float, float]:
-    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they don't reach."""
+    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they
+    don't reach."""
     base = quote = 0.0
     for i in range(n):
         price, size = levels[i, 0], levels[i, 1]

@@ -1,7 +1,7 @@
 """Reading a shared book in place, from any process; it never holds up the writer.
 
-A foreign process needs no code of ours. Without the version lock it may see a book in the middle of a change; this
-recipe, for numpy and pyarrow, reads one consistently::
+A foreign process needs no code of ours. Without the version lock it may see a book in the middle of
+a change; this recipe, for numpy and pyarrow, reads one consistently::
 
     batch = pyarrow.ipc.open_file(pyarrow.memory_map(path)).get_batch(0)
     column = {name: batch.column(name).to_numpy() for name in batch.schema.names}
@@ -15,8 +15,9 @@ recipe, for numpy and pyarrow, reads one consistently::
             if meta[slot["version"]] == version:
                 break
 
-On processors that reorder loads (ARM) put a fence before the second look at the version. ``state`` 1 is LIVE; a
-``heartbeat`` (CLOCK_MONOTONIC, ns) older than a second means that the writer is dead, whatever ``state`` says.
+On processors that reorder loads (ARM) put a fence before the second look at the version. ``state``
+1 is LIVE; a ``heartbeat`` (CLOCK_MONOTONIC, ns) older than a second means that the writer is dead,
+whatever ``state`` says.
 """
 
 import fcntl
@@ -53,7 +54,8 @@ class Levels(msgspec.Struct, frozen=True):
 
 
 class BookReader(BookQueries):
-    """A shared book, read in place. What isn't LIVE raises NotReady (syncing) or StaleBook unless ``stale_ok``."""
+    """A shared book, read in place. What isn't LIVE raises NotReady (syncing) or StaleBook unless
+    ``stale_ok``."""
 
     def __init__(self, path: str) -> None:
         """Raises NotReady when no book is there (yet)."""
@@ -81,7 +83,7 @@ class BookReader(BookQueries):
 
     @property
     def block(self) -> Floats:
-        """The file's columns, (7, capacity), uncopied: another array once another writer took over."""
+        """The file's columns, (7, capacity), uncopied: another array after another writer."""
         return self._f
 
     def close(self) -> None:
@@ -114,7 +116,8 @@ class BookReader(BookQueries):
         return Levels(self._bids[:n_bids].copy(), self._asks[:n_asks].copy(), meta)
 
     def copy_levels(self, depth: int, bids: Floats, asks: Floats) -> tuple[int, int]:
-        """The fast form of ``levels``: into arrays of the caller, (n bids, n asks); a book that isn't LIVE raises."""
+        """The fast form of ``levels``: into arrays of the caller, (n bids, n asks); a book that
+        isn't LIVE raises."""
         n_bids, n_asks = k.read_levels(self._f, self._m, depth, bids, asks, self._seen)
         seen = self._seen
         quiet = k.monotonic_ns() - seen[k.HEARTBEAT] > LOOK_AT_LOCK_AFTER
@@ -123,7 +126,8 @@ class BookReader(BookQueries):
         return n_bids, n_asks
 
     def _must_reread(self, reading: int, stale_ok: bool) -> bool:
-        """The slow path. True: read again (the file is another one now). Raises unless the reading may be used."""
+        """The slow path. True: read again (the file is another one now). Raises unless the reading
+        may be used."""
         read_from = self._inode
         state = self.state
         if self._inode != read_from:
@@ -137,7 +141,8 @@ class BookReader(BookQueries):
         raise self._refusal(state)
 
     def _settles(self) -> bool:
-        """Wait, giving the core away, for an even version; False when the writer died inside its bracket."""
+        """Wait, giving the core away, for an even version; False when the writer died inside its
+        bracket."""
         for _ in range(YIELDS):
             if not self._meta[k.VERSION] & 1:
                 return True
@@ -157,7 +162,8 @@ class BookReader(BookQueries):
             else "its feed broke and it waits for a snapshot"
         )
         return StaleBook(
-            f"the book {self.path} is {state.name}: {why}; the last levels can be read with stale_ok=True"
+            f"the book {self.path} is {state.name}: {why}; "
+            "the last levels can be read with stale_ok=True"
         )
 
     def _reopened(self) -> bool:
@@ -233,8 +239,9 @@ class BookReader(BookQueries):
         return digest_of(levels.bids, levels.asks)
 
     def arrow(self, depth: int | None = None, live: bool = False) -> pa.RecordBatch:
-        """The book as a record batch. ``live``: the file's own columns, uncopied and changing (no ``depth`` then);
-        else a consistent copy with columns bid_price, bid_size, ask_price, ask_size, nulls where a side is shorter.
+        """The book as a record batch. ``live``: the file's own columns, uncopied and changing (no
+        ``depth`` then); else a consistent copy with columns bid_price, bid_size, ask_price,
+        ask_size, nulls where a side is shorter.
         """
         if live:
             return pa.ipc.open_file(pa.BufferReader(self._buffer)).get_batch(0)

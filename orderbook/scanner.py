@@ -1,21 +1,31 @@
-"""Level text to float64, bit for bit what Python's ``float`` makes of it, or a word that it can't be decided here."""
+"""Price levels in JSON text to float64, bit for bit what Python's ``float`` makes of them.
+
+``scan`` reads arrays by position, ``scan_named`` objects by names. What they can't decide here
+(UNDECIDED) is left to Python: ``orderbook/book.py``. ``_number`` and ``scan`` are long on purpose:
+cut into functions of one thing each, they took 1.4 times as long (``benchmarks/bench_decode.py``).
+"""
 
 import numpy as np
 from numba import njit
 
 MALFORMED = -1
 UNDECIDED = -2
-"""A number beyond the exact fast path (more than 53 bits of digits, or a large exponent): let Python read it."""
-BID, ASK = 1.0, -1.0
+"""A number of more than 53 bits or of a large exponent."""
+BID = 1.0
+ASK = -1.0
 _POWERS = 10.0 ** np.arange(23)
 _LARGEST = 1 << 53
 
 
 @njit(cache=True)
-def _number(text, i):
-    """(value, next index, status) of the JSON number at ``i``; a sign or a bare word is malformed."""
+def _number(text, i):  # noqa: C901 - see the top
+    """(value, next index, status) of the JSON number at ``i``; a sign or a word is malformed."""
     n = len(text)
-    mantissa, exponent, zeros, digits, after_point = 0, 0, 0, 0, False
+    mantissa = 0
+    exponent = 0
+    zeros = 0
+    digits = 0
+    after_point = False
     undecided = False
     first = i
     while i < n:
@@ -53,7 +63,8 @@ def _number(text, i):
         if i < n and (text[i] == 43 or text[i] == 45):
             negative = text[i] == 45
             i += 1
-        power, seen = 0, False
+        power = 0
+        seen = False
         while i < n and 48 <= text[i] <= 57:
             power = min(power * 10 + (text[i] - 48), 100000)
             seen = True
@@ -80,102 +91,6 @@ def _blank(c):
 def _ends(c):
     """Whether a bare number may end before this character."""
     return c == 44 or c == 93 or c == 125 or _blank(c)
-
-
-@njit(cache=True)
-def scan(text, sided, rows):
-    """Fill ``rows`` (n, 3: side, price, size) from JSON rows; returns how many, or MALFORMED or UNDECIDED.
-
-    Rows are arrays or objects inside one array; quoted or bare numbers. In objects, names are skipped.
-    """
-    n, i, count, depth, verdict = len(text), 0, 0, 0, 0
-    column, side, row = 0, BID, 0
-    opened, done = False, False
-    while i < n:
-        c = text[i]
-        if _blank(c):
-            i += 1
-            continue
-        if done:
-            return MALFORMED
-        if c == 91 or c == 123:  # [ {
-            depth += 1
-            if depth == 1 and c == 123:
-                return MALFORMED
-            if depth == 2:
-                column, side, row, opened = 0, BID, c, not sided
-            i += 1
-        elif c == 93 or c == 125:  # ] }
-            if depth == 0 or (depth == 1 and c == 125):
-                return MALFORMED
-            if depth == 2:
-                if column < 2 or not opened or c != row + 2:  # [ closes with ], { with }
-                    return MALFORMED
-                count += 1
-            depth -= 1
-            done = depth == 0
-            i += 1
-        elif c == 44 or c == 58:  # , :
-            i += 1
-        elif c == 34:  # a string: a number, a name, or a side
-            if depth < 2:
-                return MALFORMED
-            i += 1
-            if i < n and 48 <= text[i] <= 57 and depth == 2 and column < 2:
-                value, i, status = _number(text, i)
-                if status == MALFORMED or i >= n or text[i] != 34:
-                    return MALFORMED
-                verdict = min(verdict, status)
-                if count >= rows.shape[0]:
-                    return MALFORMED
-                rows[count, 0] = side
-                rows[count, column + 1] = value
-                column += 1
-            else:
-                if sided and depth == 2 and column == 0 and i < n and not opened:
-                    if text[i] == 98:  # b
-                        side, opened = BID, True
-                    elif text[i] == 115 or text[i] == 97 or text[i] == 111:  # s, a, o
-                        side, opened = ASK, True
-                    else:
-                        return MALFORMED
-                elif depth == 2 and column < 2 and not _is_name(text, i):
-                    return MALFORMED
-                while i < n and text[i] != 34:
-                    i += 2 if text[i] == 92 else 1
-                if i >= n:
-                    return MALFORMED
-            i += 1
-        elif 48 <= c <= 57:
-            value, i, status = _number(text, i)
-            if status == MALFORMED or depth < 2 or i >= n or not _ends(text[i]):
-                return MALFORMED
-            if depth == 2 and column < 2:
-                verdict = min(verdict, status)
-                if count >= rows.shape[0]:
-                    return MALFORMED
-                rows[count, 0] = side
-                rows[count, column + 1] = value
-                column += 1
-        elif depth >= 2 and column >= 2:
-            i += 1  # null, true, a negative number: columns we don't read
-        else:
-            return MALFORMED
-    if depth != 0 or (n > 0 and not done):
-        return MALFORMED
-    return verdict if verdict < 0 else count
-
-
-@njit(cache=True)
-def _is_name(text, i):
-    """Whether the string that starts at ``i`` is an object's name: a colon follows it."""
-    n = len(text)
-    while i < n and text[i] != 34:
-        i += 1
-    i += 1
-    while i < n and _blank(text[i]):
-        i += 1
-    return i < n and text[i] == 58
 
 
 @njit(cache=True)
@@ -246,8 +161,103 @@ def _number_or_text(text, i):
 
 
 @njit(cache=True)
-def _named_row(text, i, price_name, size_name, row):
-    """Read the object at ``i`` into ``row`` (price, size): (next index, status).
+def scan(text, sided, rows):  # noqa: C901 - see the top
+    """Fill ``rows`` (n, 3: side, price, size) from an array of JSON arrays, read by position.
+
+    A row is price and size, numbers or texts of numbers, behind a word for the side where
+    ``sided``. Returns how many, or MALFORMED or UNDECIDED.
+    """
+    n = len(text)
+    i = 0
+    count = 0
+    depth = 0
+    verdict = 0
+    column = 0
+    side = BID
+    opened = False
+    done = False
+    while i < n:
+        c = text[i]
+        if _blank(c):
+            i += 1
+            continue
+        if done:
+            return MALFORMED
+        if c == 91:  # [
+            depth += 1
+            if depth == 2:
+                column = 0
+                side = BID
+                opened = not sided
+            elif depth > 2 and column < 2:
+                return MALFORMED
+            i += 1
+        elif c == 93:  # ]
+            if depth == 2:
+                if column < 2 or not opened:
+                    return MALFORMED
+                count += 1
+            elif depth == 0:
+                return MALFORMED
+            depth -= 1
+            done = depth == 0
+            i += 1
+        elif c == 44:  # ,
+            i += 1
+        elif c == 34:  # a string: a number, a side, or a column that isn't read
+            if depth < 2:
+                return MALFORMED
+            i += 1
+            if i < n and 48 <= text[i] <= 57 and column < 2:
+                value, i, status = _number(text, i)
+                if status == MALFORMED or i >= n or text[i] != 34:
+                    return MALFORMED
+                verdict = min(verdict, status)
+                if count >= rows.shape[0]:
+                    return MALFORMED
+                rows[count, 0] = side
+                rows[count, column + 1] = value
+                column += 1
+            else:
+                if sided and column == 0 and i < n and not opened:
+                    if text[i] == 98:  # b
+                        side = BID
+                        opened = True
+                    elif text[i] == 115 or text[i] == 97 or text[i] == 111:  # s, a, o
+                        side = ASK
+                        opened = True
+                    else:
+                        return MALFORMED
+                elif column < 2:
+                    return MALFORMED
+                while i < n and text[i] != 34:
+                    i += 2 if text[i] == 92 else 1
+                if i >= n:
+                    return MALFORMED
+            i += 1
+        elif 48 <= c <= 57:
+            value, i, status = _number(text, i)
+            if status == MALFORMED or depth < 2 or i >= n or not _ends(text[i]):
+                return MALFORMED
+            if column < 2:
+                verdict = min(verdict, status)
+                if count >= rows.shape[0]:
+                    return MALFORMED
+                rows[count, 0] = side
+                rows[count, column + 1] = value
+                column += 1
+        elif depth >= 2 and column >= 2:
+            i += 1  # null, true, a negative number: columns that aren't read
+        else:
+            return MALFORMED
+    if depth != 0 or (n > 0 and not done):
+        return MALFORMED
+    return verdict if verdict < 0 else count
+
+
+@njit(cache=True)
+def _named_row(text, i, price_name, size_name, rows, count):
+    """Read the object at ``i`` into row ``count``: (next index, status).
 
     Both names must stand in it once; other members may be of any kind.
     """
@@ -270,7 +280,7 @@ def _named_row(text, i, price_name, size_name, row):
             if status == MALFORMED:
                 return i, MALFORMED
             verdict = min(verdict, status)
-            row[0 if is_price else 1] = value
+            rows[count, 1 if is_price else 2] = value
             has_price = has_price or is_price
             has_size = has_size or is_size
         else:
@@ -303,7 +313,7 @@ def scan_named(text, price_name, size_name, rows):
     while i < n and text[i] == 123:
         if count >= rows.shape[0]:
             return MALFORMED
-        i, status = _named_row(text, i, price_name, size_name, rows[count, 1:])
+        i, status = _named_row(text, i, price_name, size_name, rows, count)
         if status == MALFORMED:
             return MALFORMED
         verdict = min(verdict, status)
@@ -325,7 +335,8 @@ def scan_named(text, price_name, size_name, rows):
 def valid(rows, count):
     """Whether every price is positive and finite and every size finite and not negative."""
     for k in range(count):
-        price, size = rows[k, 1], rows[k, 2]
+        price = rows[k, 1]
+        size = rows[k, 2]
         if not (0.0 < price < np.inf) or not (0.0 <= size < np.inf):
             return False
     return True

@@ -1,4 +1,5 @@
-"""From snapshot and diffs to changes in order, or the word that something is missing. Pure: no clock, no book."""
+"""From snapshot and diffs to changes in order, or the word that something is missing. Pure: no
+clock, no book."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -34,8 +35,8 @@ class Verdict(Enum):
 class Sequencer(Generic[M]):
     """One pair's order of things.
 
-    ``offer`` every message; while SYNCING they are kept. ``snapshot`` says which of the kept ones apply on top of it,
-    or None when it is older than they reach back: ask for another.
+    ``offer`` every message; while SYNCING they are kept. ``snapshot`` says which of the kept ones
+    apply on top of it, or None when it is older than they reach back: ask for another.
     """
 
     update_id: int = 0
@@ -56,7 +57,8 @@ class Sequencer(Generic[M]):
         return verdict
 
     def judge(self, message: M) -> Verdict:
-        """A message without ids applies in the connection's order; else ids must join without a hole."""
+        """A message without ids applies in the connection's order; else ids must join without a
+        hole."""
         last, first_id, update_id = self.update_id, message.first_id, message.update_id
         if update_id == 0 or first_id == last + 1:
             return (
@@ -67,7 +69,7 @@ class Sequencer(Generic[M]):
         return Verdict.APPLY if first_id <= last + 1 else Verdict.GAP
 
     def snapshot(self, update_id: int) -> list[M] | None:
-        """The kept messages to apply after a snapshot of ``update_id``; None: too old, ask again."""
+        """The kept messages to apply after a snapshot of ``update_id``; None: it is too old."""
         self.update_id = update_id
         fresh: list[M] = []
         dropped = 0

@@ -1,4 +1,5 @@
-"""A book as a live Arrow file in shared memory: one writer, which holds the file's lock for life, any readers."""
+"""A book as a live Arrow file in shared memory: one writer, which holds the file's lock for life,
+any readers."""
 
 import errno
 import fcntl
@@ -37,7 +38,8 @@ def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
 
 
 class SharedBook(OrderBook):
-    """The one writer of a shared book. ``create`` makes or takes over the file; ``close`` gives it back."""
+    """The one writer of a shared book. ``create`` makes or takes over the file; ``close`` gives it
+    back."""
 
     def __init__(
         self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int
@@ -120,7 +122,8 @@ def _stands_at(path: str, file: int) -> bool:
 
 
 def _put_in_place(path: str, file: int, replace: bool) -> None:
-    """Our file becomes the one at ``path``. Without a predecessor, whose lock we would hold, the first one wins."""
+    """Our file becomes the one at ``path``. Without a predecessor, whose lock we would hold, the
+    first one wins."""
     new = _beside(path)
     if replace:
         os.rename(new, path)
@@ -179,13 +182,15 @@ def _no_room(path: str, needed: int, error: OSError) -> ConfigError:
     room = os.statvfs(os.path.dirname(path))
     free = room.f_bavail * room.f_frsize
     return ConfigError(
-        f"too little shared memory for the book {path}: it needs {needed} bytes, {free} are free; enlarge it "
+        f"too little shared memory for the book {path}: it needs {needed} bytes, {free} are free; "
+        "enlarge it "
         "(docker run --shm-size=1g), lower the capacity, or set shared_memory to another folder"
     )
 
 
 def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
-    """The bytes of an empty Arrow file whose columns start at multiples of 64, and the first one's offset."""
+    """The bytes of an empty Arrow file whose columns start at multiples of 64, and the first one's
+    offset."""
     for pad in range(0, 64, 8):
         image = _arrow_file(venue, trading_pair, capacity, pad)
         offset, _ = layout_of(pa.py_buffer(image))
@@ -212,7 +217,8 @@ def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes
 
 
 def layout_of(buffer: pa.Buffer) -> tuple[int, int]:
-    """(offset of the first column, capacity) of a book's file; columns follow one another without gaps."""
+    """(offset of the first column, capacity) of a book's file; columns follow one another without
+    gaps."""
     batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
     addresses = [column.buffers()[1].address for column in batch.columns]
     step = batch.num_rows * 8

@@ -14,8 +14,8 @@ LIVE, STALE = int(BookState.LIVE), int(BookState.STALE)
 
 
 class Tops:
-    """``read`` fills ``states`` (n,) int64 BookStates and ``numbers`` (n, 5) float64: bid, bid size, ask, ask size, age
-    in seconds; nan where there is none."""
+    """``read`` fills ``states`` (n,) int64 BookStates and ``numbers`` (n, 5) float64: bid, bid
+    size, ask, ask size, age in seconds; nan where there is none."""
 
     def __init__(self, readers: Sequence[BookReader]) -> None:
         self._readers = list(readers)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from exchanges.rows import BadRow, Rows
+from orderbook.messages import LevelNames
 
 T = TypeVar("T")
 RENAMED: dict[str, str] = {
@@ -35,6 +36,10 @@ FIELDS_FILE = Path(__file__).parent / "fields.json"
 OLD_NAMES = {new: old for old, new in RENAMED.items()}
 FIELDS: dict[str, list[str]] = {}
 """Type -> the fields that are stored; what a type has besides is not compared."""
+
+
+BITTREX_LEVELS = LevelNames(price="rate", size="quantity")
+"""Levels that were read by position, the size first, and are read by these names."""
 
 
 def load_fields() -> None:
@@ -91,6 +96,8 @@ def record(value: Any) -> dict[str, Any]:
         said = getattr(value, new_name(kind, name))
         exact = f"{kind}.{name}" in EXACT_DIGITS
         fields[name] = sent(said) if kind == "Send" else canonical(said, exact)
+    if getattr(value, "names", None) == BITTREX_LEVELS:
+        fields["layout"] = "Layout.SIZE_FIRST"
     return {"type": kind, "fields": fields}
 
 

@@ -15,6 +15,7 @@ from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     Layout,
+    LevelNames,
     OrderAction,
     OrderBookRow,
     OrderEvent,
@@ -222,9 +223,10 @@ SNAPSHOTS = [
     BookSnapshot(
         "A-B",
         b'[{"px":"10","sz":1},{"px":9,"sz":"2","n":4}]',
-        b'[["11","3","0"]]',
+        b'[{"sz":"3","px":"11","n":0}]',
         5,
         1_500_000_000,
+        names=LevelNames(price="px", size="sz"),
     ),
     BookSnapshot(
         "A-B",
@@ -239,7 +241,12 @@ SNAPSHOTS = [
     ),
     BookSnapshot("A-B", *PACKED, 5, 1_500_000_000, Layout.PACKED),
     BookSnapshot(
-        "A-B", b'[["1","10"],["2","9"]]', b'[{"q":3,"r":11}]', 5, 1_500_000_000, Layout.SIZE_FIRST
+        "A-B",
+        b'[{"q":"1","r":"10"},{"q":"2","r":"9"}]',
+        b'[{"q":3,"r":11}]',
+        5,
+        1_500_000_000,
+        names=LevelNames(price="r", size="q"),
     ),
 ]
 
@@ -338,8 +345,6 @@ def test_a_conversion_reads_levels_as_the_book_does(
             data = json.dumps([["buy", str(p), str(s)] for p, s in levels]).encode()
         case Layout.PACKED:
             data = np.array(levels, np.float64).tobytes()
-        case Layout.SIZE_FIRST:
-            data = json.dumps([{"q": str(s), "r": str(p)} for p, s in levels]).encode()
     tracker, book = ActiveOrderTracker(), OrderBook(64)
     message = BookDiff("A-B", data, b"", 1, 1, 0, layout)
     book.apply_diff(message)

@@ -13,7 +13,7 @@ from hypothesis import example, given, strategies as st
 
 from orderbook import kernels, scanner
 from orderbook.book import ROWS_A_MESSAGE, OrderBook
-from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout
+from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, LevelNames
 from orderbook.warm import warm
 from tests.support.examples import examples
 
@@ -120,8 +120,9 @@ def test_a_float_written_by_python_comes_back_the_same(number: float) -> None:
     ],
 )
 def test_numbers_that_need_pythons_float_are_read_in_every_form_of_row(levels: bytes) -> None:
+    names = LevelNames(price="price", size="size") if b"{" in levels else None
     book = OrderBook(64)
-    book.apply_snapshot(snapshot(levels, levels))
+    book.apply_snapshot(BookSnapshot("A-B", levels, levels, 1, 0, names=names))
     assert book.bids.tolist() == book.asks.tolist() == [[1.0, 2.0]]
 
 
@@ -267,31 +268,36 @@ def test_one_wrong_character_is_refused_or_read_as_json_reads_it(
         (
             b'[{"price":10.0,"qty":1},{"price":9,"qty":"2"}]',
             b'[{"price":"11","qty":3}]',
-            Layout.JSON,
+            LevelNames(price="price", size="qty"),
         ),
         (
             b'[{"px":"10","sz":"1","n":4},{"px":"9","sz":"2","n":1}]',
             b'[{"px":"11","sz":"3","n":0}]',
-            Layout.JSON,
+            LevelNames(price="px", size="sz"),
         ),
         (b'[["buy","10","1"],["sell","11","3"],["bid","9","2"]]', b"", Layout.SIDED),
         (b'[["b",10,1,"x"],["ask",11,3,null],["buy",9,2,5]]', b"", Layout.SIDED),
         (packed([[10, 1], [9, 2]]), packed([[11, 3]]), Layout.PACKED),
         (
             b'[{"quantity":"1","rate":"10"},{"quantity":2,"rate":9.0}]',
-            b'[["3","11","x"]]',
-            Layout.SIZE_FIRST,
+            b'[{"quantity":"3","rate":"11","x":"x"}]',
+            LevelNames(price="rate", size="quantity"),
         ),
         (
-            b'[["1.0000000000000000000000000000","10"],["2","9"]]',
-            b'[["3","11"]]',
-            Layout.SIZE_FIRST,
+            b'[{"q":"1.0000000000000000000000000000","r":"10"},{"r":"9","q":"2"}]',
+            b'[{"r":"11","q":"3"}]',
+            LevelNames(price="r", size="q"),
         ),
     ],
 )
-def test_every_layout_makes_the_same_book(bids: bytes, asks: bytes, layout: Layout) -> None:
+def test_every_layout_makes_the_same_book(
+    bids: bytes, asks: bytes, layout: Layout | LevelNames
+) -> None:
     book = OrderBook(64)
-    book.apply_snapshot(snapshot(bids, asks, layout))
+    if isinstance(layout, LevelNames):
+        book.apply_snapshot(BookSnapshot("A-B", bids, asks, 1, 0, names=layout))
+    else:
+        book.apply_snapshot(snapshot(bids, asks, layout))
     assert book.bids.tolist() == [[10, 1], [9, 2]]
     assert book.asks.tolist() == [[11, 3]]
     assert book.state is BookState.LIVE
@@ -310,6 +316,14 @@ def test_no_levels_are_no_levels(nothing: bytes, layout: Layout) -> None:
 sizes = st.one_of(st.just(0.0), st.floats(0.001, 1000))
 levels = st.lists(st.tuples(st.integers(1, 200).map(lambda n: n / 4), sizes), max_size=25)
 kinds = st.sampled_from(["diff", "diff", "diff", "snapshot"])
+PRICE_FIRST = LevelNames(price="p", size="q")
+SIZE_FIRST = LevelNames(price="r", size="q")
+
+
+def named(rows: list[tuple[float, float]], names: LevelNames) -> bytes:
+    """Rows as objects, their members sorted by name."""
+    members = [{names.price: str(price), names.size: size} for price, size in rows]
+    return json.dumps(members, sort_keys=True).encode()
 
 
 def model_after(
@@ -337,11 +351,16 @@ def ordered(model: Model, best: int) -> list[list[float]]:
 
 @examples(200)
 @given(
-    st.lists(st.tuples(kinds, levels, levels, st.sampled_from(list(Layout))), max_size=15),
+    st.lists(
+        st.tuples(kinds, levels, levels, st.sampled_from([*Layout, PRICE_FIRST, SIZE_FIRST])),
+        max_size=15,
+    ),
     st.sampled_from([(24, 0), (64, 0), (24, 5), (64, 30), (256, 0)]),
 )
 def test_a_book_equals_a_plain_dictionary(
-    messages: list[tuple[str, list[tuple[float, float]], list[tuple[float, float]], Layout]],
+    messages: list[
+        tuple[str, list[tuple[float, float]], list[tuple[float, float]], Layout | LevelNames]
+    ],
     shape: tuple[int, int],
 ) -> None:
     capacity, max_depth = shape
@@ -350,22 +369,22 @@ def test_a_book_equals_a_plain_dictionary(
     bids: Model = {}
     asks: Model = {}
     for number, (kind, some, more, layout) in enumerate(messages, 1):
+        names = None
         match layout:
             case Layout.JSON:
-                data = text(some), text([{"p": str(p), "q": s} for p, s in more])
+                data = text(some), text([[str(p), s] for p, s in more])
             case Layout.PACKED:
                 data = packed(some), packed(more)
             case Layout.SIDED:
                 data = text([["buy", *row] for row in some] + [["sell", *row] for row in more]), b""
-            case Layout.SIZE_FIRST:
-                data = (
-                    text([[s, p] for p, s in some]),
-                    text([{"q": str(s), "r": p} for p, s in more]),
-                )
+            case LevelNames():
+                names = layout
+                layout = Layout.JSON
+                data = named(some, names), named(more, names)
         if kind == "snapshot":
-            book.apply_snapshot(BookSnapshot("A-B", *data, number, 0, layout))
+            book.apply_snapshot(BookSnapshot("A-B", *data, number, 0, layout, names=names))
         else:
-            book.apply_diff(BookDiff("A-B", *data, number, number, 0, layout))
+            book.apply_diff(BookDiff("A-B", *data, number, number, 0, layout, names=names))
         bids = model_after(bids, kind, some, -1, room, max_depth)
         asks = model_after(asks, kind, more, 1, room, max_depth)
         assert book.bids.tolist() == ordered(bids, -1)
