@@ -192,11 +192,9 @@ class ChannelFrame(Struct, gc=False):
 
 
 class DataAnswer(Struct):
-    """Every answer by REST: rows, a code, and a message where that is not 0."""
+    """Every answer by REST, beside what it says of its success."""
 
     data: Raw
-    code: str = SUCCESS
-    msg: str = ""
 
 
 class BookAnswer(Struct, rename={"id": "seqId"}):
@@ -404,7 +402,7 @@ class OrderRow(
     state: str
     order_id: str
     client_order_id: str
-    filled: Decimal
+    filled: str
     average_price: str
     side: OrderSide
     size: Decimal
@@ -426,7 +424,7 @@ class OrderRow(
         """A size in quote (never ours) gives no base amount: what is filled is all that is known of
         it."""
         state = STATES.get(self.state)
-        filled = self.filled
+        filled = decimal_or_zero(self.filled)
         reason = self.cancel_reason or self.cancel_source
         return OrderUpdate(
             symbol=self.symbol,
@@ -580,7 +578,7 @@ class RefusedRow(Struct, rename={"code": "sCode", "message": "sMsg"}):
 class Refusal(Struct):
     """What an answer says of its success."""
 
-    code: str = ""
+    code: str | int = ""
     msg: str = ""
     data: Raw = Raw(b"[]")
 
@@ -694,7 +692,7 @@ def read_error(answer: Answer) -> Fault | None:
         refusal = _refusal.decode(answer.body)
     except msgspec.DecodeError:
         return of_gateway(answer)
-    code = refusal.code
+    code = str(refusal.code)
     message = refusal.msg
     row = refused_row(refusal.data)
     if row is not None and row.code is not None:
