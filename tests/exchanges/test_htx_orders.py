@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from exchanges import contract as c
-from exchanges.contract import ErrorKind, Fault, FillCursor, Ready, Send
+from exchanges.contract import (
+    Answer,
+    ErrorKind,
+    Fault,
+    FillCursor,
+    Ready,
+    Send,
+    UnsignedRequest,
+)
 from exchanges.htx import HTX
 from exchanges.orders import (
     Balance,
@@ -80,7 +87,7 @@ def order(**changes: Any) -> InFlightOrder:
     )
 
 
-def ok(data: Any) -> c.Answer:
+def ok(data: Any) -> Answer:
     return answer({"status": "ok", "data": data})
 
 
@@ -329,7 +336,7 @@ def test_fees_are_those_in_force(entry: Any) -> None:
     "vector", json.loads((FRAMES / "signatures.json").read_text()), ids=lambda v: v["url"][26:]
 )
 def test_requests_are_signed_as_by_the_venues_own_tests(vector: dict[str, Any]) -> None:
-    ask = c.UnsignedRequest(
+    ask = UnsignedRequest(
         vector["http_method"], vector["url"], vector.get("params", {}), vector.get("body")
     )
     signed = HTX.auth(KEYS).sign(ask, NOW)
