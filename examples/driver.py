@@ -1,8 +1,10 @@
-"""A driver for a Ray cluster: joins or starts a deployment, reads its books, and leaves the actors running.
+"""A driver for a Ray cluster: joins or starts a deployment, reads its books, and leaves the actors
+running.
 
     RAY_AUTH_MODE=token ray job submit --working-dir examples -- python driver.py deployment.yaml
 
-The file names venues, pairs and accounts (see docs/operating.md). A second run finds the actors and their live books.
+The file names venues, pairs and accounts (see docs/operating.md). A second run finds the actors and
+their live books.
 """
 
 import sys
@@ -16,7 +18,8 @@ def main(config: str) -> None:
         book = client.book(name.venue, name.trading_pair, timeout=60)
         top = book.top()
         print(
-            f"{book.venue} {book.trading_pair} {book.state.name} epoch {book.epoch} bid {top.bid} ask {top.ask}"
+            f"{book.venue} {book.trading_pair} {book.state.name} epoch {book.epoch} "
+            f"bid {top.bid} ask {top.ask}"
         )
     for actor, found in client.status().actors.items():
         print(f"{actor} in process {found['pid']}")

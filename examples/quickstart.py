@@ -1,4 +1,5 @@
-"""The shortest whole thing: a local venue, a live book, one filled order. Run it anywhere; no keys, no network."""
+"""The shortest whole thing: a local venue, a live book, one filled order. Run it anywhere; no keys,
+no network."""
 
 import trochil
 from trochil.sandbox.process import SandboxProcess

@@ -192,7 +192,7 @@ class StreamFrame(Struct, gc=False):
 
 
 class StreamAnswer(Struct):
-    """The answer to a request on a stream: an acknowledgement has its id alone, a refusal says why."""
+    """The answer to a request on a stream: its id alone, or a refusal that says why."""
 
     id: int | str | None = None
     error: Refusal | None = None
@@ -458,7 +458,7 @@ class AccountPosition(
     tag="outboundAccountPosition",
     rename={"time": "E", "balances": "B"},
 ):
-    """Event ``outboundAccountPosition``: the assets that a change of the account may have touched."""
+    """Event ``outboundAccountPosition``: the assets that a change may have touched."""
 
     time: int
     balances: Raw
@@ -616,7 +616,7 @@ class BinanceAuth(Auth):
         return request.signed({"X-MBX-APIKEY": self.api_key}, url)
 
     def login(self, now: float) -> Frame:
-        """Parameters of a signed websocket-API request are sorted by name and not percent-encoded."""
+        """A signed websocket-API request sorts its parameters by name and doesn't encode them."""
         params: dict[str, Any] = {"apiKey": self.api_key, "timestamp": int(now * 1000)}
         payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
         params["signature"] = hmac_hex(self._secrets[0], payload)

@@ -229,7 +229,7 @@ class CcxtOrderEntry(OrderEntry):
 
     @classmethod
     def of(cls, can: frozenset[str], fills_span: float) -> "type[CcxtOrderEntry]":
-        """For a venue that can do this, in ccxt's words, and answers questions for fills by spans."""
+        """For a venue that can do this, in ccxt's words, and answers for fills by spans."""
         return type(cls.__name__, (cls,), {"can": can, "fills_span": fills_span})
 
     def place(self, order: InFlightOrder) -> Call[OrderUpdate]:

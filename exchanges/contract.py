@@ -346,7 +346,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Base addresses, each replaceable by a setting: that is how a sandbox or a testnet plugs in."""
+    """Base addresses; a setting can replace each, which is how a sandbox plugs in."""
 
     rest: str
     public: str
@@ -435,7 +435,8 @@ class Exchange:
             return self
         if name not in self.feeds:
             raise ConfigError(
-                f"{self.name} has no feed {name!r}; it has {', '.join(sorted(self.feeds)) or 'one only'}"
+                f"{self.name} has no feed {name!r}; "
+                f"it has {', '.join(sorted(self.feeds)) or 'one only'}"
             )
         book = self.feeds[name]
         return replace(

@@ -61,7 +61,7 @@ class ErrorTable:
 
 
 def refusal_in(answer: Answer, form: type[Refusal]) -> Refusal | None:
-    """The refusal in the venue's own form; None where the answer is of another: a gateway said it."""
+    """The refusal in the venue's own form; None where a gateway answered in its place."""
     try:
         return msgspec.json.decode(answer.body, type=form)
     except msgspec.DecodeError:

@@ -60,7 +60,8 @@ def get(name: str) -> Exchange:
         return _outside()[name]
     if name not in BUILT_IN:
         raise ConfigError(
-            f"unknown exchange {name!r}; known are {', '.join(names())}, and {BRIDGE}<id> for any of ccxt"
+            f"unknown exchange {name!r}; known are {', '.join(names())}, "
+            f"and {BRIDGE}<id> for any of ccxt"
         )
     module, _, attribute = BUILT_IN[name].partition(":")
     exchange: Exchange = getattr(import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""What goes to a venue by REST: a request, the function that reads its answer, and what signs it."""
+"""Requests by REST: what goes to a venue, the function that reads its answer, what signs it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
@@ -35,7 +35,7 @@ open."""
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One REST request. ``cost`` counts against the named limits; ``urgent`` may use the reserve."""
+    """One REST request. ``cost`` counts against named limits; ``urgent`` may use the reserve."""
 
     method: str
     path: str

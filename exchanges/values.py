@@ -1,4 +1,4 @@
-"""Numbers, times and texts as venues write them: what every adapter reads and writes the same way."""
+"""Numbers, times and texts as venues write them, read the same way by every adapter."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ SECONDS_LENGTH = len("2024-01-01T00:00:00")
 
 
 def epoch_ns(stamp: int) -> int:
-    """Nanoseconds out of milli- or microseconds since 1970; their sizes differ until the year 5138."""
+    """Nanoseconds out of milli- or microseconds since 1970: sizes differ until the year 5138."""
     return stamp * 1000 if stamp > 10**14 else stamp * NS_PER_MS
 
 

@@ -1,4 +1,5 @@
-"""What several tests share: one local Ray cluster for the session, and a sandbox with a deployment on it."""
+"""What several tests share: one local Ray cluster for the session, and a sandbox with a deployment
+on it."""
 
 import contextlib
 import os
@@ -48,13 +49,14 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def failpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder where a file with a point's name orders the death of the process that reaches it."""
+    """The folder where a file named like a point kills the process that reaches the point."""
     return tmp_path_factory.mktemp("failpoints")
 
 
 @pytest.fixture(scope="session")
 def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Ray head of its own, as `ray start --head` makes it, with token authentication on; stopped at the end."""
+    """A Ray head of its own, as `ray start --head` makes it, with token authentication on; stopped
+    at the end."""
     port = free_port()
     os.environ["TROCHIL_FAILPOINTS"] = str(failpoints)
     os.environ["PATH"] = (
@@ -81,7 +83,8 @@ def ray_address(failpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def end_head(head: "subprocess.Popen[bytes]") -> None:
-    """At once: asked politely, a head drains its node for half a minute first. Workers end with their raylet."""
+    """At once: asked politely, a head drains its node for half a minute first. Workers end with
+    their raylet."""
     children = Path(f"/proc/{head.pid}/task/{head.pid}/children").read_text().split()
     for pid in (head.pid, *map(int, children)):
         with contextlib.suppress(ProcessLookupError):
@@ -114,7 +117,8 @@ def dashboard_answers() -> bool:
 def deployment(
     address: str, state_dir: Path, *, name: str, pairs: list[str], **sandbox: Any
 ) -> Iterator[Any]:
-    """(client, sandbox): a sandbox of its own and a deployment that trades on it; both end with the block."""
+    """(client, sandbox): a sandbox of its own and a deployment that trades on it; both end with the
+    block."""
     import trochil
     from trochil.sandbox.process import SandboxProcess
 

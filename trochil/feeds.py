@@ -18,7 +18,8 @@ from trochil.views import BookView
 
 
 class Watch:
-    """What changed since it was last asked, for one reader: names merge, nothing waits in a queue. Any thread."""
+    """What changed since it was last asked, for one reader: names merge, nothing waits in a queue.
+    Any thread."""
 
     def __init__(self, views: Iterable[BookView]) -> None:
         self._views = {(view.venue, view.trading_pair): view for view in views}
@@ -63,7 +64,8 @@ class Watch:
 
 
 class Changes:
-    """Wakes whoever waits, when a book that is followed changed. Lives on the client's loop, wakes any thread."""
+    """Wakes whoever waits, when a book that is followed changed. Lives on the client's loop, wakes
+    any thread."""
 
     def __init__(self, peers: ActorCalls) -> None:
         self._peers = peers
@@ -105,7 +107,8 @@ class Changes:
             with self._condition:
                 if condition():
                     return True
-                # A wake-up between the look and the wait can't be lost: both happen under the condition.
+                # A wake-up between the look and the wait can't be lost: both happen under the
+                # condition.
                 self._condition.wait(0.5 if left is None else min(left, 0.5))
         return True
 
@@ -127,7 +130,8 @@ async def read_trades(peers: ActorCalls, tracker: str, pair: str) -> AsyncIterat
 async def read_diffs(
     peers: ActorCalls, tracker: str, pair: str
 ) -> AsyncIterator[Diff | EpochChange]:
-    """Every applied change from now on; an epoch change is an item. Raises Lagged when some were missed."""
+    """Every applied change from now on; an epoch change is an item. Raises Lagged when some were
+    missed."""
     where = tracker_actor(peers, tracker).endpoint
     subscriber = Subscriber(where, DataMessage, topics=[pair], mode="stream")
     epoch = -1
@@ -147,7 +151,8 @@ async def _messages(subscriber: Subscriber) -> AsyncIterator[Any]:
     async for batch in subscriber.batches():
         for item in batch:
             if isinstance(item, Reset):
-                continue  # a new connection: the epoch, or the number of the next, tells what it means
+                # a new connection: the epoch, or the number of the next, tells what it means
+                continue
             if isinstance(item.message, Reset):
                 raise Lagged(item.message.missed)
             yield item

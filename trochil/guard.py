@@ -33,7 +33,8 @@ def _refuse(name: str, found: Path | None, home: Path) -> None:
     )
     message = (
         f"{what} Trochil's own package {name!r} in {home}: "
-        "rename it; beside a script of your own, python -P your_script.py leaves its folder out of the search too"
+        "rename it; beside a script of your own, python -P your_script.py leaves its folder "
+        "out of the search too"
         if found
         else f"Trochil's package {name!r} is missing in {home}: install Trochil again"
     )

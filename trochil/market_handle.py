@@ -224,7 +224,8 @@ class AsyncMarketHandle:
         return await self._place(terms)
 
     async def _place(self, terms: OrderTerms) -> AsyncOrder:
-        # One intent for all tries of this call: however often it is repeated, it leads to one order.
+        # One intent for all tries of this call: however often it is repeated, it leads to one
+        # order.
         intent = terms.client_id or uuid4().hex
         return AsyncOrder(self, await self._market.place(intent, terms))
 

@@ -25,7 +25,8 @@ class Best(NamedTuple):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """One immutable reading: (n, 2) float64 sides (price, size), best first. Times in ns since 1970."""
+    """One immutable reading: (n, 2) float64 sides (price, size), best first. Times in ns since
+    1970."""
 
     venue: str
     trading_pair: str
@@ -40,7 +41,7 @@ class Book(msgspec.Struct, frozen=True):
     publish_time: int
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a level: bid_price, bid_size, ask_price, ask_size; nan where a side is shorter."""
+        """A row a level: bid_price, bid_size, ask_price, ask_size; nan where a side is shorter."""
         n = max(len(self.bids), len(self.asks))
         sides = [
             np.vstack([side, np.full((n - len(side), 2), np.nan)])
@@ -90,7 +91,8 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Diff(msgspec.Struct, frozen=True):
-    """One applied change: (n, 2) float64 levels with absolute sizes. ``snapshot``: it replaced the book."""
+    """One applied change: (n, 2) float64 levels with absolute sizes. ``snapshot``: it replaced the
+    book."""
 
     epoch: int
     sequence: int

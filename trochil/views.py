@@ -83,7 +83,8 @@ class BookView:
 
     @property
     def counters(self) -> dict[str, int]:
-        """applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot and the other slots."""
+        """applied, ignored, gaps, resyncs, crossed, rejected, dropped_before_snapshot and the other
+        slots."""
         return self.reader.meta()
 
     @property
@@ -109,7 +110,8 @@ class BookView:
         return Book(self.venue, self.trading_pair, levels.bids, levels.asks, state, **known)
 
     def arrow(self, depth: int | None = None, *, live: bool = False) -> pa.RecordBatch:
-        """The book as a record batch; ``live``: the shared file's own columns, uncopied and changing."""
+        """The book as a record batch; ``live``: the shared file's own columns, uncopied and
+        changing."""
         return self.reader.arrow(depth, live)
 
     def to_pandas(self, depth: int | None = 20) -> pd.DataFrame:
@@ -124,22 +126,26 @@ class BookView:
         return polars.from_arrow(self.arrow(depth))
 
     def digest(self) -> str:
-        """sha256 over the levels as text: ``b,<price>,<size>`` lines, then ``a,...``, best first, as repr(float)."""
+        """sha256 over the levels as text: ``b,<price>,<size>`` lines, then ``a,...``, best first,
+        as repr(float)."""
         return self.reader.digest()
 
     def wait(self, version: int | None = None, timeout: float | None = None) -> int:
-        """Block until the version is another than ``version`` (default: now); the new one, or on timeout the old."""
+        """Block until the version is another than ``version`` (default: now); the new one, or on
+        timeout the old."""
         seen = self.reader.version if version is None else version
         self._changes.wait_until(lambda: self.reader.version != seen, timeout)
         return self.reader.version
 
     def updates(self) -> Iterator[Book]:
-        """A snapshot after each change, conflated: the latest wins. Ends never; idles without spinning."""
+        """A snapshot after each change, conflated: the latest wins. Ends never; idles without
+        spinning."""
         seen = -1
         while True:
             seen = self.wait(seen)
             yield self.snapshot(20, stale_ok=True)
 
     def diffs(self) -> "Iterator[Diff | EpochChange]":
-        """Every applied change, in order; an epoch change is an item. Raises Lagged when it fell behind."""
+        """Every applied change, in order; an epoch change is an item. Raises Lagged when it fell
+        behind."""
         return self._iterate(self._diffs())

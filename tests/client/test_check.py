@@ -1,4 +1,5 @@
-"""``trochil check`` and ``trochil parse``, as whoever has a network would run them; a sandbox stands for the venue."""
+"""``trochil check`` and ``trochil parse``, as whoever has a network would run them; a sandbox
+stands for the venue."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The client, sync and async, in one process on the sandbox: what a user types, and what comes back."""
+"""The client, sync and async, in one process on the sandbox: what a user types, and what comes
+back."""
 
 import asyncio
 import itertools

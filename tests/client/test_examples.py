@@ -1,4 +1,5 @@
-"""The examples run as they stand; a job submitted from a user's own directory finds what an earlier one left."""
+"""The examples run as they stand; a job submitted from a user's own directory finds what an earlier
+one left."""
 
 import os
 import subprocess
@@ -66,7 +67,8 @@ def test_a_job_from_an_own_directory_leaves_actors_that_a_second_one_finds(
             assert said.count(" LIVE epoch ") == 2
         run(str(BIN / "trochil"), "down", "--deployment", "jobs")
 
-        # A user's own file that hides one of our packages: named in a job; beside a script, -P works, workers included.
+        # A user's own file that hides one of our packages: named in a job; beside a script, -P
+        # works, workers included.
         (work / "orderbook.py").write_text("hidden = True\n")
         assert "orderbook.py hides" in submit(
             work, "python", "driver.py", "deployment.yaml", fails=True

@@ -1,4 +1,5 @@
-"""kill -9 of every actor, at named points and at random, under live orders: nothing lost, nothing doubled."""
+"""kill -9 of every actor, at named points and at random, under live orders: nothing lost, nothing
+doubled."""
 
 import os
 import random
@@ -92,7 +93,8 @@ def venue_orders(sandbox: Any) -> dict[str, dict[str, Any]]:
 
 
 def assert_agreement(client: Any, sandbox: Any) -> None:
-    """Every venue order is known with the venue's state and quantity; every fill is booked exactly once."""
+    """Every venue order is known with the venue's state and quantity; every fill is booked exactly
+    once."""
     ours = {order.client_id: order for order in client.market("binance").orders(open=False)}
     theirs = venue_orders(sandbox)
     assert set(theirs) <= set(ours), "lost orders"

@@ -1,4 +1,5 @@
-"""Binance spot: requests as its documentation wants them, frames and answers read as it writes them."""
+"""Binance spot: requests as its documentation wants them, frames and answers read as it writes
+them."""
 
 import json
 from decimal import Decimal as D
@@ -154,7 +155,10 @@ def test_a_snapshot_keeps_its_levels_as_they_were(feed: Any) -> None:
         "/api/v3/depth",
         {"symbol": "BTCUSDT", "limit": "1000"},
     )
-    body = b'{"lastUpdateId":1027024,"bids":[["4.00000000","431.00000000"]],"asks":[["4.00000200","12.00000000"]]}'
+    body = (
+        b'{"lastUpdateId":1027024,"bids":[["4.00000000","431.00000000"]],'
+        b'"asks":[["4.00000200","12.00000000"]]}'
+    )
     book = call.read(answer(body))
     assert (book.symbol, book.update_id, book.bids) == (
         "BTCUSDT",

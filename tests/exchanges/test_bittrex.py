@@ -1,6 +1,8 @@
-"""Bittrex's books and signatures: requests as its documentation wanted them, frames and answers read as it wrote them.
+"""Bittrex's books and signatures: requests as its documentation wanted them, frames and answers
+read as it wrote them.
 
-tests/frames/bittrex/hub.jsonl: frames of the hub without content, from a recording and the documentation.
+tests/frames/bittrex/hub.jsonl: frames of the hub without content, from a recording and the
+documentation.
 """
 
 import ast

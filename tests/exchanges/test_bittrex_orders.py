@@ -1,4 +1,5 @@
-"""Bittrex's orders: requests as its documentation wanted them, the private stream and answers read as it wrote them."""
+"""Bittrex's orders: requests as its documentation wanted them, the private stream and answers read
+as it wrote them."""
 
 import json
 from decimal import Decimal as D

@@ -1,4 +1,4 @@
-"""Bybit spot: requests as its documentation wants them, frames and answers read as it writes them."""
+"""Bybit spot: requests as its documentation wants them, frames and answers as it writes them."""
 
 import json
 from decimal import Decimal as D
@@ -253,7 +253,8 @@ def test_a_body_is_signed_as_it_is_sent(user: Any, entry: Any) -> None:
         "POST", "https://h/v5/order/cancel", {}, request.body, now=1700000000.0
     )
     assert signed["body"] == b'{"category":"spot","symbol":"BTCUSDT","orderLinkId":"mine"}'
-    # Computed with openssl dgst -sha256 -hmac test_secret over 1700000000000test_api_key5000 and the body.
+    # Computed with openssl dgst -sha256 -hmac test_secret over 1700000000000test_api_key5000 and
+    # the body.
     assert (
         signed["headers"]["X-BAPI-SIGN"]
         == "f4f12529c250a2e32e2d51320a385d104266bb2ebcfe2c615fbeac522a173b86"

@@ -1,4 +1,5 @@
-"""ccxt's unified structures in, our records out; calls by the names of its methods; venues that lack something."""
+"""ccxt's unified structures in, our records out; calls by the names of its methods; venues that
+lack something."""
 
 import asyncio
 import sys

@@ -1,7 +1,8 @@
-"""Coinbase Exchange: requests as its documentation wants them, frames and answers read as it writes them.
+"""Coinbase Exchange: requests as its documentation wants them, frames and answers read as it writes
+them.
 
-tests/frames/coinbase/user.jsonl: the documentation's examples of each type, made one order's life. For the public feeds
-see test_coinbase_book.py.
+tests/frames/coinbase/user.jsonl: the documentation's examples of each type, made one order's life.
+For the public feeds see test_coinbase_book.py.
 """
 
 import json

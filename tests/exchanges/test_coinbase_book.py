@@ -1,7 +1,8 @@
 """Coinbase Exchange's public feeds: the full channel order by order, and the channels of levels.
 
-tests/frames/coinbase/full.jsonl: the documentation's examples of each type, with sequences, ids and sizes set so that
-they make one order's life. level2.jsonl: frames of a recording of 2021, and refusals seen live.
+tests/frames/coinbase/full.jsonl: the documentation's examples of each type, with sequences, ids and
+sizes set so that they make one order's life. level2.jsonl: frames of a recording of 2021, and
+refusals seen live.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What refusals mean: by code, by message, by HTTP status, and what a gateway says proves nothing."""
+"""What refusals mean: by code, by message, by HTTP status; a gateway's word proves nothing."""
 
 from typing import Any
 

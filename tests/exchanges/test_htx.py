@@ -85,7 +85,10 @@ def test_every_rule_of_a_real_answer_is_read(feed: Any) -> None:
 
 
 def test_volumes_are_read_as_they_were_written(feed: Any) -> None:
-    body = b'{"status":"ok","data":[{"symbol":"trioeth","close":9.2E-7,"amount":0.1,"vol":3,"count":7}]}'
+    body = (
+        b'{"status":"ok","data":'
+        b'[{"symbol":"trioeth","close":9.2E-7,"amount":0.1,"vol":3,"count":7}]}'
+    )
     (found,) = feed.markets().read(answer(body))
     assert (found.symbol, found.last_price, found.base_volume, found.quote_volume) == (
         "trioeth",

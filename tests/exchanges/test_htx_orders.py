@@ -1,4 +1,4 @@
-"""HTX: orders placed, cancelled and asked about as its documentation wants, and its private frames."""
+"""HTX: orders placed, cancelled and asked about as its documentation wants; private frames."""
 
 import json
 from decimal import Decimal as D
@@ -30,16 +30,21 @@ ACCOUNTS = {
     "data": [{"id": 9, "type": "otc"}, {"id": 7, "type": "spot", "state": "working"}],
 }
 ROW = {
-    "id": 59378, "symbol": "btcusdt", "account-id": 7, "client-order-id": "mine", "amount": "10.100000000000000000",
-    "price": "100.100000000000000000", "created-at": 1494901162595, "type": "buy-limit", "field-amount": "4.0",
+    "id": 59378, "symbol": "btcusdt", "account-id": 7, "client-order-id": "mine",
+    "amount": "10.100000000000000000",
+    "price": "100.100000000000000000", "created-at": 1494901162595,
+    "type": "buy-limit", "field-amount": "4.0",
     "field-cash-amount": "400.4", "field-fees": "0.004", "finished-at": 0, "source": "spot-api",
     "state": "partial-filled", "canceled-at": 0,
 }  # fmt: skip
 MATCH = {
-    "symbol": "btcusdt", "fee-currency": "btc", "fee-deduct-currency": "", "fee-deduct-state": "done",
-    "source": "spot-api", "order-id": 59378, "price": "9155.62", "created-at": 1590141604009, "role": "maker",
+    "symbol": "btcusdt", "fee-currency": "btc", "fee-deduct-currency": "",
+    "fee-deduct-state": "done",
+    "source": "spot-api", "order-id": 59378, "price": "9155.62", "created-at": 1590141604009,
+    "role": "maker",
     "match-id": 104998984994,
-    "filled-amount": "0.2", "filled-fees": "0.0001", "filled-points": "0.0", "trade-id": 100050305348,
+    "filled-amount": "0.2", "filled-fees": "0.0001", "filled-points": "0.0",
+    "trade-id": 100050305348,
     "id": 46940231831, "type": "buy-limit",
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""Hyperliquid's market data and signatures: rules, books and trades read as its documentation writes them.
+"""Hyperliquid's market data and signatures: rules, books and trades read as its documentation
+writes them.
 
-frames/hyperliquid/public.jsonl: the l2Book, trades and subscriptionResponse frames are those of the documentation,
-the l4Book frames are written in the form of order_book_server's tests.
+frames/hyperliquid/public.jsonl: the l2Book, trades and subscriptionResponse frames are those of the
+documentation, the l4Book frames are written in the form of order_book_server's tests.
 """
 
 import json

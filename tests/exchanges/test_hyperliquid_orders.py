@@ -1,4 +1,5 @@
-"""Hyperliquid's account: its private stream, orders as it wants them, answers and refusals as it writes them."""
+"""Hyperliquid's account: its private stream, orders as it wants them, answers and refusals as it
+writes them."""
 
 import json
 from decimal import Decimal as D

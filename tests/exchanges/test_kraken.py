@@ -1,4 +1,4 @@
-"""Kraken spot: requests as its documentation wants them, frames and answers read as it writes them."""
+"""Kraken spot: requests as its documentation wants them, frames and answers as it writes them."""
 
 import json
 from decimal import Decimal as D

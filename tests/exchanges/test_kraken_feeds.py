@@ -1,4 +1,5 @@
-"""Kraken's frames: books and their checksums, orders one by one, trades, and an account's executions."""
+"""Kraken's frames: books and their checksums, orders one by one, trades, and an account's
+executions."""
 
 import json
 from decimal import Decimal as D
@@ -99,8 +100,10 @@ def test_an_update_carries_levels_as_they_were_written(feed: Any) -> None:
 
 
 def test_trades_have_the_takers_side(feed: Any) -> None:
-    row = b'{"symbol":"BTC/USD","side":"buy","price":105944.20,"qty":0.00027625,"ord_type":"limit","trade_id":10218208,'
-    row += b'"timestamp":"2023-10-06T17:35:55.440295Z"}'
+    row = (
+        b'{"symbol":"BTC/USD","side":"buy","price":105944.20,"qty":0.00027625,"ord_type":"limit",'
+        b'"trade_id":10218208,"timestamp":"2023-10-06T17:35:55.440295Z"}'
+    )
     [trade] = feed.parse(b'{"channel":"trade","type":"update","data":[' + row + b"]}")
     assert trade == Trade(
         "BTC/USD", "10218208", Side.BUY, 105944.2, 0.00027625, 1696613755440295000
@@ -179,10 +182,15 @@ def test_level3_has_its_own_host_and_needs_a_token(by_order: Any) -> None:
 
 def test_events_of_one_message_belong_together(by_order: Any) -> None:
     rows = (
-        b'{"event":"delete","order_id":"A","limit_price":0.5629,"order_qty":0,"timestamp":"2023-10-06T17:35:00Z"},'
-        b'{"event":"modify","order_id":"B","limit_price":0.5630,"order_qty":1.50000000,"timestamp":"2023-10-06T17:35:00Z"}'
+        b'{"event":"delete","order_id":"A","limit_price":0.5629,"order_qty":0,'
+        b'"timestamp":"2023-10-06T17:35:00Z"},'
+        b'{"event":"modify","order_id":"B","limit_price":0.5630,"order_qty":1.50000000,'
+        b'"timestamp":"2023-10-06T17:35:00Z"}'
     )
-    ask = b'{"event":"add","order_id":"C","limit_price":0.6,"order_qty":111.56125344,"timestamp":"2023-10-06T17:35:00Z"}'
+    ask = (
+        b'{"event":"add","order_id":"C","limit_price":0.6,"order_qty":111.56125344,'
+        b'"timestamp":"2023-10-06T17:35:00Z"}'
+    )
     data = (
         b'{"symbol":"M/USD","checksum":5,"bids":['
         + rows

@@ -1,4 +1,5 @@
-"""One record of an order's life: whatever the order and repetition of the venue's events, the same end."""
+"""One record of an order's life: whatever the order and repetition of the venue's events, the same
+end."""
 
 import copy
 from decimal import Decimal as D

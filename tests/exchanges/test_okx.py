@@ -1,4 +1,5 @@
-"""OKX spot: keys and feeds; requests as its documentation wants them, frames read as it writes them."""
+"""OKX spot: keys and feeds; requests as its documentation wants them, frames read as it writes
+them."""
 
 import json
 from decimal import Decimal as D

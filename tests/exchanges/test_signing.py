@@ -1,4 +1,5 @@
-"""Signatures against the vectors that the venues publish (and, where named, ccxt's output for the same input)."""
+"""Signatures against the vectors that the venues publish (and, where named, ccxt's output for the
+same input)."""
 
 import sys
 from urllib.parse import parse_qsl, urlsplit
@@ -26,7 +27,8 @@ DOCUMENTED = "side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindo
 @pytest.mark.parametrize(
     ("payload", "signature"),
     [
-        # Published: REST, order of LTCBTC; the same with a symbol of full-width digits, percent-encoded.
+        # Published: REST, order of LTCBTC; the same with a symbol of full-width digits, percent-
+        # encoded.
         (
             f"symbol=LTCBTC&{DOCUMENTED}&timestamp=1499827319559",
             "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",

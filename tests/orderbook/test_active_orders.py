@@ -1,4 +1,5 @@
-"""Order-by-order feeds become levels as a plain model makes them; the tutorial's conversions for every message."""
+"""Order-by-order feeds become levels as a plain model makes them; the tutorial's conversions for
+every message."""
 
 import json
 import math

@@ -1,4 +1,5 @@
-"""One book: the tutorial's questions, digest, counters and rows; as a file, how it is made, read and given back."""
+"""One book: the tutorial's questions, digest, counters and rows; as a file, how it is made, read
+and given back."""
 
 import hashlib
 import math

@@ -1,4 +1,5 @@
-"""The kernels: numbers bit for bit as Python reads them, bad input refused whole, and a book equal to a plain model."""
+"""The kernels: numbers bit for bit as Python reads them, bad input refused whole, and a book equal
+to a plain model."""
 
 import hashlib
 import json
@@ -143,12 +144,17 @@ def test_the_cached_kernels_hold_this_scanner() -> None:
 
 BAD = """
 [["nan","1"]]  [[NaN,1]]  [["1","nan"]]  [["-1","1"]]  [[-1,1]]  [["1","-1"]]  [[1,-1]]  [["0","1"]]
-[[0.000,1]]  [["1e999","1"]]  [["1","1e999"]]  [["1e-999","1"]]  [["inf","1"]]  [[Infinity,1]]  [["+1","1"]]
+[[0.000,1]]  [["1e999","1"]]  [["1","1e999"]]  [["1e-999","1"]]  [["inf","1"]]  [[Infinity,1]]
+[["+1","1"]]
 [["1.","1"]]  [[".5","1"]]  [["01","1"]]  [["1e","1"]]  [["1e+","1"]]  [["1 ","1"]]  [["0x10","1"]]
-[["1,5","1"]]  [[1.5.5,1]]  [[1,2.5.5]]  [[1,2-3]]  [[1,2nan]]  [["","1"]]  [["1"]]  [[1]]  [[]]  [1]  ["1"]
-["word"]  word  "word"  1  null  {}  {"price":1,"size":2}  [["price","size"]]  [[true,1]]  [[null,1]]
-[[[1],2]]  [["1","2"]  [["1","2"  [["1","2  ["1","2"]]  [["1","2"]]]  [["1","2"]][["1","2"]]  [["1","2"]] x
-[["1","2"}]  [{"price":"1","size":"2"]]  [["1","2"]}  [["1","2"],"word"]  [["1","2"],null]  [{"price":"1"}]
+[["1,5","1"]]  [[1.5.5,1]]  [[1,2.5.5]]  [[1,2-3]]  [[1,2nan]]  [["","1"]]  [["1"]]  [[1]]  [[]]
+[1]  ["1"]
+["word"]  word  "word"  1  null  {}  {"price":1,"size":2}  [["price","size"]]  [[true,1]]
+[[null,1]]
+[[[1],2]]  [["1","2"]  [["1","2"  [["1","2  ["1","2"]]  [["1","2"]]]  [["1","2"]][["1","2"]]
+[["1","2"]] x
+[["1","2"}]  [{"price":"1","size":"2"]]  [["1","2"]}  [["1","2"],"word"]  [["1","2"],null]
+[{"price":"1"}]
 [{"side":"buy","price":"1","size":"2"}]  [  ]
 """
 
@@ -223,7 +229,8 @@ GOOD = '[["100.5","0.25",{"deep":[1]}],["99","3e-1"],[1.5e3,20]]'
 def test_one_wrong_character_is_refused_or_read_as_json_reads_it(
     at: int, character: str, insert: bool
 ) -> None:
-    """The scanner is lenient in separators and in columns that it doesn't read, never in a number that it does."""
+    """The scanner is lenient in separators and in columns that it doesn't read, never in a number
+    that it does."""
     broken = GOOD[:at] + character + GOOD[at + (0 if insert else 1) :]
     book = filled()
     try:
@@ -308,7 +315,8 @@ kinds = st.sampled_from(["diff", "diff", "diff", "snapshot"])
 def model_after(
     model: Model, kind: str, rows: list[tuple[float, float]], best: int, room: int, depth: int = 0
 ) -> Model:
-    """What a side holds after a message: with ``room`` levels full, one gives up its worst; then ``depth`` are kept."""
+    """What a side holds after a message: with ``room`` levels full, one gives up its worst; then
+    ``depth`` are kept."""
     model = {} if kind == "snapshot" else dict(model)
     for price, size in rows:
         if size == 0:

@@ -1,4 +1,5 @@
-"""From snapshot and diffs to changes in order: what applies, what is old, and what shows that something is missing."""
+"""From snapshot and diffs to changes in order: what applies, what is old, and what shows that
+something is missing."""
 
 import random
 

@@ -1,4 +1,5 @@
-"""The shared book: foreign readers see it live and untorn, a killed writer is noticed at once, another takes over."""
+"""The shared book: foreign readers see it live and untorn, a killed writer is noticed at once,
+another takes over."""
 
 import json
 import os
@@ -46,7 +47,8 @@ def create(path: str, capacity: int = 64) -> SharedBook:
 
 
 def generation(number: int) -> tuple[list[list[float]], list[list[float]]]:
-    """Ten levels a side that say in each place which generation they are of: prices move, sizes follow from both."""
+    """Ten levels a side that say in each place which generation they are of: prices move, sizes
+    follow from both."""
     bids = [
         [1000.0 + number % 50 - i, (1000.0 + number % 50 - i) * 1000 + number] for i in range(DEPTH)
     ]
@@ -72,7 +74,8 @@ def change(number: int) -> BookDiff:
 
 @contextmanager
 def forked(work: Callable[[int], None]) -> Iterator[tuple[int, int]]:
-    """(pid, pipe to read from) of a process that does ``work(pipe to write to)``; killed at the end."""
+    """(pid, pipe to read from) of a process that does ``work(pipe to write to)``; killed at the
+    end."""
     receive, send = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -153,11 +156,18 @@ batch = pa.ipc.open_file(pa.memory_map(sys.argv[1])).get_batch(0)
 def look():
     slot = json.loads(batch.schema.metadata[b"meta"])
     meta = batch.column("meta")
-    found = {"names": batch.schema.names, "types": [str(t) for t in batch.schema.types], "rows": batch.num_rows}
-    found |= {"about": {key.decode(): value.decode() for key, value in batch.schema.metadata.items()}}
-    found |= {"off": [c.buffers()[1].address % 64 for c in batch.columns], "nulls": batch.column(0).null_count}
+    about = batch.schema.metadata.items()
+    found = {
+        "names": batch.schema.names,
+        "types": [str(t) for t in batch.schema.types],
+        "rows": batch.num_rows,
+        "about": {key.decode(): value.decode() for key, value in about},
+        "off": [c.buffers()[1].address % 64 for c in batch.columns],
+        "nulls": batch.column(0).null_count,
+    }
     start, length = meta[slot["bid_start"]].as_py(), meta[slot["bid_length"]].as_py()
-    found |= {name: batch.column(name).slice(start, length).to_pylist() for name in batch.schema.names[:3]}
+    for name in batch.schema.names[:3]:
+        found[name] = batch.column(name).slice(start, length).to_pylist()
     found |= {"meta": {name: meta[number].as_py() for name, number in slot.items()}}
     print(json.dumps(found), flush=True)
 look()
@@ -204,7 +214,8 @@ def test_a_process_with_pyarrow_alone_sees_the_book_change_in_place(path: str) -
 
 
 def recipe() -> str:
-    """The reader's docstring, from its first line of code to its break, as a loop that checks what it got."""
+    """The reader's docstring, from its first line of code to its break, as a loop that checks what
+    it got."""
     found = textwrap.dedent(
         (orderbook.reader.__doc__ or "").split("::\n")[1].split("\nOn processors")[0]
     ).strip()
@@ -225,7 +236,8 @@ while readings < 20_000 or len(seen) < 500:
 {textwrap.indent("while True:" + loop, "    ")}
     best = 1000.0 + number % 50
     assert bids.tolist() == [best - i for i in range({DEPTH})], (number, bids)
-    assert sizes.tolist() == [(best - i) * 1000 + number for i in range({DEPTH})], (number, bids, sizes)
+    right = [(best - i) * 1000 + number for i in range({DEPTH})]
+    assert sizes.tolist() == right, (number, bids, sizes)
     seen.add(number)
     readings += 1
 """
@@ -238,7 +250,8 @@ while readings < 20_000 or len(seen) < 500:
 
 @njit
 def read_many(live, wanted, unlocked, bids, asks, seen):
-    """(readings, readings given up because the writer was at work, torn readings, changes of generation seen).
+    """(readings, readings given up because the writer was at work, torn readings, changes of
+    generation seen).
 
     ``unlocked``: read copies that were made without looking at the version, until one is torn.
     """
@@ -385,7 +398,8 @@ def test_a_killed_writer_is_noticed_within_a_second_and_another_takes_over(
         assert reader.bids.tolist() == generation(5)[0]
     book.close()
     print(
-        f"\n{kills} kills in {time.monotonic() - start:.1f} s, noticed within {slowest * 1000:.1f} ms"
+        f"\n{kills} kills in {time.monotonic() - start:.1f} s, "
+        f"noticed within {slowest * 1000:.1f} ms"
     )
     assert time.monotonic() - start < 60.0
 

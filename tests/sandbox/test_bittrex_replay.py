@@ -1,4 +1,5 @@
-"""Bittrex's recorded session through real sockets and actors, against a slow dictionary of the test's own."""
+"""Bittrex's recorded session through real sockets and actors, against a slow dictionary of the
+test's own."""
 
 import base64
 import hashlib
@@ -49,7 +50,8 @@ def deltas() -> list[dict[str, Any]]:
 
 
 class DictionaryBook:
-    """The documentation's procedure: what is not newer than the snapshot is dropped, each next is exactly one above."""
+    """The documentation's procedure: what is not newer than the snapshot is dropped, each next is
+    exactly one above."""
 
     def __init__(self, symbol: str) -> None:
         self.last, image = answers()[symbol]

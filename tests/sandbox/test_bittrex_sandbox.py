@@ -1,4 +1,5 @@
-"""Bittrex's sandbox, asked by a bare client of this file: SignalR's steps, the hub's refusals, sequences, ids."""
+"""Bittrex's sandbox, asked by a bare client of this file: SignalR's steps, the hub's refusals,
+sequences, ids."""
 
 import asyncio
 import base64

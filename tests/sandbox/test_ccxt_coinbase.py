@@ -1,6 +1,7 @@
 """Coinbase's sandbox, checked by ccxt and ccxt.pro, which know the venue as coinbaseexchange.
 
-They have no watchBalance there; and what a post-only order that would take is answered with is an order, not an error.
+They have no watchBalance there; and what a post-only order that would take is answered with is an
+order, not an error.
 """
 
 from typing import Any

@@ -11,7 +11,8 @@ from tests.support.ccxt_flow import Flow
 class TestHtx(Flow):
     venue = "htx"
     streams = ("orders", "my_trades")
-    """A pushed balance is one object; this version of ccxt reads it as a list, and finds nothing in it."""
+    """A pushed balance is one object; this version of ccxt reads it as a list, and finds nothing in
+    it."""
     refuses_post_only = False
     codes = {
         "funds": "account-frozen-balance-insufficient-error",

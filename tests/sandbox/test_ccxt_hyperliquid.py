@@ -1,6 +1,7 @@
 """Hyperliquid's sandbox, checked by ccxt and ccxt.pro.
 
-ccxt reads no bid and ask of its spot tickers, its fetch_trades are the account's own, and a market order needs a price.
+ccxt reads no bid and ask of its spot tickers, its fetch_trades are the account's own, and a market
+order needs a price.
 """
 
 from typing import Any
@@ -44,7 +45,8 @@ class TestHyperliquid(Flow):
         return float(round(await super().resting_price(client)))
 
     def test_wrong_keys_are_refused(self, use: Any) -> None:  # type: ignore[override]
-        """Questions name an address and no more; what is signed with another key is another address's."""
+        """Questions name an address and no more; what is signed with another key is another
+        address's."""
 
         async def work(client: Any) -> None:
             price = await self.resting_price(client)

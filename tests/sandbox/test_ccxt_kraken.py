@@ -35,7 +35,8 @@ class TestKraken(Flow):
             api["ws"][name] = f"{hosts[name.removesuffix('V2')]}/v2"
 
     def test_the_checksums_of_the_book_hold_for_ccxt(self, use: Any) -> None:
-        """Ccxt makes them of floats, which have lost their zeros: here they are written with the pair's digits."""
+        """Ccxt makes them of floats, which have lost their zeros: here they are written with the
+        pair's digits."""
 
         async def work(client: Any) -> None:
             digits, made = itertools.cycle((2, 5)), client.crc32

@@ -1,4 +1,5 @@
-"""Recorded images of HTX through real sockets and actors, against books that a few lines of this file make of them."""
+"""Recorded images of HTX through real sockets and actors, against books that a few lines of this
+file make of them."""
 
 import ast
 import gzip
@@ -15,7 +16,8 @@ from trochil.commands.replay import run_replay
 
 FILE = "HUOBI.ws.44.0"
 PAIRS = {
-    "TRIO-ETH": 26, "BOR-USDT": 27, "OMG-BTC": 31, "XVG-ETH": 31, "YFI-HUSD": 31, "ZEN-ETH": 31, "DOGE-ETH": 30,
+    "TRIO-ETH": 26, "BOR-USDT": 27, "OMG-BTC": 31, "XVG-ETH": 31, "YFI-HUSD": 31, "ZEN-ETH": 31,
+    "DOGE-ETH": 30,
     "FIL3S-USDT": 31, "PROPY-ETH": 25, "NEST-ETH": 29,
 }  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""HTX in its sandbox: images, snapshots that come too old, cancels that come too late, its old name."""
+"""HTX in its sandbox: images, snapshots that come too old, cancels that come too late, its old
+name."""
 
 import time
 from collections.abc import Iterator

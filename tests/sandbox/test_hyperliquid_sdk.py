@@ -1,4 +1,5 @@
-"""Hyperliquid, checked by the venue's own SDK: our signatures are its signatures, and it trades at the sandbox."""
+"""Hyperliquid, checked by the venue's own SDK: our signatures are its signatures, and it trades at
+the sandbox."""
 
 import json
 import queue

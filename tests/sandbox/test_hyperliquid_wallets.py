@@ -1,4 +1,5 @@
-"""What the sandbox's Hyperliquid believes: signatures by their signer, nonces once and near its clock."""
+"""What the sandbox's Hyperliquid believes: signatures by their signer, nonces once and near its
+clock."""
 
 import json
 import time

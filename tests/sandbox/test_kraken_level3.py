@@ -1,4 +1,5 @@
-"""Kraken's order-by-order book against the sandbox: the conformance cases of books, by the feed ``level3``."""
+"""Kraken's order-by-order book against the sandbox: the conformance cases of books, by the feed
+``level3``."""
 
 from collections.abc import Iterator
 
@@ -8,8 +9,8 @@ from exchanges.kraken import KRAKEN
 from trochil.conformance.cases import CASES
 from trochil.conformance.venue_harness import VenueHarness, sandbox_harness
 
-BOOKS = """snapshot_and_diffs book_equals_the_venue gap_resync replay_is_idempotent checksum_mismatch
-    trades_have_the_takers_side unknown_frame reconnect"""
+BOOKS = """snapshot_and_diffs book_equals_the_venue gap_resync replay_is_idempotent
+    checksum_mismatch trades_have_the_takers_side unknown_frame reconnect"""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""python-kraken-sdk at Kraken's sandbox: orders by REST, executions by socket, and its own check of book checksums."""
+"""python-kraken-sdk at Kraken's sandbox: orders by REST, executions by socket, and its own check of
+book checksums."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,4 +1,5 @@
-"""A made-up venue, by the commands and the page that tell how to add one, as a package that isn't ours."""
+"""A made-up venue, by the commands and the page that tell how to add one, as a package that isn't
+ours."""
 
 import os
 import re
@@ -16,7 +17,8 @@ REGISTRY = "exchanges/registry.py"
 
 
 def installed(folder: Path, name: str) -> dict[str, str]:
-    """An environment in which the package at ``folder`` counts as installed: its entry points are found."""
+    """An environment in which the package at ``folder`` counts as installed: its entry points are
+    found."""
     project = (folder / "pyproject.toml").read_text()
     found = re.findall(r'entry-points\."(.+?)"\]\n(\w+) = "(.+?)"', project)
     assert [group for group, _, _ in found] == ["trochil.exchanges", "trochil.sandbox"]

@@ -1,4 +1,5 @@
-"""OKX's own SDK (python-okx) at the sandbox, and its signatures beside ours. Its sockets insist on TLS: REST only."""
+"""OKX's own SDK (python-okx) at the sandbox, and its signatures beside ours. Its sockets insist on
+TLS: REST only."""
 
 import json
 from collections.abc import Iterator

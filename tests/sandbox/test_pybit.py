@@ -18,7 +18,8 @@ PATIENCE = 15.0
 
 
 class Noted(dict[str, str]):
-    """The SDK notes a subscription after it has sent it: an answer from the same machine may be there before."""
+    """The SDK notes a subscription after it has sent it: an answer from the same machine may be
+    there before."""
 
     def __missing__(self, request: str) -> str:
         deadline = time.monotonic() + PATIENCE
@@ -55,7 +56,7 @@ def session(make: Callable[..., Any]) -> Any:
 def stream(
     sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
-    """``stream("spot")`` or ``stream("private", **keys)``: a socket of the SDK, closed at the end."""
+    """A socket of the SDK, closed at the end: ``stream("spot")``, ``stream("private", **keys)``."""
     hosts, opened = sandbox.hosts["bybit"], []
     monkeypatch.setattr(
         unified_trading, "PUBLIC_WSS", hosts["public"] + "/v5/public/{CHANNEL_TYPE}"

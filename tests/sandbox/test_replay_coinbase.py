@@ -1,4 +1,5 @@
-"""Recorded level2 frames of ten products through real sockets and actors, against slow dictionaries of the test's."""
+"""Recorded level2 frames of ten products through real sockets and actors, against slow dictionaries
+of the test's."""
 
 import hashlib
 import json
@@ -13,7 +14,8 @@ from trochil.commands.replay import run_replay
 
 FILE = "COINBASE.ws.28.0"
 PRODUCTS = {
-    "BAND-BTC", "BAND-GBP", "CRV-EUR", "DASH-BTC", "NMR-EUR", "NU-GBP", "SKL-BTC", "SKL-GBP", "SKL-USD", "YFI-BTC",
+    "BAND-BTC", "BAND-GBP", "CRV-EUR", "DASH-BTC", "NMR-EUR", "NU-GBP", "SKL-BTC", "SKL-GBP",
+    "SKL-USD", "YFI-BTC",
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""The tables in which dialects say how orders are placed, how refusals are worded and how recordings are read."""
+"""The tables in which dialects say how orders are placed, how refusals are worded and how
+recordings are read."""
 
 import gzip
 import json

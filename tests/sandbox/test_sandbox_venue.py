@@ -1,4 +1,5 @@
-"""The sandbox's pure venue: price-time priority, holds and fees to the last digit, nothing made and nothing lost."""
+"""The sandbox's pure venue: price-time priority, holds and fees to the last digit, nothing made and
+nothing lost."""
 
 from decimal import Decimal as D
 from typing import Any

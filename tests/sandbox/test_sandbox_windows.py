@@ -6,7 +6,6 @@ from typing import Any
 
 from trochil.sandbox import dialects
 from trochil.sandbox.market.faults import Faults
-from trochil.sandbox.market.flow import LEVELS
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.server import Server
@@ -19,17 +18,6 @@ def rest(server: Server, price: str) -> Order:
     return server.venue.place(
         server.liquidity_provider, PAIR, "buy", "limit", D(1), D(price), server.now_ns()
     )
-
-
-def test_what_was_never_told_is_told_whole() -> None:
-    server = Server(
-        dialects.load("coinbase"),
-        {PAIR: Symbol("BTC", "USDT", D("0.01"), D("0.00001"))},
-        faults=Faults(),
-    )
-    rest(server, "100")
-    window = server.dialect.change(PAIR, server.book(PAIR).update_id, 0, ([(D(100), D(1))], []))
-    assert (window.before, len(window.bids), len(window.asks)) == (0, LEVELS + 1, LEVELS)
 
 
 class Follower:

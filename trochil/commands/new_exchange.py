@@ -1,4 +1,5 @@
-"""The skeleton of a new venue: a small made-up one that works in its own sandbox, to be turned into the real one."""
+"""The skeleton of a new venue: a small made-up one that works in its own sandbox, to be turned into
+the real one."""
 
 import json
 import re
@@ -35,9 +36,11 @@ REGISTRY = "exchanges/registry.py"
 
 
 def new_exchange(name: str, folder: Path, package: bool) -> list[Path]:
-    """Write the four places of a venue into a checkout at ``folder``, or as a ``package`` of its own.
+    """Write the four places of a venue into a checkout at ``folder``, or as a ``package`` of its
+    own.
 
-    Gives what was written. Raises ConfigError, with nothing written, for a bad name or a place that is taken.
+    Gives what was written. Raises ConfigError, with nothing written, for a bad name or a place that
+    is taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(
@@ -94,7 +97,10 @@ def vectors(name: str) -> str:
     """A signature of the made-up venue, where its published ones belong."""
     url, now = f"https://api.{name}.example/orders?symbol=BTC_USDT", 1_700_000_000
     vector = {
-        "source": "made with the skeleton: put the vectors here that the venue publishes, and say where they stand",
+        "source": (
+            "made with the skeleton: put the vectors here that the venue publishes, "
+            "and say where they stand"
+        ),
         "keys": {"api_key": "key", "api_secret": "secret"},
         "http_method": "GET",
         "url": url.partition("?")[0],

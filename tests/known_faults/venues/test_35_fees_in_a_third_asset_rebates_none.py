@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from exchanges.reading import read_fill
 
 from exchanges import bybit, coinbase, htx, hyperliquid, okx
 from exchanges.orders import Fill, TradingRule
-from exchanges.reading import read_fill
 from tests.known_faults.lab import load
 
 STEP = Decimal("0.1")

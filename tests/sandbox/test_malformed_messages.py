@@ -1,0 +1,107 @@
+"""Messages that a venue can't read are refused in its own words, and the socket stays."""
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.sandbox.test_plain_dialect import PAIR, Client, use
+from trochil.sandbox.dialects import coinbase, htx
+
+SYMBOL = "btcusdt"
+
+
+async def receive(socket: aiohttp.ClientWebSocketResponse) -> Any:
+    message = await socket.receive()
+    if message.type is aiohttp.WSMsgType.BINARY:
+        return json.loads(gzip.decompress(message.data))
+    assert message.type is aiohttp.WSMsgType.TEXT
+    return json.loads(message.data)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no json", "type is required"),
+        ("[]", "type is required"),
+        ('{"type": "subscribe"}', "channels is required"),
+        ('{"type": "subscribe", "channels": "matches"}', "Invalid channels"),
+        ('{"type": "subscribe", "channels": [7]}', "Invalid channels"),
+        (
+            '{"type": "subscribe", "channels": ["matches"], "product_ids": "BTC-USDT"}',
+            "Invalid product_ids",
+        ),
+        (
+            '{"type": "subscribe", "channels": [], "signature": "x", "timestamp": "soon"}',
+            "Invalid timestamp",
+        ),
+        (
+            '{"type": "subscribe", "channels": ["full"], "product_ids": ["BTC-USDT"]}',
+            "level2, level3, and full channels now require authentication",
+        ),
+    ],
+)
+def test_coinbase_refuses_by_an_error_frame(text: str, reason: str) -> None:
+    async def work(client: Client) -> None:
+        async with client.socket("/") as socket, asyncio.timeout(5):
+            await socket.send_str(text)
+            frame = await receive(socket)
+            assert (frame["type"], json.loads(frame["reason"])) == ("error", {"message": reason})
+            matches = {"type": "subscribe", "channels": ["matches"], "product_ids": [PAIR]}
+            await socket.send_json(matches)
+            assert (await receive(socket))["type"] == "subscriptions"
+        assert client.server.own_errors == []
+
+    use(coinbase.Dialect, work)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("no json", "Field is missing: sub."),
+        ("{}", "Field is missing: sub."),
+        ('{"sub": {}}', "Format Error: sub."),
+        ('{"sub": "x"}', "invalid topic x"),
+        ('{"sub": "market.btcusdt"}', "invalid topic market.btcusdt"),
+        ('{"sub": "market.btcusdt.mbp.150"}', "invalid topic market.btcusdt.mbp.150"),
+        ('{"sub": "market.nothing.depth.step0"}', "Unknown symbol"),
+    ],
+)
+def test_htx_refuses_a_topic_by_an_error_frame(text: str, error: str) -> None:
+    async def work(client: Client) -> None:
+        async with client.socket("/ws") as socket, asyncio.timeout(5):
+            assert "ping" in await receive(socket)
+            await socket.send_str(text)
+            frame = await receive(socket)
+            assert (frame["status"], frame["err-msg"]) == ("error", error)
+            topic = f"market.{SYMBOL}.trade.detail"
+            await socket.send_json({"sub": topic, "id": 2})
+            assert (await receive(socket))["subbed"] == topic
+        assert client.server.own_errors == []
+
+    use(htx.Dialect, work)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "reason"),
+    [
+        ('{"action": "sub"}', 2001, "Field is missing: ch."),
+        ('{"action": "req", "ch": "auth"}', 2001, "Field is missing: params."),
+        ('{"action": "req", "ch": "auth", "params": {}}', 2001, "Field is missing: accessKey."),
+        ('{"action": "sub", "ch": "orders#btcusdt"}', 2002, "invalid.auth.state"),
+    ],
+)
+def test_htx_refuses_an_accounts_message_by_a_code(text: str, code: int, reason: str) -> None:
+    async def work(client: Client) -> None:
+        async with client.socket("/ws/v2") as socket, asyncio.timeout(5):
+            assert (await receive(socket))["action"] == "ping"
+            for _ in range(2):
+                await socket.send_str(text)
+                frame = await receive(socket)
+                assert (frame["code"], frame["message"]) == (code, reason)
+        assert client.server.own_errors == []
+
+    use(htx.Dialect, work)
