@@ -592,8 +592,8 @@ class Refusal(Struct):
         code = str(self.code)
         try:
             rows = _refused_rows.decode(self.data)
-        except msgspec.DecodeError:
-            return "" if code == SUCCESS else code, self.msg
+        except msgspec.DecodeError as error:
+            return ("", f"unreadable data: {error}") if code == SUCCESS else (code, self.msg)
         if not rows or rows[0].code is UNSET:
             return code, self.msg
         return rows[0].code, rows[0].message or self.msg
