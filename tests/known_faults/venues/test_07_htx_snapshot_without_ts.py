@@ -1,24 +1,16 @@
 """HTX documents the answer to a request for a snapshot without the field "ts"; the market-by-price
 feed asks for one.
 
-Right: a snapshot in the documented form makes the book LIVE. Today a KeyError 'ts': the default
-book of HTX never becomes LIVE on such an answer.
+Right: a snapshot in the documented form makes the book LIVE.
 """
 
 from pathlib import Path
-
-import pytest
 
 from exchanges.htx import HtxBook
 from tests.known_faults.lab import raw, tried
 from tests.known_faults.lab.wire import track
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="HTX's snapshot is not read in its documented form, which has no ts",
-)
 def test_a_snapshot_in_the_documented_form_makes_the_book_live(memory: Path) -> None:
     feed = HtxBook({}, "/feed")
     pipeline, book, _ = track(feed, memory)

@@ -31,7 +31,7 @@ def test_at_most_ten_topics_a_frame() -> None:
 def test_subscribing_again_ends_the_old_subscriptions_first() -> None:
     feed = BybitBook({}, "")
     subscribed: set[str] = set()
-    again = feed.refresh(SYMBOLS[:3], feed.subscribe(SYMBOLS[:3]))
+    again = feed.request_snapshot(SYMBOLS[:3], feed.subscribe(SYMBOLS[:3]))
     for frame in [*feed.subscribe(SYMBOLS), *again]:
         topics = set(frame["args"])
         if frame["op"] == "subscribe":
