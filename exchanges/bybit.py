@@ -72,6 +72,7 @@ ORDERS_A_PAGE = 50
 FILLS_A_PAGE = 100
 USER_TOPICS = ["order.spot", "execution.spot", "wallet"]
 NO_ERROR = "EC_NoError"
+SUCCESS = "0"
 TOO_FREQUENT = "access too frequent"
 """HTTP 403 in plain text: the address is banned for ten minutes."""
 OrderSide = Literal["Buy", "Sell"]
@@ -200,17 +201,17 @@ class OperationAnswer(Struct, rename={"operation": "op", "message": "ret_msg"}):
     """The answer to a request, on either socket."""
 
     operation: str = ""
-    success: bool = True
+    success: bool | None = None  # a pong of the private socket has none
     message: str = ""
 
     def to_controls(self) -> tuple[Control, ...]:
-        if not self.success:
+        if self.success is False:
             kind = ErrorKind.AUTH if self.operation == "auth" else ErrorKind.REFUSED
             return (Fault(kind, self.operation, self.message),)
         match self.operation:
-            case "auth":
+            case "auth" if self.success:
                 return (Send({"op": "subscribe", "args": USER_TOPICS}),)
-            case "subscribe":
+            case "subscribe" if self.success:
                 return (Ready(),)
             case "unsubscribe" | "ping" | "pong":
                 return ()
@@ -372,17 +373,17 @@ class BybitBook(BookFeed):
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         try:
             message = _public_frame.decode(frame)
-        except msgspec.ValidationError:
+            data = message.data
+            if isinstance(data, BookLevels):
+                return (data.to_message(message.type, message.cts),)
+            if data is not None:
+                return [trade.to_trade() for trade in data]
+        except MALFORMED:
             rows = _topic_frame.decode(frame)
             if not rows.topic.startswith("publicTrade."):
                 raise
             return _public_trades.decode_frame(rows.data, PublicTrade.to_trade)
-        data = message.data
-        if isinstance(data, BookLevels):
-            return (data.to_message(message.type, message.cts),)
-        if data is None:
-            return _operation.decode(frame).to_controls()
-        return [trade.to_trade() for trade in data]
+        return _operation.decode(frame).to_controls()
 
 
 # The account.
@@ -644,7 +645,7 @@ def read_error(answer: Answer) -> Fault | None:
         return Fault(ErrorKind.RATE, "", answer.body.decode(errors="replace"))
     if refusal is None:
         return of_gateway(answer)
-    if refusal.code == 0 and answer.status < 400:
+    if str(refusal.code) == SUCCESS and answer.status < 400:
         return None
     return ERRORS.fault(str(refusal.code), refusal.message, answer.status)
 

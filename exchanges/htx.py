@@ -72,6 +72,7 @@ ORDERS = "/v1/order/orders"
 LEVELS = 150
 OPEN_ORDERS_A_PAGE = 500
 FILLS_A_PAGE = 500
+SUCCESS = 200
 CLOSED_ALREADY = ("-1", "0", "5", "6", "7")
 """What the venue says of a cancel by client id when there is no open order of that name."""
 USER_TOPICS = ("orders#*", "trade.clearing#*#0", "accounts.update#2")
@@ -402,6 +403,8 @@ class HtxBook(BookFeed):
             return (ERRORS.fault(message.error_code, message.error_message),)
         if message.subbed is not None or message.unsubbed is not None:
             return ()
+        if message.ch and not message.time:
+            raise ValueError("$.ts is missing")  # of answers the documentation shows none
         _, symbol, channel, *_ = (message.ch or message.rep).split(".")
         time = epoch_ns(message.time)
         content = message.tick if message.ch else message.data
@@ -737,12 +740,14 @@ class AccountEvent(
 
     currency: str
     account_type: str
-    total: str = ""
-    available: str = ""
+    total: str | None = None
+    available: str | None = None
     account_id: int | None = None
     time: int | None = None
 
     def to_balance(self) -> Balance:
+        if self.total is None or self.available is None:
+            raise ValueError("$.data.balance or $.data.available is missing")
         return Balance(
             asset=self.currency.upper(),
             total=decimal_or_zero(self.total),
@@ -837,14 +842,14 @@ class HtxUser(UserFeed):
 
     def parse(self, frame: bytes) -> Iterable[UserEvent | Control]:
         message = _private_frame.decode(frame)
-        if message.code is not None and message.code != 200:
+        if message.code is not None and message.code != SUCCESS:
             return (ERRORS.fault(str(message.code), message.message or ""),)
         match message.action:
             case "ping":
                 return (Send({"action": "pong", "data": msgspec.json.decode(message.data)}),)
-            case "req" if message.ch == "auth":
+            case "req" if message.ch == "auth" and message.code == SUCCESS:
                 return [Send({"action": "sub", "ch": topic}) for topic in USER_TOPICS]
-            case "sub":
+            case "sub" if message.code == SUCCESS:
                 self._unconfirmed.discard(message.ch)
                 return () if self._unconfirmed else (Ready(),)
             case "push":
@@ -863,7 +868,9 @@ class HtxUser(UserFeed):
                 # Loans have an account type of their own.
                 is_ours = self._is_ours(event.account_id) and event.account_type == "trade"
                 return (event.to_balance(),) if is_ours else ()
-        raise ValueError(f"a push of no known topic: {message.ch!r}")
+        if not message.ch:
+            raise ValueError("a push without a topic")
+        return ()
 
     def _orders(self, data: Raw) -> Iterable[UserEvent]:
         """Conditional orders have other events before they are placed."""
@@ -933,7 +940,7 @@ def read_error(answer: Answer) -> Fault | None:
         return of_gateway(answer)
     codes = (refusal.error_code, refusal.code, refusal.status)
     code = next((str(code) for code in codes if code is not None), "")
-    if code in ("ok", "200") and answer.status < 400:
+    if code in ("ok", str(SUCCESS)) and answer.status < 400:
         return None
     message = refusal.error_message if refusal.error_message is not None else refusal.message
     return ERRORS.fault(code, message or "", answer.status)
@@ -1000,6 +1007,8 @@ class HtxOrders(OrderEntry):
         }
 
         def to_update(row: OrderRow) -> OrderUpdate | None:
+            if row.account_id is None:
+                raise ValueError(f"order {row.order_id} doesn't say whose it is")
             return row.to_update() if str(row.account_id) == self._account else None
 
         return signed_request(
@@ -1014,13 +1023,12 @@ class HtxOrders(OrderEntry):
         """Of two days, newest first; older ones are queried by their order."""
 
         def read(answer: Answer) -> Page[Fill]:
-            data = data_of(answer)
-            rows = _fills.decode(data, lambda row: row)
-            fills = _fills.decode(data, FillRow.to_fill)
-            is_full = len(rows) + len(rows.bad) >= FILLS_A_PAGE
-            if not is_full or not rows or epoch_ns(rows[-1].time) < after.time:
+            found = _fills.decode(data_of(answer), lambda row: (row.to_fill(), row.id))
+            fills = Rows((fill for fill, _ in found), found.bad)
+            is_full = len(found) + len(found.bad) >= FILLS_A_PAGE
+            if not is_full or not found or fills[-1].time < after.time:
                 return Page(fills)
-            return Page(fills, str(rows[-1].id))
+            return Page(fills, str(found[-1][1]))
 
         params = {**self.pair(trading_pair), "from": after.page, "size": str(FILLS_A_PAGE)}
         path = "/v1/order/matchresults"

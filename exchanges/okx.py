@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exchanges.checksums import crc32_in_turn
 from exchanges.contract import (
@@ -39,7 +39,7 @@ from exchanges.contract import (
     public_request,
     signed_request,
 )
-from exchanges.errors import ErrorTable, of_gateway
+from exchanges.errors import ErrorTable, of_gateway, refusal_in
 from exchanges.orders import (
     Balance,
     Fee,
@@ -187,12 +187,12 @@ class ChannelFrame(Struct, gc=False):
     action: Literal["snapshot", "update"] | None = None
     data: Raw = Raw()
     event: str = ""
-    code: str = ""
+    code: int | str = ""
     msg: str = ""
 
 
 class DataAnswer(Struct):
-    """Every answer by REST, beside what it says of its success."""
+    """Every answer by REST, for its rows."""
 
     data: Raw
 
@@ -298,7 +298,7 @@ def control_of(message: ChannelFrame) -> Iterable[Control]:
         case "notice":
             return (Reconnect(message.msg or "notice"),)
         case event if event.endswith("error"):
-            return (ERRORS.fault(message.code, message.msg or event),)
+            return (ERRORS.fault(str(message.code), message.msg or event),)
         case event:
             raise ValueError(f"a frame of no known form: event {event!r} {message.msg}")
 
@@ -405,7 +405,7 @@ class OrderRow(
     filled: str
     average_price: str
     side: OrderSide
-    size: Decimal
+    size: str
     price: str
     order_type: str
     time: str
@@ -436,7 +436,7 @@ class OrderRow(
             time=epoch_ns(int(self.time)),
             reason=unknown_status(self.state) if state is None else reason,
             side=SIDES[self.side],
-            amount=filled if self.size_unit == "quote_ccy" else self.size,
+            amount=filled if self.size_unit == "quote_ccy" else decimal_or_zero(self.size),
             price=decimal_or_none(self.price),
             type=OrderType.MARKET if "market" in self.order_type else OrderType.LIMIT,
         )
@@ -547,10 +547,12 @@ class PlacedRow(Struct, rename={"order_id": "ordId"}):
 class FeeRates(Struct):
     """Rates as fractions; what is charged is negative."""
 
-    maker: str = ""
-    taker: str = ""
+    maker: str | None = None
+    taker: str | None = None
 
     def to_fee(self) -> Fee:
+        if self.maker is None or self.taker is None:
+            raise ValueError("the rate of makers or that of takers is missing")
         return Fee(-decimal_or_zero(self.maker), -decimal_or_zero(self.taker))
 
 
@@ -571,16 +573,30 @@ class FeeRow(FeeRates, rename={"groups": "feeGroup"}):
 class RefusedRow(Struct, rename={"code": "sCode", "message": "sMsg"}):
     """What a row may say: the reason of a refused order stands there."""
 
-    code: str | None = None
-    message: str | None = None
+    code: str | UnsetType = UNSET
+    message: str = ""
 
 
 class Refusal(Struct):
     """What an answer says of its success."""
 
-    code: str | int = ""
+    code: int | str = ""
     msg: str = ""
     data: Raw = Raw(b"[]")
+
+    def reason(self) -> tuple[str, str]:
+        """Code and message: of the first row, where that has them.
+
+        What can't be read of a row is no success: the code is empty then.
+        """
+        code = str(self.code)
+        try:
+            rows = _refused_rows.decode(self.data)
+        except msgspec.DecodeError as error:
+            return ("", f"unreadable data: {error}") if code == SUCCESS else (code, self.msg)
+        if not rows or rows[0].code is UNSET:
+            return code, self.msg
+        return rows[0].code, rows[0].message or self.msg
 
 
 _orders = RowsDecoder(OrderRow, "$.data")
@@ -589,8 +605,7 @@ _accounts = msgspec.json.Decoder(list[AccountRow])
 _balances = RowsDecoder(BalanceRow, "$.data[0].details")
 _placed = RowsDecoder(PlacedRow, "$.data")
 _fees = RowsDecoder(FeeRow, "$.data")
-_refusal = msgspec.json.Decoder(Refusal)
-_refused_rows = msgspec.json.Decoder(list[RefusedRow])
+_refused_rows = msgspec.json.Decoder(list[RefusedRow] | None)
 
 
 class OkxAuth(Auth):
@@ -666,10 +681,10 @@ def read_orders(answer: Answer) -> Rows[OrderUpdate]:
 
 def read_fills(answer: Answer) -> Page[Fill]:
     """Newest first; a full page is followed by what is older than its last bill."""
-    rows = _fills.decode(data_of(answer), lambda row: row)
-    fills = _fills.decode(data_of(answer), FillRow.to_fill)
-    is_full = len(rows) + len(rows.bad) >= FILLS_A_PAGE
-    return Page(fills, rows[-1].bill_id if is_full and rows else "")
+    found = _fills.decode(data_of(answer), lambda row: (row.to_fill(), row.bill_id))
+    fills = Rows((fill for fill, _ in found), found.bad)
+    is_full = len(found) + len(found.bad) >= FILLS_A_PAGE
+    return Page(fills, found[-1][1] if is_full and found else "")
 
 
 def read_balances(answer: Answer) -> Rows[Balance]:
@@ -688,28 +703,13 @@ def read_server_time(answer: Answer) -> float:
 def read_error(answer: Answer) -> Fault | None:
     """A refusal has a code, also where the HTTP status is 200; that of an order stands in its
     row."""
-    try:
-        refusal = _refusal.decode(answer.body)
-    except msgspec.DecodeError:
+    refusal = refusal_in(answer, Refusal)
+    if refusal is None:
         return of_gateway(answer)
-    code = str(refusal.code)
-    message = refusal.msg
-    row = refused_row(refusal.data)
-    if row is not None and row.code is not None:
-        code = row.code
-        message = row.message or message
+    code, message = refusal.reason()
     if code in (SUCCESS, BEING_CANCELLED) and answer.status < 400:
         return None
     return ERRORS.fault(code, message, answer.status)
-
-
-def refused_row(data: Raw) -> RefusedRow | None:
-    """The first row, where rows are objects."""
-    try:
-        rows = _refused_rows.decode(data)
-    except msgspec.DecodeError:
-        return None
-    return rows[0] if rows else None
 
 
 class OkxOrders(OrderEntry):

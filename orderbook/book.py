@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Raw
 
-from orderbook import kernels as k
+from orderbook import kernels
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -41,25 +41,27 @@ class OrderBook(BookQueries):
     ) -> None:
         """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7,
         capacity) float64."""
-        self._f: Floats = np.zeros((7, max(capacity, len(k.SLOTS)))) if block is None else block
+        self._f: Floats = (
+            np.zeros((7, max(capacity, len(kernels.SLOTS)))) if block is None else block
+        )
         self._m: Ints = self._f.view(np.int64)
         if block is None:
-            k.clear(self._f, self._m)
-        self._meta = self._m[k.META]
-        self._meta[k.MAX_DEPTH] = max_depth
+            kernels.clear(self._f, self._m)
+        self._meta = self._m[kernels.META]
+        self._meta[kernels.MAX_DEPTH] = max_depth
         self._live = int(BookState.LIVE)
 
     def apply_snapshot(self, snapshot: BookSnapshot, receive_time: int = 0) -> None:
         """Replace the book by ``snapshot`` and publish it LIVE. Times in ns."""
-        self._ingest(k.SNAPSHOT, snapshot, receive_time)
+        self._ingest(kernels.SNAPSHOT, snapshot, receive_time)
 
     def apply_diff(self, diff: BookDiff, receive_time: int = 0) -> None:
         """Set the changed levels (absolute sizes, 0 removes) and publish."""
-        self._ingest(k.DIFF, diff, receive_time)
+        self._ingest(kernels.DIFF, diff, receive_time)
 
     def apply_diffs(self, diffs: Iterable[BookDiff], receive_time: int = 0) -> None:
         for diff in diffs:
-            self._ingest(k.DIFF, diff, receive_time)
+            self._ingest(kernels.DIFF, diff, receive_time)
 
     def _ingest(self, kind: int, message: BookSnapshot | BookDiff, receive_time: int) -> None:
         layout, bids, asks = message.layout, message.bids, message.asks
@@ -70,11 +72,11 @@ class OrderBook(BookQueries):
         names = message.names
         if names is not None:
             price_name, size_name = _encoded(names)
-            verdict = k.ingest_named(
+            verdict = kernels.ingest_named(
                 self._f, self._m, bids, asks, price_name, size_name, _scratch, ids
             )
         else:
-            verdict = k.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
+            verdict = kernels.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
         if verdict == MALFORMED:
             raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
         if verdict == UNDECIDED and names is not None:
@@ -86,22 +88,22 @@ class OrderBook(BookQueries):
     def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int]) -> None:
         if not (valid(bids, len(bids)) and valid(asks, len(asks))):
             raise ValueError("prices must be positive and finite, sizes finite and not negative")
-        k.write(self._f, self._m, bids, len(bids), asks, len(asks), ids)
+        kernels.write(self._f, self._m, bids, len(bids), asks, len(asks), ids)
 
     def set_state(self, state: BookState) -> None:
         """Publish a state; readers see it before any level that follows."""
-        k.set_state(self._m, int(state), 0)
+        kernels.set_state(self._m, int(state), 0)
 
     def new_epoch(self, state: BookState = BookState.SYNCING) -> int:
         """A resync begins: the epoch grows, the state is published. Returns the epoch."""
         epoch = self.epoch + 1
-        k.set_state(self._m, int(state), epoch)
+        kernels.set_state(self._m, int(state), epoch)
         return epoch
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter: applied, ignored, gaps, resyncs, crossed, rejected,
         dropped_before_snapshot."""
-        self._meta[k.SLOTS.index(name)] += n
+        self._meta[kernels.SLOTS.index(name)] += n
 
     @property
     def capacity(self) -> int:
@@ -109,44 +111,44 @@ class OrderBook(BookQueries):
         return int(self._f.shape[1])
 
     def beat(self) -> None:
-        k.beat(self._m)
+        kernels.beat(self._m)
 
     @property
     def state(self) -> BookState:
-        return BookState(int(self._meta[k.STATE]))
+        return BookState(int(self._meta[kernels.STATE]))
 
     @property
     def epoch(self) -> int:
-        return int(self._meta[k.EPOCH])
+        return int(self._meta[kernels.EPOCH])
 
     @property
     def sequence(self) -> int:
-        return int(self._meta[k.SEQUENCE])
+        return int(self._meta[kernels.SEQUENCE])
 
     @property
     def update_id(self) -> int:
-        return int(self._meta[k.UPDATE_ID])
+        return int(self._meta[kernels.UPDATE_ID])
 
     @property
     def is_crossed(self) -> bool:
-        return bool(self._meta[k.IS_CROSSED])
+        return bool(self._meta[kernels.IS_CROSSED])
 
     def meta(self) -> dict[str, int]:
         """Every slot by name: version, state, epoch, ids, times (ns), windows, counters."""
-        return dict(zip(k.SLOTS, self._meta[: len(k.SLOTS)].tolist(), strict=True))
+        return dict(zip(kernels.SLOTS, self._meta[: len(kernels.SLOTS)].tolist(), strict=True))
 
     def top(self) -> Top:
-        return Top(*k.read_top(self._f, self._m)[3:])
+        return Top(*kernels.read_top(self._f, self._m)[3:])
 
     @property
     def bids(self) -> Floats:
         """(n, 2) float64 copy, price and size, best first."""
-        return self._side(k.BIDS, k.BID_START)
+        return self._side(kernels.BIDS, kernels.BID_START)
 
     @property
     def asks(self) -> Floats:
         """(n, 2) float64 copy, price and size, best first."""
-        return self._side(k.ASKS, k.ASK_START)
+        return self._side(kernels.ASKS, kernels.ASK_START)
 
     def _side(self, base: int, where: int) -> Floats:
         start, length = self._meta[where], self._meta[where + 1]
@@ -154,7 +156,11 @@ class OrderBook(BookQueries):
 
     def rows(self, side: Side) -> Iterator[OrderBookRow]:
         """The tutorial's rows, best first."""
-        base, where = (k.BIDS, k.BID_START) if side is Side.BUY else (k.ASKS, k.ASK_START)
+        base, where = (
+            (kernels.BIDS, kernels.BID_START)
+            if side is Side.BUY
+            else (kernels.ASKS, kernels.ASK_START)
+        )
         for i in range(self._meta[where], self._meta[where] + self._meta[where + 1]):
             yield OrderBookRow(
                 float(self._f[base, i]), float(self._f[base + 1, i]), int(self._m[base + 2, i])

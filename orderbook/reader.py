@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderbook import kernels as k
+from orderbook import kernels
 from orderbook.book import digest_of
 from orderbook.errors import NotReady, StaleBook
 from orderbook.messages import BookState
@@ -77,9 +77,9 @@ class BookReader(BookQueries):
             7, capacity
         )
         self._m = self._f.view(np.int64)
-        self._meta = self._m[k.META]
+        self._meta = self._m[kernels.META]
         self._bids, self._asks = np.empty((capacity, 2)), np.empty((capacity, 2))
-        self._seen = np.zeros(len(k.SLOTS), np.int64)
+        self._seen = np.zeros(len(kernels.SLOTS), np.int64)
 
     @property
     def block(self) -> Floats:
@@ -97,7 +97,7 @@ class BookReader(BookQueries):
 
     def top(self, stale_ok: bool = False) -> Top:
         """Best bid and ask, float64."""
-        version, state, age, bid, bid_size, ask, ask_size = k.read_top(self._f, self._m)
+        version, state, age, bid, bid_size, ask, ask_size = kernels.read_top(self._f, self._m)
         if (version < 0 or state != 1 or age > LOOK_AT_LOCK_AFTER) and self._must_reread(
             version, stale_ok
         ):
@@ -107,21 +107,25 @@ class BookReader(BookQueries):
     def levels(self, depth: int | None = None, stale_ok: bool = False) -> Levels:
         """A consistent copy of the ``depth`` best levels a side (None: all)."""
         wanted = len(self._bids) if depth is None else depth
-        n_bids, n_asks = k.read_levels(self._f, self._m, wanted, self._bids, self._asks, self._seen)
+        n_bids, n_asks = kernels.read_levels(
+            self._f, self._m, wanted, self._bids, self._asks, self._seen
+        )
         seen = self._seen
-        quiet = k.monotonic_ns() - int(seen[k.HEARTBEAT]) > LOOK_AT_LOCK_AFTER
-        if (n_bids < 0 or seen[k.STATE] != 1 or quiet) and self._must_reread(n_bids, stale_ok):
+        quiet = kernels.monotonic_ns() - int(seen[kernels.HEARTBEAT]) > LOOK_AT_LOCK_AFTER
+        if (n_bids < 0 or seen[kernels.STATE] != 1 or quiet) and self._must_reread(
+            n_bids, stale_ok
+        ):
             return self.levels(depth, stale_ok)
-        meta = dict(zip(k.SLOTS, seen.tolist(), strict=True))
+        meta = dict(zip(kernels.SLOTS, seen.tolist(), strict=True))
         return Levels(self._bids[:n_bids].copy(), self._asks[:n_asks].copy(), meta)
 
     def copy_levels(self, depth: int, bids: Floats, asks: Floats) -> tuple[int, int]:
         """The fast form of ``levels``: into arrays of the caller, (n bids, n asks); a book that
         isn't LIVE raises."""
-        n_bids, n_asks = k.read_levels(self._f, self._m, depth, bids, asks, self._seen)
+        n_bids, n_asks = kernels.read_levels(self._f, self._m, depth, bids, asks, self._seen)
         seen = self._seen
-        quiet = k.monotonic_ns() - seen[k.HEARTBEAT] > LOOK_AT_LOCK_AFTER
-        if (n_bids < 0 or seen[k.STATE] != 1 or quiet) and self._must_reread(n_bids, False):
+        quiet = kernels.monotonic_ns() - seen[kernels.HEARTBEAT] > LOOK_AT_LOCK_AFTER
+        if (n_bids < 0 or seen[kernels.STATE] != 1 or quiet) and self._must_reread(n_bids, False):
             return self.copy_levels(depth, bids, asks)
         return n_bids, n_asks
 
@@ -144,7 +148,7 @@ class BookReader(BookQueries):
         """Wait, giving the core away, for an even version; False when the writer died inside its
         bracket."""
         for _ in range(YIELDS):
-            if not self._meta[k.VERSION] & 1:
+            if not self._meta[kernels.VERSION] & 1:
                 return True
             os.sched_yield()
             if not self._writer_lives():
@@ -178,7 +182,7 @@ class BookReader(BookQueries):
         return True
 
     def _writer_lives(self) -> bool:
-        age = k.monotonic_ns() - int(self._meta[k.HEARTBEAT])
+        age = kernels.monotonic_ns() - int(self._meta[kernels.HEARTBEAT])
         return bool(age <= STALE_AFTER) and self._is_locked()
 
     def _is_locked(self) -> bool:
@@ -196,33 +200,33 @@ class BookReader(BookQueries):
             if self._reopened():
                 return self.state
             return BookState.STALE
-        return BookState(int(self._meta[k.STATE]))
+        return BookState(int(self._meta[kernels.STATE]))
 
     @property
     def epoch(self) -> int:
-        return int(self._meta[k.EPOCH])
+        return int(self._meta[kernels.EPOCH])
 
     @property
     def sequence(self) -> int:
-        return int(self._meta[k.SEQUENCE])
+        return int(self._meta[kernels.SEQUENCE])
 
     @property
     def version(self) -> int:
         """Grows with every publish; odd while one is under way."""
-        return int(self._meta[k.VERSION])
+        return int(self._meta[kernels.VERSION])
 
     @property
     def update_id(self) -> int:
-        return int(self._meta[k.UPDATE_ID])
+        return int(self._meta[kernels.UPDATE_ID])
 
     @property
     def age(self) -> float:
         """Seconds since the last publish."""
-        return float(k.wall_ns() - int(self._meta[k.PUBLISH_TIME])) / 1e9
+        return float(kernels.wall_ns() - int(self._meta[kernels.PUBLISH_TIME])) / 1e9
 
     def meta(self) -> dict[str, int]:
         """Every slot by name, without a guarantee of consistency."""
-        return dict(zip(k.SLOTS, self._meta[: len(k.SLOTS)].tolist(), strict=True))
+        return dict(zip(kernels.SLOTS, self._meta[: len(kernels.SLOTS)].tolist(), strict=True))
 
     @property
     def bids(self) -> Floats:

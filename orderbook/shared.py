@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from orderbook import kernels as k
+from orderbook import kernels
 from orderbook.book import OrderBook
 from orderbook.errors import ConfigError
 from orderbook.messages import BookState
@@ -64,8 +64,8 @@ class SharedBook(OrderBook):
             mapping = mmap.mmap(file, 0)
             block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
             book = cls(path, file, block, mapping, max_depth)
-            k.clear(book._f, book._m)
-            k.set_state(book._m, int(BookState.SYNCING), epoch)
+            kernels.clear(book._f, book._m)
+            kernels.set_state(book._m, int(BookState.SYNCING), epoch)
             _put_in_place(path, file, before is not None)
             return book
         finally:
@@ -74,7 +74,7 @@ class SharedBook(OrderBook):
 
     def heartbeat(self) -> None:
         """Say that the writer lives; at least every 250 ms, also when the market is quiet."""
-        k.beat(self._m)
+        kernels.beat(self._m)
 
     def close(self, unlink: bool = False) -> None:
         """Stop being the writer: readers see STALE at once."""
@@ -90,12 +90,12 @@ class SharedBook(OrderBook):
         self._file = -1
 
     def _open_bracket(self) -> None:
-        k.open_bracket(self._m)
+        kernels.open_bracket(self._m)
 
 
 def _lock(path: str) -> int | None:
     """The file that stands at ``path``, locked by us; None when there is none."""
-    deadline = k.monotonic_ns() + LOCK_PATIENCE
+    deadline = kernels.monotonic_ns() + LOCK_PATIENCE
     while True:
         try:
             file = os.open(path, os.O_RDWR)
@@ -107,7 +107,7 @@ def _lock(path: str) -> int | None:
                 return file
         except BlockingIOError:
             # Readers that look whether the writer lives hold a shared lock for a microsecond.
-            if k.monotonic_ns() > deadline:
+            if kernels.monotonic_ns() > deadline:
                 os.close(file)
                 raise _taken(path) from None
         os.close(file)  # locked, or no longer what stands at the path: another took over in between
@@ -146,9 +146,9 @@ def _epoch_of(file: int) -> int:
         with mmap.mmap(file, 0, prot=mmap.PROT_READ) as mapping:
             offset, capacity = layout_of(pa.py_buffer(mapping))
             meta = np.frombuffer(
-                mapping, np.int64, len(k.SLOTS), offset + k.META * capacity * 8
+                mapping, np.int64, len(kernels.SLOTS), offset + kernels.META * capacity * 8
             ).copy()
-            return int(meta[k.EPOCH])
+            return int(meta[kernels.EPOCH])
     except (ValueError, pa.ArrowInvalid, BufferError):
         return 0
 
@@ -200,7 +200,7 @@ def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
 
 
 def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes:
-    slots = json.dumps({name: number for number, name in enumerate(k.SLOTS)})
+    slots = json.dumps({name: number for number, name in enumerate(kernels.SLOTS)})
     about = {"meta": slots, "venue": venue, "trading_pair": trading_pair, "pad": " " * pad}
     fields = [
         pa.field(c, pa.float64() if c in _FLOATS else pa.int64(), nullable=False) for c in COLUMNS

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from orderbook import kernels as k
+from orderbook import kernels
 from orderbook.errors import NotReady, StaleBook
 from orderbook.messages import BookState
 from orderbook.reader import LOOK_AT_LOCK_AFTER, BookReader
@@ -34,7 +34,7 @@ class Tops:
 
     def read(self) -> None:
         """Read all. What does not look LIVE is looked at closely, one by one."""
-        k.read_tops(self._addresses, self._capacities, self._looks, self.numbers)
+        kernels.read_tops(self._addresses, self._capacities, self._looks, self.numbers)
         for i in self._doubtful():
             self._look(i)
 

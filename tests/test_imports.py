@@ -61,3 +61,37 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_the_graph_was_read() -> None:
     assert "orderbook.messages" in GRAPH["orderbook.book"]
     assert len(GRAPH) > 100
+
+
+def room_of(module: str) -> str:
+    """A folder of ``actors/``; empty for what all rooms stand on."""
+    parts = module.split(".")
+    is_folder = MODULES[module].name == "__init__.py"
+    return parts[1] if len(parts) > 2 or (len(parts) == 2 and is_folder) else ""
+
+
+def imports_within_actors() -> list[tuple[str, str]]:
+    return [
+        (module, other)
+        for module, others in GRAPH.items()
+        for other in others
+        if module.startswith("actors.") and other.startswith("actors.")
+    ]
+
+
+def test_what_all_rooms_of_the_actors_stand_on_imports_none_of_them() -> None:
+    found = [
+        (module, other)
+        for module, other in imports_within_actors()
+        if not room_of(module) and room_of(other)
+    ]
+    assert not found
+
+
+def test_no_room_of_the_actors_imports_the_room_that_imports_ray() -> None:
+    found = [
+        (module, other)
+        for module, other in imports_within_actors()
+        if other.startswith("actors.runtime.ray") and not module.startswith("actors.runtime.ray")
+    ]
+    assert not found

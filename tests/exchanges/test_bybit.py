@@ -394,6 +394,69 @@ def test_rows_stand_on_their_own(entry: Any, user: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"execId": None}, "$.data[0].execId: Expected `str`, got `null`"),
+        ({"orderId": None}, "$.data[0].orderId: Expected `str`, got `null`"),
+        ({"execPrice": []}, "$.data[0].execPrice: Expected `decimal`, got `array`"),
+        ({"execFee": "much"}, "$.data[0]: InvalidOperation"),
+        ({"symbol": "NEWUSDT"}, "$.data[0]: KeyError: 'NEWUSDT'"),
+    ],
+)
+@pytest.mark.parametrize("topic", ["execution", "execution.spot"])
+def test_a_fill_that_can_not_be_read_hides_no_other(
+    user: Any, topic: str, change: dict[str, Any], message: str
+) -> None:
+    frame = {"topic": topic, "data": [FILL_ROW | change, FILL_ROW | {"more": {}}]}
+    fill, fault = user.parse(json.dumps(frame).encode())
+    assert fill.trade_id == "2100000000007542577"
+    assert fault.kind is ErrorKind.UNREADABLE
+    assert fault.message.startswith(message)
+
+
+@pytest.mark.parametrize("topic", ["order", "order.spot"])
+def test_an_order_of_an_unknown_state_hides_no_other(user: Any, topic: str) -> None:
+    lacking = {name: value for name, value in ORDER_ROW.items() if name != "orderStatus"}
+    rows = [ORDER_ROW | {"orderStatus": "PendingCancel"}, ORDER_ROW, lacking]
+    unknown, known, fault = user.parse(json.dumps({"topic": topic, "data": rows}).encode())
+    assert (unknown.state, unknown.reason) == (None, "the status 'PendingCancel' is unknown here")
+    assert (unknown.filled, known.state) == (D("0.4"), OrderState.PARTIALLY_FILLED)
+    assert fault.message == "$.data[2]: Object missing required field `orderStatus`"
+
+
+def test_a_coin_that_can_not_be_read_hides_no_other(user: Any) -> None:
+    coins = [{"coin": "BTC", "walletBalance": 1, "locked": ""}]
+    coins += [{"coin": "ETH", "walletBalance": "1", "locked": "", "more": []}]
+    frame = {"topic": "wallet", "creationTime": 5, "data": [{"coin": coins}]}
+    balance, fault = user.parse(json.dumps(frame).encode())
+    assert balance == Balance("ETH", D(1), D(1), 5_000_000)
+    assert fault.message == "$.data[0].coin[0].walletBalance: Expected `str`, got `int`"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"p": "much"}, "$.data[0]: ValueError: could not convert string to float: 'much'"),
+        ({"i": None}, "$.data[0].i: Expected `str`, got `null`"),
+        ({"S": "Both"}, "$.data[0].S: Invalid enum value 'Both'"),
+    ],
+)
+def test_a_trade_that_can_not_be_read_hides_no_other(
+    feed: Any, change: dict[str, Any], message: str
+) -> None:
+    row = {"T": 5, "s": "BTCUSDT", "S": "Sell", "v": "2", "p": "3", "i": "7"}
+    frame = {"topic": "publicTrade.BTCUSDT", "data": [row | change, row | {"new": 1}]}
+    trade, fault = feed.parse(json.dumps(frame).encode())
+    assert (trade.trade_id, trade.side) == ("7", Side.SELL)
+    assert (fault.kind, fault.message) == (ErrorKind.UNREADABLE, message)
+
+
+def test_an_order_that_is_asked_for_and_can_not_be_read_is_not_taken_for_none(entry: Any) -> None:
+    with pytest.raises(ValueError, match=r"\$\.result\.list\[0\]\.orderId"):
+        entry.status(order()).read(listed(ORDER_ROW | {"orderId": None}))
+
+
 def test_open_orders_may_be_of_one_pair(entry: Any) -> None:
     assert entry.open_orders().request.params == {"category": "spot", "limit": "50"}
     assert entry.open_orders("BTC-USDT").request.params["symbol"] == "BTCUSDT"
@@ -520,6 +583,15 @@ def test_a_refused_login_is_a_fault_of_the_key(user: Any) -> None:
     assert fault.kind is ErrorKind.REFUSED
     with pytest.raises(ValueError, match="no known form"):
         list(user.parse(b'{"topic":"position","data":[]}'))
+
+
+@pytest.mark.parametrize("operation", ["auth", "subscribe"])
+@pytest.mark.parametrize("success", [{}, {"success": None}])
+def test_what_is_not_confirmed_in_words_is_not_confirmed(
+    user: Any, operation: str, success: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="no known form"):
+        list(user.parse(json.dumps({"op": operation, "ret_msg": "", **success}).encode()))
 
 
 def test_client_ids_and_addresses_fit_the_venue() -> None:

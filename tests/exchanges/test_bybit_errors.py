@@ -56,3 +56,10 @@ def test_what_stands_before_the_venue_answers_in_its_own_words() -> None:
         ErrorKind.UNKNOWN,
     ]
     assert BYBIT.error(refusal(0, "OK")) is None
+
+
+def test_a_code_may_be_a_text() -> None:
+    assert BYBIT.error(Answer(200, {}, b'{"retCode":"0","retMsg":"OK","result":{}}')) is None
+    fault = BYBIT.error(Answer(200, {}, b'{"retCode":"170131","retMsg":"why"}'))
+    assert fault is not None
+    assert (fault.kind, fault.code) == (ErrorKind.FUNDS, "170131")

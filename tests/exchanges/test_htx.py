@@ -161,6 +161,32 @@ def test_several_trades_come_together(feed: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tradeId": None}, "$.tick.data[0].tradeId: Expected `int`, got `null`"),
+        ({"price": "much"}, "$.tick.data[0].price: Expected `float`, got `str`"),
+        ({"direction": "both"}, "$.tick.data[0].direction: Invalid enum value 'both'"),
+    ],
+)
+def test_a_trade_that_can_not_be_read_hides_no_other(
+    feed: Any, change: dict[str, Any], message: str
+) -> None:
+    row = {"id": 1, "ts": 5, "tradeId": 3, "amount": 1, "price": 2, "direction": "sell"}
+    tick = {"id": 1, "ts": 5, "data": [row | change, row | {"new": []}]}
+    frame = {"ch": "market.a.trade.detail", "ts": 5, "tick": tick}
+    trade, fault = feed.parse(json.dumps(frame).encode())
+    assert (trade.trade_id, trade.side) == ("3", Side.SELL)
+    assert (fault.kind, fault.message) == (ErrorKind.UNREADABLE, message)
+
+
+def test_the_time_may_be_missing_in_answers_alone(feed: Any) -> None:
+    answered = b'{"rep":"market.a.mbp.150","status":"ok","data":{"seqNum":7,"bids":[[1,2]]}}'
+    assert list(feed.parse(answered)) == [BookSnapshot("a", b"[[1,2]]", b"[]", 7)]
+    with pytest.raises(ValueError, match="ts is missing"):
+        feed.parse(b'{"ch":"market.a.mbp.150","tick":{"seqNum":9,"prevSeqNum":7}}')
+
+
+@pytest.mark.parametrize(
     "frame",
     [
         b"",

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from exchanges import contract as c
-from exchanges.contract import ErrorKind, Fault, FillCursor, Ready, Send
+from exchanges.contract import (
+    Answer,
+    ErrorKind,
+    Fault,
+    FillCursor,
+    Ready,
+    Send,
+    UnsignedRequest,
+)
 from exchanges.htx import HTX
 from exchanges.orders import (
     Balance,
@@ -80,7 +87,7 @@ def order(**changes: Any) -> InFlightOrder:
     )
 
 
-def ok(data: Any) -> c.Answer:
+def ok(data: Any) -> Answer:
     return answer({"status": "ok", "data": data})
 
 
@@ -198,6 +205,39 @@ def test_rows_stand_on_their_own(entry: Any, user: Any) -> None:
         1,
         "$.data[0].price: Invalid decimal string",
     )
+
+
+def test_an_order_of_no_account_is_unreadable_and_not_somebody_elses(entry: Any) -> None:
+    lacking = {name: value for name, value in ROW.items() if name != "account-id"}
+    found = entry.open_orders().read(ok([lacking, ROW | {"account-id": None}, ROW]))
+    assert [update.exchange_order_id for update in found] == ["59378"]
+    assert [str(bad) for bad in found.bad] == [
+        "$.data[0]: ValueError: order 59378 doesn't say whose it is",
+        "$.data[1]: ValueError: order 59378 doesn't say whose it is",
+    ]
+
+
+def test_an_order_of_an_unknown_state_hides_no_other(entry: Any) -> None:
+    unknown, known = entry.open_orders().read(ok([ROW | {"state": "pre-submitted"}, ROW]))
+    assert (unknown.state, unknown.filled) == (None, 4)
+    assert known.state is OrderState.PARTIALLY_FILLED
+
+
+def test_fills_of_an_order_that_can_not_be_read_hide_no_other(entry: Any) -> None:
+    call = entry.order_fills(order(exchange_order_id="59378"))
+    found = call.read(ok([MATCH | {"order-id": None}, MATCH, MATCH | {"type": "both-limit"}]))
+    assert [fill.trade_id for fill in found] == ["100050305348"]
+    assert [str(bad) for bad in found.bad] == [
+        "$.data[0].order-id: Expected `int`, got `null`",
+        "$.data[2]: ValueError: order type 'both-limit' begins with no side",
+    ]
+
+
+def test_a_page_is_full_with_what_can_not_be_read(entry: Any) -> None:
+    rows = [MATCH | {"id": 1000 - n} for n in range(500)]
+    rows[-1] |= {"trade-id": None}
+    page = entry.fills("BTC-USDT", FillCursor()).read(ok(rows))
+    assert (len(page.items), len(page.items.bad), page.next) == (499, 1, "502")
 
 
 def test_an_asset_of_which_a_part_can_not_be_read_is_left_out(entry: Any) -> None:
@@ -329,7 +369,7 @@ def test_fees_are_those_in_force(entry: Any) -> None:
     "vector", json.loads((FRAMES / "signatures.json").read_text()), ids=lambda v: v["url"][26:]
 )
 def test_requests_are_signed_as_by_the_venues_own_tests(vector: dict[str, Any]) -> None:
-    ask = c.UnsignedRequest(
+    ask = UnsignedRequest(
         vector["http_method"], vector["url"], vector.get("params", {}), vector.get("body")
     )
     signed = HTX.auth(KEYS).sign(ask, NOW)
@@ -479,6 +519,58 @@ def test_balances_come_whole_and_of_our_account_alone(user: Any) -> None:
     assert said(user, frame)[0].time == 0
     frame["data"]["accountType"] = "loan"
     assert said(user, frame) == []
+
+
+@pytest.mark.parametrize("code", [{}, {"code": None}])
+@pytest.mark.parametrize(
+    "frame", [{"action": "req", "ch": "auth"}, {"action": "sub", "ch": "orders#*"}]
+)
+def test_what_is_not_confirmed_in_words_is_not_confirmed(
+    user: Any, frame: dict[str, Any], code: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="no known form"):
+        said(user, frame | code)
+
+
+@pytest.mark.parametrize("lacking", ["balance", "available"])
+def test_a_balance_that_is_missing_is_not_zero(user: Any, lacking: str) -> None:
+    frame = json.loads(quoted("private.jsonl")[6])
+    frame["data"]["accountId"] = 7
+    del frame["data"][lacking]
+    with pytest.raises(ValueError, match="is missing"):
+        said(user, frame)
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "path"),
+    [
+        (3, {"orderId": None}, r"\$\.orderId"),
+        (3, {"clientOrderId": None}, r"\$\.clientOrderId"),
+        (5, {"tradeId": None}, r"\$\.tradeId"),
+        (5, {"tradePrice": "much"}, r"\$\.tradePrice"),
+        (6, {"currency": None}, r"\$\.currency"),
+    ],
+)
+def test_what_can_not_be_read_of_an_event_is_named(
+    user: Any, line: int, change: dict[str, Any], path: str
+) -> None:
+    frame = json.loads(quoted("private.jsonl")[line])
+    frame["data"] |= {"accountId": 7, "more": {}}
+    assert len(said(user, frame)) == 1
+    frame["data"] |= change
+    with pytest.raises(ValueError, match=path):
+        said(user, frame)
+
+
+def test_an_event_of_an_unknown_state_has_none(user: Any) -> None:
+    frame = json.loads(quoted("private.jsonl")[3])
+    frame["data"]["orderStatus"] = "pre-submitted"
+    (update,) = said(user, frame)
+    assert (update.state, update.reason) == (None, "the status 'pre-submitted' is unknown here")
+
+
+def test_a_topic_that_the_venue_adds_says_nothing(user: Any) -> None:
+    assert said(user, {"action": "push", "ch": "loans#*", "data": {"currency": "btc"}}) == []
 
 
 @pytest.mark.parametrize(

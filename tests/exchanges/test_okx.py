@@ -373,3 +373,81 @@ def test_a_notice_ends_the_private_stream_too(user: Any) -> None:
     assert list(user.parse(b'{"event":"notice","code":"64008","msg":"","connId":"1"}')) == [
         Reconnect("notice")
     ]
+
+
+# Rows stand on their own.
+
+
+def orders_frame(*rows: dict[str, Any]) -> bytes:
+    return json.dumps({"arg": {"channel": "orders"}, "data": rows}).encode()
+
+
+def order_row(**changes: Any) -> dict[str, Any]:
+    (row,) = json.loads(frames("private.jsonl")[5])["data"]
+    return {**row, **changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ordId": None}, "$.data[0].ordId: Expected `str`, got `null`"),
+        ({"clOrdId": None}, "$.data[0].clOrdId: Expected `str`, got `null`"),
+        ({"side": "both"}, "$.data[0].side: Invalid enum value 'both'"),
+        ({"sz": ["1"]}, "$.data[0].sz: Expected `str`, got `array`"),
+        ({"uTime": "now"}, "$.data[0]: ValueError: invalid literal for int() with base 10: 'now'"),
+    ],
+)
+def test_an_order_that_can_not_be_read_hides_no_other(
+    user: Any, change: dict[str, Any], message: str
+) -> None:
+    update, fault = user.parse(orders_frame(order_row(**change), order_row(news=[1])))
+    assert (update.exchange_order_id, update.state) == ("312269865356374016", OrderState.OPEN)
+    assert (fault.kind, fault.message) == (ErrorKind.UNREADABLE, message)
+
+
+def test_an_order_without_a_field_hides_no_other(user: Any) -> None:
+    lacking = order_row()
+    del lacking["state"]
+    update, fault = user.parse(orders_frame(order_row(), lacking))
+    assert update.state is OrderState.OPEN
+    assert fault.message == "$.data[1]: Object missing required field `state`"
+    assert json.loads(fault.frame) == lacking
+
+
+def test_a_fill_that_can_not_be_read_hides_no_other_order(user: Any) -> None:
+    (filled,) = json.loads(frames("private.jsonl")[6])["data"]
+    update, fault = user.parse(orders_frame(filled | {"fillPx": "much"}, order_row()))
+    assert update.filled == 0
+    assert fault.message.startswith("$.data[0]: InvalidOperation")
+
+
+def test_an_order_of_an_unknown_state_has_none(user: Any) -> None:
+    unknown, known = user.parse(orders_frame(order_row(state="order_failed"), order_row()))
+    assert (unknown.state, unknown.reason) == (None, "the status 'order_failed' is unknown here")
+    assert (unknown.amount, known.state) == (D("0.01"), OrderState.OPEN)
+
+
+def test_a_balance_that_can_not_be_read_hides_no_other(user: Any) -> None:
+    frame = json.loads(frames("private.jsonl")[4])
+    frame["data"][0]["details"][0]["cashBal"] = None
+    balance, fault = user.parse(json.dumps(frame).encode())
+    assert balance.asset == "BTC"
+    assert fault.message == "$.data[0].details[0].cashBal: Expected `str`, got `null`"
+
+
+def test_a_trade_that_can_not_be_read_hides_no_other(feed: Any) -> None:
+    row = {"instId": "A-B", "tradeId": "1", "px": "2", "sz": "3", "side": "buy", "ts": "5"}
+    rows = [row | {"px": "much"}, row, row | {"tradeId": None}]
+    frame = {"arg": {"channel": "trades", "instId": "A-B"}, "data": rows}
+    trade, *faults = feed.parse(json.dumps(frame).encode())
+    assert trade == Trade("A-B", "1", Side.BUY, 2.0, 3.0, 5_000_000)
+    assert [fault.message for fault in faults] == [
+        "$.data[0]: ValueError: could not convert string to float: 'much'",
+        "$.data[2].tradeId: Expected `str`, got `null`",
+    ]
+
+
+def test_codes_may_be_numbers(user: Any) -> None:
+    assert list(user.parse(b'{"event":"error","code":60009,"msg":"Login failed."}')) == [
+        Fault(ErrorKind.AUTH, "60009", "Login failed.")
+    ]

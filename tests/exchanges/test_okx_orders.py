@@ -265,3 +265,91 @@ def test_client_ids_are_short_alphanumeric_and_distinct() -> None:
     ids = [OKX.client_id(number) for number in numbers]
     assert len(set(ids)) == len(numbers)
     assert all(name.isascii() and name.isalnum() and 1 <= len(name) <= 32 for name in ids)
+
+
+# Rows stand on their own.
+
+
+def test_open_orders_that_can_not_be_read_hide_no_other(entry: Any) -> None:
+    (row,) = json.loads(frames("private.jsonl")[5])["data"]
+    lacking = {name: value for name, value in row.items() if name != "accFillSz"}
+    found = entry.open_orders().read(
+        answer([row | {"ordId": None}, row | {"more": {}}, lacking, row | {"state": "new"}])
+    )
+    assert [(update.state, update.reason) for update in found] == [
+        (OrderState.OPEN, ""),
+        (None, "the status 'new' is unknown here"),
+    ]
+    assert [str(bad) for bad in found.bad] == [
+        "$.data[0].ordId: Expected `str`, got `null`",
+        "$.data[2]: Object missing required field `accFillSz`",
+    ]
+
+
+def test_an_order_that_is_asked_for_and_can_not_be_read_is_not_taken_for_none(entry: Any) -> None:
+    (row,) = json.loads(frames("private.jsonl")[5])["data"]
+    with pytest.raises(ValueError, match=r"\$\.data\[0\]\.ordId"):
+        entry.status(order()).read(answer([row | {"ordId": None}]))
+
+
+def test_an_empty_text_is_no_number(entry: Any) -> None:
+    (row,) = json.loads(frames("private.jsonl")[5])["data"]
+    empty = row | {"accFillSz": "", "avgPx": "", "px": "", "sz": ""}
+    (update,) = entry.open_orders().read(answer([empty]))
+    assert (update.filled, update.quote_filled, update.amount, update.price) == (0, 0, 0, None)
+
+
+def test_fills_that_can_not_be_read_hide_no_other_and_count_for_the_page(entry: Any) -> None:
+    call = entry.fills("BTC-USDT", FillCursor())
+    page = call.read(answer([FILL_ROW | {"fillPx": "much"}, FILL_ROW | {"more": 1}]))
+    assert page.items == [FILL]
+    assert [str(bad) for bad in page.items.bad] == ["$.data[0].fillPx: Invalid decimal string"]
+    rows = [FILL_ROW | {"billId": str(n)} for n in range(200, 100, -1)]
+    rows[-1] |= {"ordId": None}
+    page = call.read(answer(rows))
+    assert (len(page.items), page.next) == (99, "102")
+    assert [str(bad) for bad in page.items.bad] == ["$.data[99].ordId: Expected `str`, got `null`"]
+
+
+def test_balances_that_can_not_be_read_hide_no_other(entry: Any) -> None:
+    detail = {"ccy": "BTC", "cashBal": "2", "availBal": "1.5", "uTime": "1705449605015"}
+    details = [detail | {"availBal": 1}, detail]
+    found = entry.balances().read(answer([{"details": details}]))
+    assert [balance.asset for balance in found] == ["BTC"]
+    assert [str(bad) for bad in found.bad] == [
+        "$.data[0].details[0].availBal: Expected `str`, got `int`"
+    ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"maker": "-0.0008"},
+        {"maker": "-0.0008", "taker": None},
+        {"maker": "-0.0008", "taker": "-0.001", "feeGroup": [{"maker": "0"}]},
+    ],
+)
+def test_a_rate_that_is_missing_is_not_zero(entry: Any, row: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\$\.data\[0\]"):
+        entry.fees("BTC-USDT").read(answer([row]))
+
+
+@pytest.mark.parametrize("code", [None, 7, [], {}])
+def test_a_code_in_a_row_that_can_not_be_read_is_no_success(code: Any) -> None:
+    found = OKX.error(answer([{"ordId": "28", "sCode": code, "sMsg": "why"}]))
+    assert found is not None
+    assert (found.kind, found.code) == (ErrorKind.UNKNOWN, "")
+    assert "$[0].sCode" in found.message
+
+
+@pytest.mark.parametrize("data", [None, {}, "", [["1", "2"]]])
+def test_a_refusal_counts_whatever_its_data_are(data: Any) -> None:
+    assert OKX.error(answer(data, "51008", msg="why")) == Fault(ErrorKind.FUNDS, "51008", "why")
+
+
+def test_a_code_may_be_a_number() -> None:
+    assert OKX.error(Answer(200, {}, b'{"code":0,"data":[]}')) is None
+    assert OKX.error(Answer(200, {}, b'{"code":51008,"msg":"why"}')) == Fault(
+        ErrorKind.FUNDS, "51008", "why"
+    )

@@ -20,7 +20,7 @@ import pytest
 from numba import njit
 
 import orderbook.reader
-from orderbook import kernels as k
+from orderbook import kernels
 from orderbook.errors import ConfigError, StaleBook
 from orderbook.messages import BookDiff, BookSnapshot, BookState
 from orderbook.reader import BookReader
@@ -260,13 +260,16 @@ def read_many(live, wanted, moving, unlocked, bids, asks, seen):
         if gave_up >= 100 * wanted or (unlocked and torn):
             break
         f = live.copy() if unlocked else live
-        n_bids, n_asks = k.read_levels(f, f.view(np.int64), DEPTH, bids, asks, seen)
+        n_bids, n_asks = kernels.read_levels(f, f.view(np.int64), DEPTH, bids, asks, seen)
         if n_bids < 0:
             gave_up += 1
             continue
-        number = seen[k.UPDATE_ID]
+        number = seen[kernels.UPDATE_ID]
         right = (
-            n_bids == DEPTH and n_asks == DEPTH and seen[k.VERSION] % 2 == 0 and seen[k.STATE] == 1
+            n_bids == DEPTH
+            and n_asks == DEPTH
+            and seen[kernels.VERSION] % 2 == 0
+            and seen[kernels.STATE] == 1
         )
         for i in range(min(n_bids, n_asks)):
             bid, ask = 1000.0 + number % 50 - i, 2000.0 + number % 50 + i
@@ -279,7 +282,7 @@ def read_many(live, wanted, moving, unlocked, bids, asks, seen):
     return good, gave_up, torn, moves
 
 
-ROOM = np.empty((DEPTH, 2)), np.empty((DEPTH, 2)), np.zeros(len(k.SLOTS), np.int64)
+ROOM = np.empty((DEPTH, 2)), np.empty((DEPTH, 2)), np.zeros(len(kernels.SLOTS), np.int64)
 
 
 def readings(
@@ -363,7 +366,7 @@ def killed_in_a_bracket(path: str, pipe: int, rounds: int) -> None:
     book.apply_snapshot(whole(0))
     book.apply_diffs(CHANGES[:rounds])
     book._open_bracket()
-    book._f[k.BIDS] = -1.0  # what a change in progress may look like
+    book._f[kernels.BIDS] = -1.0  # what a change in progress may look like
     os.write(pipe, b"ready")
     signal.pause()
 

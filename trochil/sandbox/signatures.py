@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-from typing import Any
 
 
 def signature(
@@ -20,27 +19,3 @@ def digest(payload: str | bytes, algorithm: str = "sha256") -> bytes:
 
 def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
-
-
-def address_of(key: str) -> str:
-    """The address of a private key of Ethereum, in small letters. Raises ValueError where the package for it lacks."""
-    try:
-        from eth_account import Account
-    except ImportError:
-        raise ValueError(
-            "the keys of this venue need one package more: pip install eth-account"
-        ) from None
-    return str(Account.from_key(key).address).lower()
-
-
-def who_signed(
-    domain: Any, types: Any, message: Any, hashed: str, payload: bytes, r: str, s: str, v: int
-) -> str:
-    """The address that signed typed data of Ethereum (EIP-712) whose field ``hashed`` is the payload's Keccak hash: of
-    whatever was signed, the signature tells somebody's."""
-    from eth_account import Account
-    from eth_account.messages import encode_typed_data
-    from eth_utils.crypto import keccak
-
-    said = encode_typed_data(domain, types, {**message, hashed: keccak(payload)})
-    return str(Account.recover_message(said, vrs=(v, int(r, 16), int(s, 16)))).lower()

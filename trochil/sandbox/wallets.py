@@ -1,74 +1,63 @@
-"""Venues whose accounts are addresses of Ethereum: whoever signed acts, and nobody needs to say who that is."""
+"""Accounts that are Ethereum addresses: the address is recovered from a signature (EIP-712)."""
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
-import msgpack
-
-from trochil.sandbox.dialect import Ask, Wire
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.venue import Rejected
-from trochil.sandbox.server import Server
-from trochil.sandbox.signatures import address_of, who_signed
-
-NONCES, DAY = 100, 86_400_000
+from dataclasses import dataclass
+from typing import Any
 
 
-class Wallets(Wire):
-    """Keys are an address and its private key. An action is packed and hashed with a nonce of milliseconds; what is
-    signed is the hash, in typed data (EIP-712)."""
+@dataclass(frozen=True, slots=True)
+class WalletSignature:
+    """The numbers of an ECDSA signature; ``v`` says which of the two possible keys made it."""
 
-    domain: ClassVar[Mapping[str, Any]] = {}
-    types: ClassVar[Mapping[str, Any]] = {}
-    hashed: ClassVar[str] = ""
-    """The field of the typed data that is the hash."""
-    messages: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
-    """The other fields, in each form that counts."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server)
-        self._nonces: dict[str, list[int]] = {}
-
-    def new_keys(self, name: str) -> dict[str, str]:
-        key = "0x" + secrets.token_hex(32)
-        return {"api_key": address_of(key), "api_secret": key}
-
-    def verify(self, ask: Ask) -> Account:
-        """Of a wrong hash the signature is somebody else's. Raises Rejected: bad_key naming an address, bad_time."""
-        terms = {
-            "hashed": self.hashed,
-            "payload": packed(**OPTIONAL | ask.body),
-            **ask.body["signature"],
-        }
-        signers = [
-            who_signed(self.domain, self.types, message, **terms) for message in self.messages
-        ]
-        account = next(filter(None, map(self.server.account_of_key, signers)), None)
-        if account is None:
-            raise Rejected("bad_key", signers[0])
-        self._use(ask.body["nonce"], self._nonces.setdefault(account.name, []))
-        return account
-
-    def _use(self, nonce: int, used: list[int]) -> None:
-        """A nonce must be new, above the least of the hundred highest, and near the clock."""
-        now = self.server.now_ns() // 1_000_000
-        if (
-            nonce in used
-            or (used[NONCES - 1 :] and nonce < used[0])
-            or not now - 2 * DAY < nonce < now + DAY
-        ):
-            raise Rejected("bad_time", str(nonce))
-        used[:] = sorted([*used, nonce])[-NONCES:]
+    v: int
+    r: int
+    s: int
 
 
-OPTIONAL = {"vaultAddress": None, "expiresAfter": None}
+def new_wallet() -> dict[str, str]:
+    """An address in lower case as ``api_key``, its private key as ``api_secret``.
+
+    Raises ValueError where the package for it is not installed."""
+    private_key = "0x" + secrets.token_hex(32)
+    return {"api_key": address_of(private_key), "api_secret": private_key}
 
 
-def packed(
-    action: Any, nonce: int, signature: Any, vaultAddress: str | None, expiresAfter: int | None
-) -> bytes:
-    """What is hashed: the action, its nonce, for whose vault it is, and until when (ms)."""
-    vault = b"\1" + bytes.fromhex(vaultAddress[2:]) if vaultAddress else b"\0"
-    ends = b"\0" + expiresAfter.to_bytes(8, "big") if expiresAfter else b""
-    return bytes(msgpack.packb(action)) + nonce.to_bytes(8, "big") + vault + ends
+def address_of(private_key: str) -> str:
+    """In lower case. Raises ValueError where the package for it is not installed."""
+    try:
+        from eth_account import Account
+    except ImportError:
+        raise ValueError(
+            "the keys of this venue need one package more: pip install eth-account"
+        ) from None
+    return str(Account.from_key(private_key).address).lower()
+
+
+def keccak256(payload: bytes) -> bytes:
+    """Ethereum's hash."""
+    from eth_utils.crypto import keccak
+
+    return bytes(keccak(payload))
+
+
+def signer_address(
+    domain: Mapping[str, Any],
+    types: Mapping[str, Any],
+    message: Mapping[str, Any],
+    signature: WalletSignature,
+) -> str:
+    """The address that signed a message of typed data, in lower case. A signature of anything else
+    gives some other address.
+
+    Raises ValueError for numbers that are no signature."""
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+    from eth_keys.exceptions import BadSignature
+
+    signable = encode_typed_data(dict(domain), dict(types), dict(message))
+    try:
+        address = Account.recover_message(signable, vrs=(signature.v, signature.r, signature.s))
+    except BadSignature as error:
+        raise ValueError(str(error)) from None
+    return str(address).lower()

@@ -1,8 +1,7 @@
 """HTX documents the answer to a request for a snapshot without the field "ts"; the market-by-price
 feed asks for one.
 
-Right: a snapshot in the documented form makes the book LIVE. Once a KeyError 'ts': the default
-book of HTX never became LIVE on such an answer.
+Right: a snapshot in the documented form makes the book LIVE.
 """
 
 from pathlib import Path
