@@ -52,7 +52,7 @@ from exchanges.orders import (
     TimeInForce,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder, only
+from exchanges.rows import Rows, RowsDecoder, bad_row, only
 from exchanges.signing import hmac_base64
 from exchanges.values import (
     NS_PER_MS,
@@ -587,16 +587,24 @@ class Refusal(Struct):
     def reason(self) -> tuple[str, str]:
         """Code and message: of the first row, where that has them.
 
-        What can't be read of a row is no success: the code is empty then.
+        A code that can't be read is no success: it is empty then. A row that is no object has none,
+        and is a row like others that can't be read.
         """
         code = str(self.code)
         try:
-            rows = _refused_rows.decode(self.data)
+            rows = _raw_rows.decode(self.data)
         except msgspec.DecodeError as error:
             return ("", f"unreadable data: {error}") if code == SUCCESS else (code, self.msg)
-        if not rows or rows[0].code is UNSET:
+        if not rows or not bytes(rows[0]).startswith(b"{"):
             return code, self.msg
-        return rows[0].code, rows[0].message or self.msg
+        try:
+            row = _refused_row.decode(rows[0])
+        except msgspec.DecodeError as error:
+            bad = bad_row("$.data[0]", error, rows[0])
+            return ("", f"unreadable data: {bad}") if code == SUCCESS else (code, self.msg)
+        if row.code is UNSET:
+            return code, self.msg
+        return row.code, row.message or self.msg
 
 
 _orders = RowsDecoder(OrderRow, "$.data")
@@ -605,7 +613,8 @@ _accounts = msgspec.json.Decoder(list[AccountRow])
 _balances = RowsDecoder(BalanceRow, "$.data[0].details")
 _placed = RowsDecoder(PlacedRow, "$.data")
 _fees = RowsDecoder(FeeRow, "$.data")
-_refused_rows = msgspec.json.Decoder(list[RefusedRow] | None)
+_raw_rows = msgspec.json.Decoder(list[Raw] | None)
+_refused_row = msgspec.json.Decoder(RefusedRow)
 
 
 class OkxAuth(Auth):

@@ -340,7 +340,7 @@ def test_a_code_in_a_row_that_can_not_be_read_is_no_success(code: Any) -> None:
     found = OKX.error(answer([{"ordId": "28", "sCode": code, "sMsg": "why"}]))
     assert found is not None
     assert (found.kind, found.code) == (ErrorKind.UNKNOWN, "")
-    assert "$[0].sCode" in found.message
+    assert "$.data[0].sCode" in found.message
 
 
 @pytest.mark.parametrize("data", [None, {}, "", [["1", "2"]]])
