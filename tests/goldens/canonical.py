@@ -38,8 +38,13 @@ FIELDS: dict[str, list[str]] = {}
 """Type -> the fields that are stored; what a type has besides is not compared."""
 
 
-BITTREX_LEVELS = LevelNames(price="rate", size="quantity")
-"""Levels that were read by position, the size first, and are read by these names."""
+STORED_LAYOUTS = {
+    ("kraken", "Layout.JSON by price, qty"): "Layout.JSON",
+    ("hyperliquid", "Layout.JSON by px, sz"): "Layout.JSON",
+    ("bittrex", "Layout.JSON by rate, quantity"): "Layout.SIZE_FIRST",
+}
+"""How levels that are read by names now were read when the goldens were stored, which was by their
+places. Other names, or those of another venue, are a difference."""
 
 
 def load_fields() -> None:
@@ -96,9 +101,23 @@ def record(value: Any) -> dict[str, Any]:
         said = getattr(value, new_name(kind, name))
         exact = f"{kind}.{name}" in EXACT_DIGITS
         fields[name] = sent(said) if kind == "Send" else canonical(said, exact)
-    if getattr(value, "names", None) == BITTREX_LEVELS:
-        fields["layout"] = "Layout.SIZE_FIRST"
+    level_names = getattr(value, "names", None)
+    if isinstance(level_names, LevelNames):
+        fields["layout"] = f"{fields['layout']} by {', '.join(level_names)}"
     return {"type": kind, "fields": fields}
+
+
+def with_stored_layouts(venue: str, outcome: Any) -> Any:
+    """An outcome of a venue with the layouts that levels had when the goldens were stored."""
+    if isinstance(outcome, list):
+        return [with_stored_layouts(venue, item) for item in outcome]
+    if not isinstance(outcome, dict):
+        return outcome
+    found = {name: with_stored_layouts(venue, item) for name, item in outcome.items()}
+    layout = found.get("layout")
+    if isinstance(layout, str):
+        found["layout"] = STORED_LAYOUTS.get((venue, layout), layout)
+    return found
 
 
 def plain(number: Decimal) -> str:

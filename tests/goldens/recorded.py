@@ -12,6 +12,7 @@ from typing import Any
 
 from exchanges import registry
 from exchanges.contract import Answer
+from tests.goldens.canonical import with_stored_layouts
 from tests.goldens.replaying import attempt, kind_of
 
 STORED = Path(__file__).parent / "recordings.json"
@@ -89,7 +90,8 @@ def digest_of(path: Path, venue: str, feed: str) -> dict[str, Any]:
     sha = hashlib.sha256()
     for outcome in outcomes(path, venue, feed):
         counts["inputs"] += 1
-        records = outcome if isinstance(outcome, list) else [outcome]
+        stored = with_stored_layouts(venue, outcome)
+        records = stored if isinstance(stored, list) else [stored]
         for said in records:
             counts[kind_of(said)] += 1
             sha.update(json.dumps(said, sort_keys=True).encode() + b"\n")

@@ -35,7 +35,7 @@ def test_wrong_and_live_for_10_s_at_most(memory: Path) -> None:
     wrong = 0.0
     for n in range(1, 400):
         pipeline.take(image(50, n, n), 0)
-        pipeline.look(n * SECONDS_BETWEEN)
+        pipeline.check_health(n * SECONDS_BETWEEN)
         if book.state.name == "LIVE" and book.top().bid != 50:
             wrong += SECONDS_BETWEEN
     assert wrong <= 10, f"LIVE at the old price for {wrong:.0f} of 60 s, asked {asked}"

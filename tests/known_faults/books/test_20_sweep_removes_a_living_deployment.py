@@ -30,13 +30,13 @@ async def dies_and_comes_back(client: Any, memory: Path) -> list[str]:
     host._life.remove_done_callback(host._ended)
     host._life.cancel()
     await host._component.tasks.stop()
-    for track in host._component._tracks.values():
-        track.book.close(unlink=False)  # as the kernel does when a process dies
-    host._component._tracks.clear()
+    for pipeline in host._component._pipelines.values():
+        pipeline.book.close(unlink=False)  # as the kernel does when a process dies
+    host._component._pipelines.clear()
     await host._component._publisher.close()
     removed = sweep(str(memory), f"{memory}/trochil-other")
     os.makedirs(runtime.run_dir, mode=0o700, exist_ok=True)  # as the new process does
-    await supervisor._runner.spawn(supervisor._desired()[TRACKER], to_dict(supervisor.settings))
+    await supervisor._launcher.spawn(supervisor._desired()[TRACKER], to_dict(supervisor.settings))
     return removed
 
 

@@ -1,7 +1,7 @@
 """A venue tells an order whose client id is null (OKX "clOrdId": null).
 
 Right: the order reaches whoever listens, with an empty id; or the frame is refused where it is
-read. The channel lives. Today it passes parse, is published, and breaks the subscriber's connection
+read. The channel lives. Once it passed parse, was published, and broke the subscriber's connection
 with a ValidationError.
 """
 

@@ -1,8 +1,8 @@
 """A program asks for an order that isn't there, and wants to catch that by its type.
 
 Right: one error of the tree in trochil's public names, which says "not found"; not a venue's error,
-since no venue was asked. Today OrderNotFound out of a module inside; neither it nor NotFound is a
-name of trochil.
+since no venue was asked. Once OrderNotFound came out of a module inside, and was no name of
+trochil.
 """
 
 import pytest

@@ -1,7 +1,7 @@
 """An order waits at the market's gate (the private stream reconnects); the operator halts the
 deployment.
 
-Right: the order is refused, or never sent. Today it passes after halt(): halted, and open at the
+Right: the order is refused, or never sent. Once it passed after halt(): halted, and open at the
 venue.
 """
 

@@ -5,10 +5,11 @@ Right: fills() gives it. Today a decimal.InvalidOperation from ten thousand mill
 
 import asyncio
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
+from exchanges.order_views import FillView
+from orderbook.messages import Side
 from tests.known_faults.lab import tried
 from trochil.market_handle import AsyncMarketHandle
 
@@ -27,23 +28,24 @@ FAULT = pytest.mark.xfail(
     ],
 )
 def test_fills_gives_amounts_of_many_units(amount: str) -> None:
-    row = {
-        "trading_pair": "PEPE-USDT",
-        "trade_id": "1",
-        "client_order_id": "x",
-        "exchange_order_id": "1",
-        "side": "buy",
-        "price": "0.00001",
-        "amount": amount,
-        "fee": "0",
-        "fee_asset": "",
-        "is_maker": True,
-        "time": 1,
-    }
+    fill = FillView(
+        trading_pair="PEPE-USDT",
+        symbol="PEPEUSDT",
+        trade_id="1",
+        client_order_id="x",
+        exchange_order_id="1",
+        side=Side.BUY,
+        price=Decimal("0.00001"),
+        amount=Decimal(amount),
+        fee=Decimal(0),
+        fee_asset="",
+        is_maker=True,
+        time=1,
+    )
 
     class ActorCalls:
-        async def call(self, *args: object) -> list[dict[str, Any]]:
-            return [row]
+        async def call(self, *args: object) -> list[FillView]:
+            return [fill]
 
     table, error = tried(lambda: asyncio.run(AsyncMarketHandle(ActorCalls(), "m").fills()))
     assert not error

@@ -1,7 +1,7 @@
 """start_tracking_order (the tutorial's function) is called for two orders that were placed
 elsewhere, without our id.
 
-Right: both are tracked, or the second call says why not. Today the second is silently not tracked.
+Right: both are tracked, or the second call says why not. Once the second was silently not tracked.
 """
 
 import asyncio

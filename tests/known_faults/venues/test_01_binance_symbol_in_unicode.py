@@ -9,7 +9,10 @@ import hmac
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exchanges.binance import BinanceAuth, BinanceBook, rule_of
+import msgspec
+
+from exchanges.binance import BinanceAuth, BinanceBook, SymbolInfo
+from exchanges.orders import TradingRule
 from exchanges.requests import UnsignedRequest
 from exchanges.rules import parse_pair
 from orderbook.messages import BookSnapshot
@@ -20,15 +23,19 @@ from tests.known_faults.lab.wire import encoded, track
 PAIR = "币安人生-USDT"
 
 
+def rule_as_told() -> TradingRule:
+    return msgspec.convert(load(__file__)["rule"], SymbolInfo).to_rule()
+
+
 def test_the_pair_is_named_and_filed() -> None:
-    rule = rule_of(load(__file__)["rule"])
+    rule = rule_as_told()
     assert parse_pair(rule.trading_pair) == PAIR
     assert book_path("/r", "binance", rule.trading_pair).isascii()
 
 
 def test_the_signature_stands_over_the_percent_encoded_query() -> None:
     told = load(__file__)
-    symbol = rule_of(told["rule"]).symbol
+    symbol = rule_as_told().symbol
     keys = told["published"]
     query = {"symbol": symbol, "side": "BUY"}
     unsigned = UnsignedRequest("POST", "https://api.binance.com/api/v3/order", query, None)
@@ -43,7 +50,7 @@ def test_the_signature_stands_over_the_percent_encoded_query() -> None:
 
 def test_frames_are_subscribed_and_read(memory: Path) -> None:
     told = load(__file__)
-    symbol = rule_of(told["rule"]).symbol
+    symbol = rule_as_told().symbol
     feed = BinanceBook({}, "")
     assert "币安人生usdt@depth@100ms" in str(list(feed.subscribe([symbol])))
     pipeline, book, _ = track(feed, memory)

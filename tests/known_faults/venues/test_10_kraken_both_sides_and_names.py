@@ -7,7 +7,9 @@ bitrich-info/xchange-stream #361.) Right: pairs by their usual names; checksums 
 from pathlib import Path
 from zlib import crc32
 
-from exchanges.kraken import KrakenBook, rule_of
+import msgspec
+
+from exchanges.kraken import AssetPair, KrakenBook
 from exchanges.orders import TradingRule
 from tests.known_faults.lab import load
 from tests.known_faults.lab.wire import encoded, track
@@ -15,7 +17,10 @@ from tests.known_faults.lab.wire import encoded, track
 
 def rules() -> dict[str, TradingRule]:
     told = load(__file__)
-    return {key: rule_of(key, told["common"] | row) for key, row in told["pairs"].items()}
+    return {
+        key: msgspec.convert(told["common"] | row, AssetPair, strict=False).to_rule(key)
+        for key, row in told["pairs"].items()
+    }
 
 
 def test_pairs_have_their_usual_names() -> None:

@@ -2,7 +2,7 @@
 once.
 
 (hummingbot/hummingbot #7052: "BTC balance is too low".) Right: XBT.F counts as BTC, ETH.F as ETH;
-ETH.S (staked, bonded) does not. Today XBT.F and ETH.F stand beside BTC and ETH as assets of their
+ETH.S (staked, bonded) does not. Once XBT.F and ETH.F stood beside BTC and ETH as assets of their
 own.
 """
 
@@ -35,11 +35,6 @@ def test_other_assets_are_as_they_are_named() -> None:
     assert totals()["DASH"] == Decimal(4)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="what Kraken pays rewards on (XBT.F, ETH.F) is not counted as the asset",
-)
 @pytest.mark.parametrize(
     ("asset", "total"),
     [

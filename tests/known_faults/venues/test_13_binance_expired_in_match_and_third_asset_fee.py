@@ -8,7 +8,9 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
-from exchanges.binance import BinanceUser, order_of
+import msgspec
+
+from exchanges.binance import BinanceUser, OrderRow
 from exchanges.lifecycle import book_fill, merge
 from exchanges.orders import InFlightOrder, OrderUpdate
 from orderbook.messages import Side
@@ -22,7 +24,7 @@ def told_events() -> list[Any]:
     events: list[Any] = []
     for change in told["changes"]:
         events += user.parse(encoded({"subscriptionId": 0, "event": told["report"] | change}))
-    return [*events, order_of(told["rest"])]
+    return [*events, msgspec.convert(told["rest"], OrderRow).to_update()]
 
 
 def end_of(events: list[Any]) -> tuple[Any, ...]:

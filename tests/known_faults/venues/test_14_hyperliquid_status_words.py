@@ -4,9 +4,10 @@ filled).
 Right: each as documented; none as filled that isn't.
 """
 
+import msgspec
 import pytest
 
-from exchanges.hyperliquid import order_of
+from exchanges.hyperliquid import OrderStatus
 from tests.known_faults.lab import load
 
 TOLD = load(__file__)
@@ -14,4 +15,6 @@ TOLD = load(__file__)
 
 @pytest.mark.parametrize(("word", "state"), TOLD["words"].items())
 def test_a_status_word_is_read_as_documented(word: str, state: str) -> None:
-    assert str(order_of(TOLD["row"] | {"status": word}).state) == state
+    row = TOLD["row"]
+    told = {"order": row, "status": word, "statusTimestamp": row["statusTimestamp"]}
+    assert str(msgspec.convert(told, OrderStatus).to_update().state) == state

@@ -1,8 +1,8 @@
 """A venue adds a word to its order states (Coinbase's "canceling", ccxt/ccxt #4017).
 
 (One row of 979 in nautechsystems/nautilus_trader #1437, also #3922 and #4325.) Right: one open
-order with an unknown word does not hide the other open orders of the account. Today none of the
-rows is read, at any of the six venues.
+order with an unknown word does not hide the other open orders of the account. Once none of the
+rows was read, at any of the six venues.
 """
 
 from collections.abc import Callable

@@ -2,9 +2,11 @@
 cancelled.
 """
 
-from exchanges.coinbase import order_of
+import msgspec
+
+from exchanges.coinbase import OrderRow
 from tests.known_faults.lab import load
 
 
 def test_done_with_the_reason_canceled_is_cancelled() -> None:
-    assert str(order_of(load(__file__)).state) == "cancelled"
+    assert str(msgspec.convert(load(__file__), OrderRow).to_update().state) == "cancelled"

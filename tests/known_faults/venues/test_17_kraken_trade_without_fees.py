@@ -1,13 +1,11 @@
 """Kraken marks "fees" of a trade as conditional; some trades come without (askmike/gekko #2336).
 
 Right: a trade that names no fee has paid none as far as we know: 0, not the fee of the trade before
-it. Today the fee of the trade before is booked once more.
+it. Once the fee of the trade before was booked again.
 """
 
 import contextlib
 from decimal import Decimal
-
-import pytest
 
 from exchanges.kraken import KrakenUser
 from exchanges.orders import Fill
@@ -32,10 +30,5 @@ def test_the_fee_that_a_trade_names_is_booked() -> None:
     assert fills()[0].fee == Decimal("0.138")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a trade that names no fee is booked with that of the trade before it",
-)
 def test_a_trade_that_names_no_fee_has_paid_none() -> None:
     assert fills()[1].fee == 0

@@ -9,10 +9,11 @@ by. The same holds for the venues that forget cancelled orders (Bittrex, Coinbas
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from actors.orders.reconciler import Reconciler
-from exchanges.coinbase import COINBASE, CoinbaseOrders, order_of
+from exchanges.coinbase import COINBASE, CoinbaseOrders, OrderRow
 from exchanges.lifecycle import merge
 from exchanges.orders import InFlightOrder
 from orderbook.messages import Side
@@ -41,13 +42,13 @@ def test_an_order_that_the_venue_lists_again_is_open_again() -> None:
     clock = MovedClock()
     reconciler = Reconciler(COINBASE, Denial("NotFound"), OneOrder(), clock)
     reconciler.entry = CoinbaseOrders({})
-    merge(order, order_of(told["placed"]))
+    merge(order, msgspec.convert(told["placed"], OrderRow).to_update())
 
     async def deny() -> None:
         for _ in range(told["denials"]):
             clock.now += told["seconds_apart"]
-            await reconciler.ask(order)
+            await reconciler.query_order(order)
 
     asyncio.run(deny())
-    merge(order, order_of(told["listed_again"]))
+    merge(order, msgspec.convert(told["listed_again"], OrderRow).to_update())
     assert str(order.state) == "open", order.evidence

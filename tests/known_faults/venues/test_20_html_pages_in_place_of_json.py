@@ -2,8 +2,8 @@
 
 (sammchardy/python-binance #1316 #1413, JKorf/Binance.Net #115, butor/blackbird #41.) Right: such a
 page proves nothing about an order: the outcome is unknown (or the answer unreadable), never
-"refused", "not found" or "wrong key". Today Coinbase takes a "403 Forbidden" page as a refusal of
-the key, which closes the order as REJECTED.
+"refused", "not found" or "wrong key". Once Coinbase's "403 Forbidden" was taken for a refusal of
+the key, which closed the order as REJECTED.
 """
 
 from typing import Any

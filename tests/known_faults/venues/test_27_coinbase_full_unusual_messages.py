@@ -2,8 +2,8 @@
 activate, "auction".
 
 The last carries "timestamp" in place of "time". Right: each leaves the book LIVE and as the
-documentation says; what isn't needed is passed over. Today "auction" is a KeyError that breaks the
-book; the others are right.
+documentation says; what isn't needed is passed over. Once "auction" was a KeyError that broke
+the book.
 """
 
 import json
@@ -32,19 +32,10 @@ BEST_ASKS = [
     (300.0, 1.0),
 ]
 """The best ask and its size after each message."""
-AUCTION = 9
-FAULT = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason='an "auction" message, which has no "time", breaks the book',
-)
 
 
 def messages() -> list[Any]:
-    return [
-        pytest.param(n, id=f"{n} {json.loads(line)['type']}", marks=[FAULT] if n >= AUCTION else [])
-        for n, line in enumerate(LINES)
-    ]
+    return [pytest.param(n, id=f"{n} {json.loads(line)['type']}") for n, line in enumerate(LINES)]
 
 
 @pytest.mark.parametrize("last", messages())

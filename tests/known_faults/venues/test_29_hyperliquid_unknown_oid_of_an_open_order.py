@@ -36,7 +36,7 @@ def test_an_open_order_is_never_closed_by_silence() -> None:
     async def deny() -> None:
         for _ in range(told["times"]):
             clock.now += told["seconds_apart"]
-            await reconciler.ask(order)
+            await reconciler.query_order(order)
 
     asyncio.run(deny())
     assert not ledger.closed

@@ -29,7 +29,7 @@ def test_wrong_and_live_for_5_s_at_most(memory: Path) -> None:
     for number in told["after"]:
         pipeline.take(BookDiff("B", b'[["2","5"],["1","0"]]', b"[]", number, number), 1)
         for _ in range(4):
-            pipeline.look(now)
+            pipeline.check_health(now)
             now += step
             wrong += step * (book.state.name == "LIVE")
     assert wrong <= 5

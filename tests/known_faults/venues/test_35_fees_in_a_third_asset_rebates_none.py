@@ -7,12 +7,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
-from exchanges.reading import read_fill
 
 from exchanges import bybit, coinbase, htx, hyperliquid, okx
 from exchanges.orders import Fill, TradingRule
 from tests.known_faults.lab import load
+from tests.known_faults.lab.wire import encoded
 
 STEP = Decimal("0.1")
 RULE = TradingRule(
@@ -23,12 +24,19 @@ RULE = TradingRule(
     price_tick=STEP,
     size_step=STEP,
 )
+
+
+def read(row: Any, form: Any) -> Any:
+    """The row out of the venue's JSON."""
+    return msgspec.json.decode(encoded(row), type=form)
+
+
 READ: dict[str, Callable[[Any], Fill]] = {
-    "bybit": lambda row: bybit.fill_of(row, RULE),
-    "coinbase": coinbase.fill_of,
-    "htx": htx.fill_of,
-    "hyperliquid": lambda row: read_fill(row, hyperliquid.FILL),
-    "okx": okx.fill_of,
+    "bybit": lambda row: read(row, bybit.ExecutionRow).to_fill(RULE),
+    "coinbase": lambda row: read(row, coinbase.FillRow).to_fill(),
+    "htx": lambda row: read(row, htx.FillRow).to_fill(),
+    "hyperliquid": lambda row: read(row, hyperliquid.FillRow).to_fill(),
+    "okx": lambda row: read(row, okx.FillRow).to_fill(),
 }
 
 

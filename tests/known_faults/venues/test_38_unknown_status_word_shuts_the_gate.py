@@ -2,8 +2,8 @@
 has.
 
 What one unknown status word does, from the outside (ccxt/ccxt #4017, Coinbase's "canceling"). A
-proxy before the sandbox changes the word. Right: another order can be placed. Today no new order is
-taken for as long as the venue says that word.
+proxy before the sandbox changes the word. Right: another order can be placed. Once no new order was
+taken for as long as the venue said that word.
 """
 
 import asyncio

@@ -91,10 +91,10 @@ def test_a_book_is_live_again_once_the_new_decimals_were_read(memory: Path) -> N
             said.clear()
 
         def show(decimals: int) -> None:
-            track = tracker._tracks[PAIR]
+            pipeline = tracker._pipelines[PAIR]
             for message in KrakenBook({}, "").parse(snapshot(decimals)):
-                track.take(message, 1)
-            states.append(track.book.state.name)
+                pipeline.take(message, 1)
+            states.append(pipeline.book.state.name)
 
         await read_rules()
         show(4)
