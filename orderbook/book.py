@@ -2,6 +2,7 @@
 questions."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -180,6 +181,9 @@ def digest_of(bids: Floats, asks: Floats) -> str:
     return text.hexdigest()
 
 
+NUMBER = re.compile(rb"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
 def _unpack(data: bytes) -> Floats:
     if len(data) % 16:
         raise ValueError("packed levels must be pairs of float64")
@@ -201,7 +205,9 @@ def _read_named_slowly(text: bytes, names: LevelNames) -> Floats:
     rows = np.ones((len(raw), 3))
     for number, row in enumerate(raw):
         for column, name in enumerate(names, 1):
-            rows[number, column] = float(bytes(row[name]).strip(b'"'))
+            if name not in row:
+                raise ValueError(f"a level has no {name!r}")
+            rows[number, column] = _exact(row[name])
     return rows
 
 
@@ -211,8 +217,19 @@ def _read_slowly(text: bytes, layout: Layout) -> Floats:
     rows = np.ones((len(raw), 3))
     first = 1 if layout is Layout.SIDED else 0
     for number, row in enumerate(raw):
+        if len(row) < first + 2:
+            raise ValueError(f"a level has too few columns: {len(row)}")
         if first:
             rows[number, 0] = 1.0 if bytes(row[0])[1:2] == b"b" else -1.0
-        rows[number, 1] = float(bytes(row[first]).strip(b'"'))
-        rows[number, 2] = float(bytes(row[first + 1]).strip(b'"'))
+        rows[number, 1] = _exact(row[first])
+        rows[number, 2] = _exact(row[first + 1])
     return rows
+
+
+def _exact(number: Raw) -> float:
+    """A JSON number without a sign, bare or as text, read by Python's own float."""
+    text = bytes(number)
+    digits = text[1:-1] if text[:1] == b'"' else text
+    if not NUMBER.fullmatch(digits):
+        raise ValueError(f"a level has {text.decode()} where a number should be")
+    return float(digits)

@@ -98,3 +98,24 @@ def test_numbers_of_many_digits_are_those_of_python() -> None:
     price = "0.123456789012345678901234567890"
     book = book_of(f'[{{"sz":"1e-30","px":{price}}}]', "[]")
     assert book.bids.tolist() == [[float(price), 1e-30]]
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        '[{"px":1}]',
+        '[{"sz":1}]',
+        '[{"px":1,"sz":-2}]',
+        '[{"px":"1_0","sz":2}]',
+        '[{"px":"05","sz":2}]',
+        '[{"px":"nan","sz":2}]',
+        '[{"px":null,"sz":2}]',
+    ],
+)
+def test_behind_a_long_number_the_same_is_refused(asks: str) -> None:
+    """The long one sends the whole message to Python."""
+    book = book_of('[{"px":5,"sz":1}]', "[]")
+    bids = b'[{"px":1,"sz":123456789.123456789}]'
+    with pytest.raises(ValueError, match="level|malformed|must be positive"):
+        book.apply_snapshot(BookSnapshot("A", bids, asks.encode(), 2, names=NAMES))
+    assert book.bids.tolist() == [[5.0, 1.0]]
