@@ -1,1 +1,1 @@
-"""Floor 1: pure book state. No sockets, no clock, no Ray; the only I/O is the shared mapping."""
+"""Order books: messages, kernels, shared memory. No sockets, no Ray."""

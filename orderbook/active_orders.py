@@ -1,5 +1,4 @@
-"""ActiveOrderTracker: from order-by-order feeds to levels, and the tutorial's conversions for every
-kind of message."""
+"""ActiveOrderTracker: levels of order-by-order feeds, and the tutorial's conversions."""
 
 import math
 from collections.abc import Iterable
@@ -27,21 +26,21 @@ Floats = npt.NDArray[np.float64]
 Message = BookSnapshot | BookDiff | OrdersSnapshot | OrderEvent
 Rows = tuple[list[OrderBookRow], list[OrderBookRow]]
 Orders = dict[float, dict[str, float]]
-"""price -> order id -> size, both as they were said; sums are exact (fsum)."""
+"""price -> order id -> size, as the venue sent them; sums are exact (fsum)."""
 LEVEL = "level"
 """The id under which a level feed's total stands in ``active_bids`` and ``active_asks``."""
 
 
 class ActiveOrderTracker:
-    """Which orders (or, for level feeds, levels) stand on each side, and what each message changes.
+    """The resting orders (of level feeds: the levels) of each side, and what each message changes.
 
-    ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` give the changed
-    levels as rows of (price, amount, update id), bids first, or as (n, 4) float64 arrays (time in
-    s, price, amount, update id).
+    ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` return the changed
+    levels, bids first, as rows (price, amount, update id) or as (n, 4) float64 arrays (time in s,
+    price, amount, update id).
     """
 
     def __init__(self, depth: int = 0) -> None:
-        """``depth``: price levels a side to keep, where the venue says nothing of what leaves its
+        """``depth``: price levels a side to keep, where the venue does not report what leaves its
         window; 0: all."""
         self.active_bids: Orders = {}
         self.active_asks: Orders = {}
@@ -53,14 +52,12 @@ class ActiveOrderTracker:
     # Order-by-order feeds.
 
     def snapshot(self, message: OrdersSnapshot) -> BookSnapshot:
-        """Start again from every resting order; the levels they make."""
-        self.active_bids, self.active_asks, self._where, self._texts, self._touched = (
-            {},
-            {},
-            {},
-            {},
-            [],
-        )
+        """The levels of every resting order; the tracker starts again from them."""
+        self.active_bids = {}
+        self.active_asks = {}
+        self._where = {}
+        self._texts = {}
+        self._touched = []
         for side, orders in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
             for order in orders:
                 self._put(side, order)
@@ -69,14 +66,17 @@ class ActiveOrderTracker:
         return BookSnapshot(message.symbol, bids, asks, *ids)
 
     def event(self, message: OrderEvent) -> BookDiff | None:
-        """The levels that one event changes, or several that belong together after the last of
-        them; None when that is still to come, or nothing changes (an order that never rested)."""
+        """The levels that one event, or the last of several that belong together, changes.
+
+        None when more events are to come, or nothing changes (an order that never rested).
+        """
         self._touched += self._touch(message)
         if message.text and message.order_id in self._where:
             self._texts[message.order_id] = message.text
         if message.more or (not self._touched and message.checksum < 0):
             return None
-        touched, self._touched = self._touched, []
+        touched = self._touched
+        self._touched = []
         touched += self._truncate() if self._depth else []
         bids = self._packed(Side.BUY, [price for side, price in touched if side is Side.BUY])
         asks = self._packed(Side.SELL, [price for side, price in touched if side is Side.SELL])
@@ -84,12 +84,11 @@ class ActiveOrderTracker:
         return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED, message.checksum)
 
     def fits(self, message: OrderEvent) -> bool:
-        """Whether it can follow what came before: an order appears that wasn't there, or one that
-        was is changed."""
+        """Whether it can follow what came before: it opens a new order, or changes a known one."""
         return (message.order_id in self._where) is not (message.action is OrderAction.OPEN)
 
     def texts(self, side: Side, prices: Iterable[float]) -> list[list[str]]:
-        """What checksums are made of: the texts of each level's orders, in queue order."""
+        """The texts that checksums are made of: those of each level's orders, in queue order."""
         levels = self._side(side)
         return [
             [self._texts.get(order_id, "") for order_id in levels.get(price, ())]
@@ -172,19 +171,19 @@ class ActiveOrderTracker:
         ]
         return np.array(pairs, np.float64).tobytes()
 
-    # The tutorial's conversions; they keep ``active_bids`` and ``active_asks`` up to date for level
-    # feeds too.
+    # The tutorial's conversions; they also keep the levels of level feeds.
 
     def convert_snapshot_message_to_order_book_row(
         self, message: BookSnapshot | OrdersSnapshot
     ) -> Rows:
-        """Start again from a snapshot: every bid, then every ask, best first."""
+        """Every bid, then every ask, best first; the tracker starts again from them."""
         if isinstance(message, OrdersSnapshot):
-            message = self.snapshot(message)
+            bids, asks = sides_of(self.snapshot(message))
         else:
-            self.active_bids, self.active_asks = {}, {}
-            self._remember(message)
-        bids, asks = sides_of(message)
+            bids, asks = sides_of(message)
+            self.active_bids = {}
+            self.active_asks = {}
+            self._remember(bids, asks)
         return _rows(bids, message.update_id), _rows(asks, message.update_id)
 
     def convert_diff_message_to_order_book_row(self, message: BookDiff | OrderEvent) -> Rows:
@@ -193,14 +192,14 @@ class ActiveOrderTracker:
             diff = self.event(message)
             if diff is None:
                 return [], []
-            message = diff
+            bids, asks = sides_of(diff)
         else:
-            self._remember(message)
-        bids, asks = sides_of(message)
+            bids, asks = sides_of(message)
+            self._remember(bids, asks)
         return _rows(bids, message.update_id), _rows(asks, message.update_id)
 
     def convert_trade_message_to_order_book_row(self, message: Trade) -> OrderBookRow:
-        """A trade as (price, amount, trade id, where it is a number, else 0)."""
+        """A trade as (price, amount, trade id; 0 for an id that is not a number)."""
         number = int(message.trade_id) if message.trade_id.isdigit() else 0
         return OrderBookRow(message.price, message.size, number)
 
@@ -230,10 +229,8 @@ class ActiveOrderTracker:
     c_convert_diff_message_to_np_arrays = convert_diff_message_to_np_arrays
     c_convert_trade_message_to_np_array = convert_trade_message_to_np_array
 
-    def _remember(self, message: BookSnapshot | BookDiff) -> None:
-        for levels, side in zip(
-            sides_of(message), (self.active_bids, self.active_asks), strict=True
-        ):
+    def _remember(self, bids: Floats, asks: Floats) -> None:
+        for levels, side in ((bids, self.active_bids), (asks, self.active_asks)):
             for price, size in levels.tolist():
                 if size:
                     side[price] = {LEVEL: size}
@@ -244,9 +241,7 @@ class ActiveOrderTracker:
 def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
     """The levels of a message as two (n, 2) float64 arrays, whatever its layout."""
     if message.layout is Layout.PACKED:
-        return np.frombuffer(message.bids).reshape(-1, 2), np.frombuffer(message.asks).reshape(
-            -1, 2
-        )
+        return _unpacked(message.bids), _unpacked(message.asks)
     if message.layout is Layout.SIDED:
         rows = msgspec.json.decode(message.bids or b"[]")
         bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
@@ -265,6 +260,10 @@ def _read_named(text: bytes, names: LevelNames) -> Floats:
 def _read(text: bytes) -> Floats:
     rows = msgspec.json.decode(text or b"[]")
     return _pairs([(float(row[0]), float(row[1])) for row in rows])
+
+
+def _unpacked(data: bytes) -> Floats:
+    return np.frombuffer(data).reshape(-1, 2)
 
 
 def _pairs(rows: list[tuple[float, float]]) -> Floats:

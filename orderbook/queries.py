@@ -1,4 +1,4 @@
-"""The tutorial's questions to a book, answered from its best levels."""
+"""Queries of a book, as in the tutorial: prices for volumes and volumes for prices."""
 
 from typing import NamedTuple
 
@@ -27,8 +27,10 @@ class Top(NamedTuple):
 
 
 class BookQueries:
-    """For what has ``bids`` and ``asks``. ``is_buy`` walks the asks. nan where the book does not
-    reach."""
+    """Prices and volumes of what has ``bids`` and ``asks``; nan where the book does not reach.
+
+    ``is_buy`` walks the asks, else the bids.
+    """
 
     @property
     def bids(self) -> Floats:
@@ -44,7 +46,7 @@ class BookQueries:
         return self.asks if is_buy else self.bids
 
     def get_price(self, is_buy: bool) -> float:
-        """The best price one can buy (ask) or sell (bid) at."""
+        """The best price to buy (ask) or sell (bid) at."""
         levels = self._levels(is_buy)
         return float(levels[0, 0]) if len(levels) else float("nan")
 
@@ -77,8 +79,7 @@ class BookQueries:
 
 @njit(cache=True)
 def spend(levels: Floats, n: int, volume: float, by_quote: bool) -> tuple[float, float, float]:
-    """Walk levels for ``volume`` (base, or quote): (base, quote, last price), or nans when they
-    don't reach."""
+    """(base, quote, last price) of taking ``volume`` in base, or quote; nans if levels run out."""
     base = quote = 0.0
     for i in range(n):
         price, size = levels[i, 0], levels[i, 1]

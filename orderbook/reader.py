@@ -1,7 +1,7 @@
-"""Reading a shared book in place, from any process; it never holds up the writer.
+"""BookReader: a shared book read in place, from any process, without holding up the writer.
 
-A foreign process needs no code of ours. Without the version lock it may see a book in the middle of
-a change; this recipe, for numpy and pyarrow, reads one consistently::
+Other programs need no code of ours. Without the version lock they may see a book in the middle
+of a change; this recipe, for numpy and pyarrow, reads one consistently::
 
     batch = pyarrow.ipc.open_file(pyarrow.memory_map(path)).get_batch(0)
     column = {name: batch.column(name).to_numpy() for name in batch.schema.names}
@@ -15,9 +15,9 @@ a change; this recipe, for numpy and pyarrow, reads one consistently::
             if meta[slot["version"]] == version:
                 break
 
-On processors that reorder loads (ARM) put a fence before the second look at the version. ``state``
-1 is LIVE; a ``heartbeat`` (CLOCK_MONOTONIC, ns) older than a second means that the writer is dead,
-whatever ``state`` says.
+On processors that reorder loads (ARM) put a fence before the second look at the version.
+``state`` 1 is LIVE; a ``heartbeat`` (CLOCK_MONOTONIC, ns) older than a second means that the writer
+is dead, whatever the ``state``.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ STALE_AFTER = 1_000_000_000
 LOOK_AT_LOCK_AFTER = 400_000_000
 """ns without a heartbeat after which a reader looks whether the writer still holds its lock."""
 YIELDS = 2000
-"""Times that a reader gives its core away, for one reading, before it calls the book stale."""
+"""Times that a reader yields its core, for one reading, before it calls the book stale."""
 
 
 class Levels(msgspec.Struct, frozen=True):
@@ -54,8 +54,10 @@ class Levels(msgspec.Struct, frozen=True):
 
 
 class BookReader(BookQueries):
-    """A shared book, read in place. What isn't LIVE raises NotReady (syncing) or StaleBook unless
-    ``stale_ok``."""
+    """A shared book, read in place.
+
+    Reading a book that is not LIVE raises NotReady (syncing) or StaleBook, unless ``stale_ok``.
+    """
 
     def __init__(self, path: str) -> None:
         """Raises NotReady when no book is there (yet)."""
@@ -78,12 +80,13 @@ class BookReader(BookQueries):
         )
         self._m = self._f.view(np.int64)
         self._meta = self._m[kernels.META]
-        self._bids, self._asks = np.empty((capacity, 2)), np.empty((capacity, 2))
+        self._bids = np.empty((capacity, 2))
+        self._asks = np.empty((capacity, 2))
         self._seen = np.zeros(len(kernels.SLOTS), np.int64)
 
     @property
     def block(self) -> Floats:
-        """The file's columns, (7, capacity), uncopied: another array after another writer."""
+        """The file's columns, (7, capacity), uncopied; another array after a change of writer."""
         return self._f
 
     def close(self) -> None:
@@ -120,8 +123,10 @@ class BookReader(BookQueries):
         return Levels(self._bids[:n_bids].copy(), self._asks[:n_asks].copy(), meta)
 
     def copy_levels(self, depth: int, bids: Floats, asks: Floats) -> tuple[int, int]:
-        """The fast form of ``levels``: into arrays of the caller, (n bids, n asks); a book that
-        isn't LIVE raises."""
+        """The fast form of ``levels``: fills the caller's arrays and returns (n bids, n asks).
+
+        Raises NotReady or StaleBook for a book that is not LIVE.
+        """
         n_bids, n_asks = kernels.read_levels(self._f, self._m, depth, bids, asks, self._seen)
         seen = self._seen
         quiet = kernels.monotonic_ns() - seen[kernels.HEARTBEAT] > LOOK_AT_LOCK_AFTER
@@ -130,8 +135,7 @@ class BookReader(BookQueries):
         return n_bids, n_asks
 
     def _must_reread(self, reading: int, stale_ok: bool) -> bool:
-        """The slow path. True: read again (the file is another one now). Raises unless the reading
-        may be used."""
+        """The slow path of a reading: False if it may be used, True to read again; else raises."""
         read_from = self._inode
         state = self.state
         if self._inode != read_from:
@@ -145,8 +149,7 @@ class BookReader(BookQueries):
         raise self._refusal(state)
 
     def _settles(self) -> bool:
-        """Wait, giving the core away, for an even version; False when the writer died inside its
-        bracket."""
+        """Wait for an even version; False when the writer is slow, or died inside its bracket."""
         for _ in range(YIELDS):
             if not self._meta[kernels.VERSION] & 1:
                 return True
@@ -158,20 +161,22 @@ class BookReader(BookQueries):
     def _refusal(self, state: BookState) -> NotReady:
         if state is BookState.SYNCING:
             return NotReady(
-                f"the book {self.path} is syncing; wait until it is LIVE, or ask with stale_ok=True"
+                f"the book {self.path} is syncing; "
+                "wait until it is LIVE, or read with stale_ok=True"
             )
-        why = (
-            "its writer is dead"
-            if state is BookState.STALE
-            else "its feed broke and it waits for a snapshot"
-        )
+        if state is BookState.LIVE:
+            why = "its writer did not finish a change in time; read again"
+        elif state is BookState.STALE:
+            why = "its writer is dead"
+        else:
+            why = "its feed broke and it waits for a snapshot"
         return StaleBook(
             f"the book {self.path} is {state.name}: {why}; "
             "the last levels can be read with stale_ok=True"
         )
 
     def _reopened(self) -> bool:
-        """Whether a new writer put another file in this one's place; then we read that."""
+        """Whether a new writer replaced the file; then the new one is read from now on."""
         try:
             if os.stat(self.path).st_ino == self._inode:
                 return False
@@ -195,7 +200,7 @@ class BookReader(BookQueries):
 
     @property
     def state(self) -> BookState:
-        """What may be believed now: STALE when the writer is dead, else what it published."""
+        """STALE when the writer is dead, else the state that it published."""
         if not self._writer_lives():
             if self._reopened():
                 return self.state
@@ -243,9 +248,10 @@ class BookReader(BookQueries):
         return digest_of(levels.bids, levels.asks)
 
     def arrow(self, depth: int | None = None, live: bool = False) -> pa.RecordBatch:
-        """The book as a record batch. ``live``: the file's own columns, uncopied and changing (no
-        ``depth`` then); else a consistent copy with columns bid_price, bid_size, ask_price,
-        ask_size, nulls where a side is shorter.
+        """The book as a record batch: a consistent copy of ``depth`` levels a side, best first.
+
+        Its columns are bid_price, bid_size, ask_price and ask_size, with nulls where a side is
+        shorter. ``live``: the file's own columns instead, all of them, uncopied and changing.
         """
         if live:
             return pa.ipc.open_file(pa.BufferReader(self._buffer)).get_batch(0)

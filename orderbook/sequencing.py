@@ -1,5 +1,4 @@
-"""From snapshot and diffs to changes in order, or the word that something is missing. Pure: no
-clock, no book."""
+"""Sequencer: a snapshot and diffs put in order, and gaps found. Pure: no clock, no book."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Numbered(Protocol):
-    """What carries the venue's ids: diffs and order events."""
+    """A message with the venue's ids: a diff or an order event."""
 
     @property
     def first_id(self) -> int: ...
@@ -33,10 +32,10 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class Sequencer(Generic[M]):
-    """One pair's order of things.
+    """The order of one pair's messages.
 
-    ``offer`` every message; while SYNCING they are kept. ``snapshot`` says which of the kept ones
-    apply on top of it, or None when it is older than they reach back: ask for another.
+    ``offer`` every message; while SYNCING they are kept. ``snapshot`` returns those of the
+    kept ones that apply on top of it, or None when it is older than they reach back.
     """
 
     update_id: int = 0
@@ -57,13 +56,13 @@ class Sequencer(Generic[M]):
         return verdict
 
     def judge(self, message: M) -> Verdict:
-        """A message without ids applies in the connection's order; else ids must join without a
-        hole."""
-        last, first_id, update_id = self.update_id, message.first_id, message.update_id
+        """Whether it joins what came before. Without ids it applies in the connection's order."""
+        last = self.update_id
+        first_id = message.first_id
+        update_id = message.update_id
         if update_id == 0 or first_id == last + 1:
-            return (
-                Verdict.APPLY
-            )  # also when update_id falls back: a venue that starts its numbers again
+            # Also when update_id falls back: a venue that starts its numbers again.
+            return Verdict.APPLY
         if update_id <= last:
             return Verdict.IGNORE
         return Verdict.APPLY if first_id <= last + 1 else Verdict.GAP
@@ -88,6 +87,6 @@ class Sequencer(Generic[M]):
         return fresh
 
     def lose(self) -> None:
-        """What comes next does not join what was: wait for a snapshot."""
+        """Wait for a snapshot: what comes next does not join what came before."""
         self.synced = False
         self._kept.clear()

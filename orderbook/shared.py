@@ -1,5 +1,7 @@
-"""A book as a live Arrow file in shared memory: one writer, which holds the file's lock for life,
-any readers."""
+"""SharedBook: a live Arrow file in shared memory, with one writer and any number of readers.
+
+The writer holds the file's lock as long as it lives.
+"""
 
 import errno
 import fcntl
@@ -27,7 +29,7 @@ COLUMNS = (
     "meta",
 )
 LOCK_PATIENCE = 200_000_000
-"""ns that taking over a file tries for its lock."""
+"""How long taking over a file tries to lock it, in ns."""
 _FLOATS = ("bid_price", "bid_size", "ask_price", "ask_size")
 
 
@@ -38,14 +40,15 @@ def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
 
 
 class SharedBook(OrderBook):
-    """The one writer of a shared book. ``create`` makes or takes over the file; ``close`` gives it
-    back."""
+    """The one writer of a shared book: ``create`` it, or take it over, and ``close`` it."""
 
     def __init__(
         self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int
     ) -> None:
         super().__init__(max_depth=max_depth, block=block)
-        self.path, self._file, self._mapping = path, file, mapping
+        self.path = path
+        self._file = file
+        self._mapping = mapping
 
     @classmethod
     def create(
@@ -73,7 +76,7 @@ class SharedBook(OrderBook):
                 os.close(before)
 
     def heartbeat(self) -> None:
-        """Say that the writer lives; at least every 250 ms, also when the market is quiet."""
+        """Show that the writer lives; at least every 250 ms, also when the market is quiet."""
         kernels.beat(self._m)
 
     def close(self, unlink: bool = False) -> None:
@@ -83,9 +86,8 @@ class SharedBook(OrderBook):
         self.set_state(BookState.STALE)
         if unlink:
             Path(self.path).unlink(missing_ok=True)
-        fcntl.flock(
-            self._file, fcntl.LOCK_UN
-        )  # the mapping holds a second descriptor of the same lock
+        # The mapping holds a second descriptor of the same lock.
+        fcntl.flock(self._file, fcntl.LOCK_UN)
         os.close(self._file)
         self._file = -1
 
@@ -110,7 +112,8 @@ def _lock(path: str) -> int | None:
             if kernels.monotonic_ns() > deadline:
                 os.close(file)
                 raise _taken(path) from None
-        os.close(file)  # locked, or no longer what stands at the path: another took over in between
+        # Locked, or another writer took over in between and put its own file at the path.
+        os.close(file)
         os.sched_yield()
 
 
@@ -122,8 +125,7 @@ def _stands_at(path: str, file: int) -> bool:
 
 
 def _put_in_place(path: str, file: int, replace: bool) -> None:
-    """Our file becomes the one at ``path``. Without a predecessor, whose lock we would hold, the
-    first one wins."""
+    """Put our file at ``path``. Without a predecessor, whose lock we would hold, the first wins."""
     new = _beside(path)
     if replace:
         os.rename(new, path)
@@ -156,7 +158,8 @@ def _epoch_of(file: int) -> int:
 def _new_file(path: str, venue: str, trading_pair: str, capacity: int) -> tuple[int, int]:
     """A reserved, locked file beside ``path``: (descriptor, offset of the first column)."""
     image, offset = _image(venue, trading_pair, capacity)
-    new, file = _beside(path), -1
+    new = _beside(path)
+    file = -1
     try:
         file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         os.posix_fallocate(file, 0, len(image))
@@ -178,19 +181,18 @@ def _beside(path: str) -> str:
 
 def _no_room(path: str, needed: int, error: OSError) -> ConfigError:
     if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return ConfigError(f"the book {path} can't be made: {error.strerror}")
+        return ConfigError(f"the book {path} can't be created: {error.strerror}")
     room = os.statvfs(os.path.dirname(path))
     free = room.f_bavail * room.f_frsize
     return ConfigError(
         f"too little shared memory for the book {path}: it needs {needed} bytes, {free} are free; "
-        "enlarge it "
-        "(docker run --shm-size=1g), lower the capacity, or set shared_memory to another folder"
+        "enlarge it (docker run --shm-size=1g), lower the capacity, or set shared_memory to "
+        "another folder"
     )
 
 
 def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
-    """The bytes of an empty Arrow file whose columns start at multiples of 64, and the first one's
-    offset."""
+    """(bytes, offset of the first column) of an empty Arrow file, columns at multiples of 64."""
     for pad in range(0, 64, 8):
         image = _arrow_file(venue, trading_pair, capacity, pad)
         offset, _ = layout_of(pa.py_buffer(image))
@@ -217,13 +219,11 @@ def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes
 
 
 def layout_of(buffer: pa.Buffer) -> tuple[int, int]:
-    """(offset of the first column, capacity) of a book's file; columns follow one another without
-    gaps."""
+    """(offset of the first column, capacity) of a book's file; its columns are contiguous."""
     batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
     addresses = [column.buffers()[1].address for column in batch.columns]
     step = batch.num_rows * 8
-    if [address - addresses[0] for address in addresses] != [
-        step * number for number in range(len(COLUMNS))
-    ]:
+    offsets = [address - addresses[0] for address in addresses]
+    if offsets != [step * number for number in range(len(COLUMNS))]:
         raise ValueError("not a book: its columns don't follow one another")
     return addresses[0] - buffer.address, batch.num_rows

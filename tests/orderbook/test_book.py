@@ -293,7 +293,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(path: str) -> None:
 
 def test_a_file_that_cant_be_made_is_said_with_its_path(path: str) -> None:
     long = os.path.join(os.path.dirname(path), "A" * 250)
-    with pytest.raises(ConfigError, match="AAA can't be made: File name too long"):
+    with pytest.raises(ConfigError, match="AAA can't be created: File name too long"):
         create(long)
 
 
