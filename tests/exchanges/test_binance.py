@@ -339,6 +339,10 @@ def test_fills_continue_after_a_trade_or_from_a_time(entry: Any) -> None:
         time=9_000_000,
     )
     assert entry.fills("BTC-USDT", FillCursor()).read(answer([row] * 1000)).next == "7"
+    unreadable = row | {"price": None}
+    full = entry.fills("BTC-USDT", FillCursor()).read(answer([unreadable] * 500 + [row] * 500))
+    assert full.next == "7"
+    assert entry.fills("BTC-USDT", FillCursor()).read(answer([row] * 999)).next == ""
     assert entry.order_fills(order()).request.params["orderId"] == "28"
     assert entry.order_fills(order()).read(answer([row])) == page.items
 

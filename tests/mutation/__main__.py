@@ -111,6 +111,14 @@ def copies_of_the_checkout(count: int) -> "Iterator[Queue[Path]]":
         yield copies
 
 
+def check_untouched(copies: "Queue[Path]", venues: list[str]) -> None:
+    """Nothing is found where there is no mistake, before the run and after it."""
+    for venue in venues:
+        untouched = copies.get()
+        assert not found_by(untouched, venue), f"{venue}: the checkout itself does not pass"
+        copies.put(untouched)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venue", action="append", choices=sorted(BUILT_IN), help="default: all")
@@ -123,16 +131,14 @@ def main() -> int:
         copies_of_the_checkout(options.workers) as copies,
         ThreadPoolExecutor(options.workers) as pool,
     ):
-        for venue in venues:
-            untouched = copies.get()
-            assert not found_by(untouched, venue), f"{venue}: the checkout itself does not pass"
-            copies.put(untouched)
+        check_untouched(copies, venues)
         jobs = [
             pool.submit(judge, copies, venue, mutant)
             for venue in venues
             for mutant in chosen(ROOT / module_of(venue), options.count, options.seed)
         ]
         results = [job.result() for job in jobs]
+        check_untouched(copies, venues)
     return report(results)
 
 
