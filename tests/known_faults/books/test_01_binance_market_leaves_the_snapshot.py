@@ -33,7 +33,7 @@ def test_live_means_the_venues_best_ten_asks(tmp_path: Path) -> None:
 
         def place(side: str, amount: str, price: Decimal, **options: str) -> None:
             server.venue.place(
-                server.house,
+                server.liquidity_provider,
                 PAIR,
                 side,
                 "limit",

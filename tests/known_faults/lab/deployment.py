@@ -15,6 +15,7 @@ from aiohttp import web
 
 import trochil
 from trochil.sandbox.__main__ import arguments, build, ready
+from trochil.sandbox.admin import Admin
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -88,12 +89,14 @@ class SandboxHere:
 
     async def _begin(self) -> None:
         application = self.server.application()
+        admin = Admin(self.server)
+        admin.add_routes(application)
         if self._wrap is not None:
             application.middlewares.append(self._wrap)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._said = ready(self.server, self.exchange, self._runner.addresses[0][1])
+        self._said = ready(self.server, admin, self.exchange, self._runner.addresses[0][1])
 
     async def _end(self) -> None:
         if self._runner is not None:
