@@ -403,6 +403,7 @@ def test_another_venue_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_the_bridge_runs_on_ray(ray_address: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
     config = bridge_config(sandbox, tmp_path, "bridge-ray")

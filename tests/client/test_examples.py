@@ -46,6 +46,7 @@ def test_the_notebook_runs_top_to_bottom(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_job_from_an_own_directory_leaves_actors_that_a_second_one_finds(
     ray_address: str, tmp_path: Path
