@@ -72,7 +72,7 @@ def test_frames_are_plain_msgpack(tmp_path: Path) -> None:
                 (size,) = struct.unpack("<I", await reader.readexactly(4))
                 found.append(msgpack.unpackb(await reader.readexactly(size)))
             assert found == [
-                ["A-B", 1, 2, 3, [2, "S", b"x" * 20, b"", 4, 4, 0, 0, -1]],
+                ["A-B", 1, 2, 3, [2, "S", b"x" * 20, b"", 4, 4, 0, 0, -1, None]],
                 ["A-B", 1, 2, 3, [3, "S", "9", "buy", 1.5, 2.0, 11]],
                 ["A-B", 1, 2, 3, [6, "S", "gone", False]],
             ]

@@ -61,9 +61,7 @@ class ReferenceHarness:
             OrderEvent("AB", action, order, "buy", price, size, 0, self.number, time), 0
         )
 
-    def image(
-        self, time: int, bids: bytes, asks: bytes = b'[{"px":"101.0","sz":"3.0","n":1}]'
-    ) -> None:
+    def image(self, time: int, bids: bytes, asks: bytes = b'[["101.0","3.0",1]]') -> None:
         self.pipeline.take(BookSnapshot("AB", bids, asks, time, time), 0)
 
     @property
