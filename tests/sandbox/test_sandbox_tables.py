@@ -264,17 +264,6 @@ class Told:
         self.frames.append(json.loads(build(self, 0)))
 
 
-def test_an_unknown_symbol_is_refused_before_anything_is_acknowledged() -> None:
-    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
-    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
-    told = Told(server)
-    for channel in ("book", "trade"):
-        said = {"method": "subscribe", "params": {"channel": channel, "symbol": ["NOPE/USD"]}}
-        with pytest.raises(Rejected, match="unknown_symbol NOPE/USD"):
-            server.dialect.heard(told, said)
-    assert (told.frames, told.topics) == ([], set())
-
-
 def test_only_who_follows_an_account_is_told_of_it() -> None:
     server = server_of(tells=(d.tell("orders", "id"), d.tell("", "all:yes")))
     server.dialect.concerns = lambda topic, event: (
