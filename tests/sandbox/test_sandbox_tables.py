@@ -15,7 +15,6 @@ from trochil.sandbox.market.venue import Rejected, Symbol
 from trochil.sandbox.recordings import Gzipped, Recordings
 from trochil.sandbox.refusing import PLAIN, refusals
 from trochil.sandbox.server import Server
-from trochil.sandbox.signalr import HubFrames, deflate
 
 PAIR = "BTC-USDT"
 NAMES = {
@@ -227,31 +226,6 @@ def test_gzipped_frames_name_their_symbol_in_their_channel() -> None:
     )
 
 
-def test_messages_of_a_hub_are_frames_of_their_own() -> None:
-    table = """snapshot bid - bid ask Sequence
-        diff name:orderBook marketSymbol bidDeltas askDeltas sequence"""
-    recordings = HubFrames(
-        "{}-{}", table, "markets/([^/]+)/", ("rate", "quantity"), {"diff": "orderbook_{}_500"}
-    )
-    contents = [
-        {"marketSymbol": each, "bidDeltas": [], "askDeltas": [], "sequence": 3}
-        for each in ("A-B", "C-D")
-    ]
-    text = json.dumps(
-        {"C": "x", "M": [{"H": "C3", "M": "orderBook", "A": [deflate(each) for each in contents]}]}
-    )
-    first, second = recordings.records(1.0, text, "")
-    assert [first.symbol, second.topic] == ["A-B", "orderbook_C-D_500"]
-    assert len(json.loads(first.text)["M"][0]["A"]) == 1
-    answer = '{"bid": [{"quantity": "2", "rate": "1"}], "ask": []} header: {"Sequence": "5"}'
-    (snapshot,) = recordings.records(0.0, answer, "https://x/v3/markets/A-B/orderbook?depth=500")
-    assert (snapshot.symbol, recordings.last_id(snapshot), recordings.levels(snapshot)) == (
-        "A-B",
-        5,
-        ([["1", "2"]], []),
-    )
-
-
 class Told:
     """A connection that keeps what it is told."""
 
@@ -262,17 +236,6 @@ class Told:
 
     def put(self, build: Any) -> None:
         self.frames.append(json.loads(build(self, 0)))
-
-
-def test_an_unknown_symbol_is_refused_before_anything_is_acknowledged() -> None:
-    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
-    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
-    told = Told(server)
-    for channel in ("book", "trade"):
-        said = {"method": "subscribe", "params": {"channel": channel, "symbol": ["NOPE/USD"]}}
-        with pytest.raises(Rejected, match="unknown_symbol NOPE/USD"):
-            server.dialect.heard(told, said)
-    assert (told.frames, told.topics) == ([], set())
 
 
 def test_only_who_follows_an_account_is_told_of_it() -> None:

@@ -53,17 +53,3 @@ def test_a_level_that_came_and_went_between_two_frames_is_sent_to_who_saw_it() -
     )
     assert frame["data"]["U"] <= seen.last_id + 1 <= frame["data"]["u"] + 1
     assert not server.own_errors
-
-
-def test_a_book_asked_for_twice_is_the_one_of_then() -> None:
-    """Also where its channels have checksums and nobody follows them."""
-    symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
-    server = Server(dialects.load("kraken"), {PAIR: symbol}, rate=0, faults=Faults())
-    before = server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"})
-    best = before.bids[0][0] + D("0.01")
-    rest(server, str(best))
-    server.send_depth(PAIR)
-    assert server.dialect.find_book(server.liquidity_provider, {"pair": "BTC/USDT"}).bids[0] == (
-        best,
-        D(1),
-    )

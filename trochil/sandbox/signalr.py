@@ -1,89 +1,131 @@
-"""SignalR as ASP.NET (before Core) speaks it, protocol 1.5, from the server's side: one hub, contents deflated."""
+"""SignalR as ASP.NET (before Core) speaks it, protocol 1.5, from the server's side: one hub, whose
+messages have deflated contents."""
 
-import asyncio
 import json
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.dialect import Wire, socket
-from trochil.sandbox.recordings import Recordings, parse_json
-from trochil.sandbox.shape import Made
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Rejected
+from trochil.sandbox.plain_dialect import (
+    Dialect as PlainDialect,
+    Frame,
+    PublicRoute,
+    Route,
+    Row,
+    SocketHandler,
+)
+from trochil.sandbox.recorded import parse_json
+from trochil.sandbox.requests import Message, Params, Request
 
-KEEP_ALIVE_EVERY = 10.0
-TOKEN = "c2FuZGJveA/+sandbox=="
+KEEP_ALIVE_S = 10.0
+CONNECTION_TOKEN = "c2FuZGJveA/+sandbox=="
 """With all that a client must encode in an address."""
-HANDSHAKE = {
-    "GET /signalr/negotiate": {
-        "Url": "/signalr",
-        "ConnectionToken": TOKEN,
-        "ProtocolVersion": "1.5",
-    },
-    "GET /signalr/start": {"Response": "started"},
-    "GET /signalr/abort": {},
-}
+CURSOR = "d-1"
+INITIALIZED: Row = {"C": CURSOR, "S": 1, "M": []}
+"""The first frame on a socket."""
+KEEP_ALIVE: Row = {}
 
 
-class Hub(Wire):
-    """A dialect on one hub. A client's invocation of Subscribe calls ``on_subscribe(connection, *arguments)``, whose
-    answer is its result."""
+@dataclass(frozen=True, slots=True)
+class HubMethod:
+    """What clients may invoke. ``handler`` gets the connection and the arguments, by the names of
+    ``parameters``; what it gives is the result."""
+
+    parameters: tuple[str, ...]
+    handler: Callable[[Connection, Params], Any]
+
+
+class HubDialect(PlainDialect):
+    """A dialect whose sockets are connections to one hub."""
 
     hub: ClassVar[str]
-    fixed: ClassVar[Mapping[str, Any]] = HANDSHAKE
+
+    def hub_methods(self) -> Mapping[str, HubMethod]:
+        """By name, in small letters; clients may write it in others."""
+        raise NotImplementedError
+
+    def hub_routes(self) -> list[Route]:
+        """What surrounds a connection by HTTP."""
+        return [
+            PublicRoute("GET", "/signalr/negotiate", self.get_negotiation),
+            PublicRoute("GET", "/signalr/start", self.get_start),
+            PublicRoute("GET", "/signalr/abort", self.get_abort),
+        ]
+
+    def sockets(self) -> Mapping[str, SocketHandler]:
+        return {"/signalr/connect": self.on_invocation}
+
+    def get_negotiation(self, request: Request) -> Row:
+        return {
+            "Url": "/signalr",
+            "ConnectionToken": CONNECTION_TOKEN,
+            "ProtocolVersion": "1.5",
+        }
+
+    def get_start(self, request: Request) -> Row:
+        return {"Response": "started"}
+
+    def get_abort(self, request: Request) -> Row:
+        return {}
 
     def on_connect(self, connection: Connection) -> None:
+        """Without the negotiation's token the connection is cut."""
         super().on_connect(connection)
-        if connection.query.get("connectionToken") != TOKEN:
+        if connection.query.get("connectionToken") != CONNECTION_TOKEN:
             self.server.disconnect([connection])
-        self.tell(connection, {"C": "d-1", "S": 1, "M": []})
+        self.send(connection, INITIALIZED)
         self._keep_alive(connection)
 
     def _keep_alive(self, connection: Connection) -> None:
         if connection in self.server.connections:
-            self.tell(connection, {})
-            asyncio.get_running_loop().call_later(KEEP_ALIVE_EVERY, self._keep_alive, connection)
+            self.send(connection, KEEP_ALIVE)
+            self.server.call_later(KEEP_ALIVE_S, self._keep_alive, connection)
 
-    @socket("/signalr/connect")
-    def heard(self, connection: Connection, said: Any) -> None:
-        method, number = said["M"], str(said["I"])
-        answer = getattr(self, f"on_{method.lower()}", None)
-        try:
-            result = (
-                answer(connection, *said["A"])
-                if answer is not None and said["H"] == self.hub
-                else None
-            )
-        except TypeError:  # too few arguments, or too many
-            result = None
-        failed = {"E": f'There was an error invoking Hub method "{self.hub}.{method}".'}
-        self.tell(connection, {"I": number} | (failed if result is None else {"R": result}))
+    def on_invocation(self, connection: Connection, message: Message) -> None:
+        """The result bears the invocation's number, as text."""
+        number = message.string("I")
+        method = self.hub_methods().get(message.string("M").lower())
+        if method is None or message["H"] != self.hub:
+            raise Rejected(Reason.ILLEGAL, "M")
+        arguments = message.get("A", [])
+        if not isinstance(arguments, list) or len(arguments) != len(method.parameters):
+            raise Rejected(Reason.ILLEGAL, "A")
+        params = Params(dict(zip(method.parameters, arguments, strict=True)))
+        self.send(connection, {"I": number, "R": method.handler(connection, params)})
 
-    def push(self, name: str, *contents: Any) -> Made:
-        """A frame of one message; contents travel as base64 of raw deflate."""
+    def socket_error(self, message: Message, refusal: Rejected) -> Frame:
+        name = f"{self.hub}.{message.get('M')}"
         return {
-            "C": "d-1",
-            "M": [
-                {"H": self.hub.upper(), "M": name, "A": [deflate(content) for content in contents]}
-            ],
+            "I": str(message.get("I")),
+            "E": f'There was an error invoking Hub method "{name}".',
         }
+
+    def hub_message(self, name: str, *contents: Any) -> Row:
+        """A frame of one message of the hub."""
+        packed = [deflate(content) for content in contents]
+        return {"C": CURSOR, "M": [{"H": self.hub.upper(), "M": name, "A": packed}]}
 
 
 def deflate(content: Any) -> str:
-    packer = zlib.compressobj(wbits=-15)
-    return b64encode(packer.compress(json.dumps(content).encode()) + packer.flush()).decode()
+    """Base64 of raw deflate of JSON."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = compressor.compress(json.dumps(content).encode()) + compressor.flush()
+    return b64encode(packed).decode()
 
 
-class HubFrames(Recordings):
-    """Recorded answers, and messages of a hub: each is a frame of its own. The table's fields: those of a message's
-    content, and ``name``."""
+def inflate(packed: str) -> Any:
+    return json.loads(zlib.decompress(b64decode(packed), -zlib.MAX_WBITS))
 
-    def read(self, text: str) -> Iterator[tuple[dict[str, Any], str | bytes]]:
-        yield from super().read(text)
-        frame = parse_json(text) or {}
-        for message in frame.get("M", ()):
-            for packed in message["A"]:
-                content = json.loads(zlib.decompress(b64decode(packed), -15))
-                alone = frame | {"M": [message | {"A": [packed]}]}
-                yield content | {"name": message["M"]}, json.dumps(alone)
+
+def recorded_messages(text: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Name and content of each message in a recorded frame, with a frame of it alone."""
+    frame = parse_json(text) or {}
+    for message in frame.get("M", ()):
+        for packed in message["A"]:
+            alone = frame | {"M": [message | {"A": [packed]}]}
+            yield message["M"], inflate(packed), json.dumps(alone)
