@@ -26,16 +26,16 @@ sandbox: setup
 
 # What a change must pass. Most tests wait for something: several run at once; those on Ray share one cluster after them.
 test: setup
-	HYPOTHESIS_PROFILE=ci $(PYTEST) -n $(WORKERS) -m "not ray and not slow" $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray and not slow" $(ARGS)
 	HYPOTHESIS_PROFILE=ci $(PYTEST) -m "ray and not slow" $(ARGS)
 
 # For the inner loop: no Ray, no sandbox process.
 quick: setup
-	HYPOTHESIS_PROFILE=dev $(PYTEST) -n $(WORKERS) -m "not ray and not slow and not sandbox" tests/orderbook tests/exchanges tests/actors tests/goldens $(ARGS)
+	HYPOTHESIS_PROFILE=dev $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray and not slow and not sandbox" tests/orderbook tests/exchanges tests/actors tests/goldens $(ARGS)
 
 # Everything, with many examples; takes long.
 test-all: setup
-	HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) -m "not ray" $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray" $(ARGS)
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m "ray" $(ARGS)
 
 lint: setup

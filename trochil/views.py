@@ -12,8 +12,6 @@ from orderbook.queries import Top
 from orderbook.reader import BookReader
 from trochil.records import Book, Diff, EpochChange, Floats
 
-WAIT_SLICE = 0.5
-
 
 class ChangeWaiter(Protocol):
     """Blocks a thread until something changed."""

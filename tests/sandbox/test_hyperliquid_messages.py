@@ -12,7 +12,7 @@ import pytest
 
 from exchanges.contract import Auth
 from exchanges.hyperliquid import HYPERLIQUID
-from tests.sandbox.test_plain_dialect import Client, use
+from tests.sandbox.test_dialect import Client, use
 from trochil.sandbox.dialects import hyperliquid
 from trochil.sandbox.process import SandboxProcess
 

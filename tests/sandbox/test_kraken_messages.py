@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.test_plain_dialect import PAIR, Client, use
+from tests.sandbox.test_dialect import PAIR, Client, use
 from trochil.sandbox.dialects import kraken
 
 BOOK = {"channel": "book", "symbol": ["BTC/USDT"]}

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.test_plain_dialect import PAIR, Client, use
+from tests.sandbox.test_dialect import PAIR, Client, use
 from trochil.sandbox.dialects import coinbase, htx
 
 SYMBOL = "btcusdt"

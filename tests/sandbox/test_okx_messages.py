@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.test_plain_dialect import Client, use
+from tests.sandbox.test_dialect import Client, use
 from trochil.sandbox.dialects import okx
 
 BOOK = {"channel": "books", "instId": "BTC-USDT"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.test_plain_dialect import PAIR, Client, use
+from tests.sandbox.test_dialect import PAIR, Client, use
 from trochil.sandbox.dialects import bittrex
 from trochil.sandbox.signalr import deflate, inflate
 

@@ -33,7 +33,7 @@ CANNOT = 2
 def symbol_of(pair: str) -> Symbol:
     base, _, quote = pair.partition("-")
     if not base or not quote:
-        raise ValueError(f"{pair!r} is no pair; write BASE-QUOTE, like BTC-USDT")
+        raise ValueError(f"{pair!r} is not a trading pair; write BASE-QUOTE, like BTC-USDT")
     dollar = quote in ("USDT", "USDC", "USD")
     tick, least = ("0.01", "5") if dollar else ("0.00001", "0.0001")
     return Symbol(

@@ -1,406 +1,735 @@
-"""What every venue's wire has in common, seen from the venue: routes, look-ups, subscriptions, frames sent.
+"""What every venue's wire has in common, seen from the venue: the base class of the dialects.
 
-A dialect says in tables which look-ups it answers and how they are worded, marks the handlers of its sockets with
-``socket``, those of what no look-up answers with ``route``, and says the rest in its venue's words.
+How a dialect is written: one class ``Dialect(BaseDialect)`` in a module of ``dialects``.
+
+* ``routes()`` and ``sockets()`` list what the venue serves, with bound methods as handlers. A
+  handler takes a ``Request`` (on a socket: a Connection and a ``Message``) and, behind a signature,
+  the Account; it reads what it needs by the request's typed readers, calls a method of this class
+  (``find_order``, ``fills_of``, ``place_order``, ...) and gives what is JSON-able. ``result`` puts
+  it into the venue's envelope.
+* A row is a function from typed records (Order, Fill, Match, Event, Balance, Symbol, MarketStats,
+  BookWindow) to a dict literal that looks like the JSON of the venue's documentation. ``formats``
+  has the numbers, times and ids.
+* What an order asks for is read by a function of the dialect into ``OrderTerms``.
+* ``refusals`` is a dict, Reason -> Refusal. Only Rejected is the client's fault and answered by it.
+  Any other exception is a mistake of the dialect: HTTP 500, in the sandbox's log, counted in
+  ``Server.own_errors``; tests fail by it.
+* Public frames: ``book_topics`` and ``book_frame``, ``trade_frames``. An account's: ``event_rows``
+  once an event, ``account_frame`` for each connection that follows. A frame is a dict, or a
+  function of (connection, wall ns) to one, where something in it depends on when it leaves or by
+  which connection.
 """
 
-import asyncio
 import hmac
-import inspect
 import json
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
-from trochil.sandbox.asking import Ask, Kind, read_ask, route, socket
+from trochil.sandbox.book_windows import BookChannel, BookLevel, BookWindow, BookWindows, Levels
 from trochil.sandbox.connection import Build, Connection
-from trochil.sandbox.facts import holdings, iso, ms, seconds_of, text, uuid
-from trochil.sandbox.lookups import Asked, Lookup, alone, headed, keyed, lookup, own, under
-from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.formats import uuid_of
+from trochil.sandbox.market.accounts import ZERO, Account
 from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.venue import Rejected
-from trochil.sandbox.recordings import Gzipped, Record, Recordings
-from trochil.sandbox.refusing import INSTEAD, refusals
-from trochil.sandbox.shape import Facts, Made
-from trochil.sandbox.signatures import digest, signature
-from trochil.sandbox.telling import Telling, tell
-from trochil.sandbox.windows import Levels, Window, rows
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
+from trochil.sandbox.recorded import Record, RecordReader
+from trochil.sandbox.refusals import Refusal, find_refusal
+from trochil.sandbox.requests import Message, Request, read_message, read_request
+from trochil.sandbox.server import Server
+from trochil.sandbox.signatures import signature as hmac_signature
 
-__all__ = [
-    "Account", "Any", "Ask", "Build", "Connection", "Decimal", "Facts", "Gzipped", "Levels", "Made", "Match",
-    "Order", "Record", "Recordings", "Rejected", "Window", "Wire", "alone", "digest", "headed", "holdings", "iso",
-    "keyed", "lookup", "ms", "own", "refusals", "route", "rows", "seconds_of", "socket", "tell", "text", "under",
-    "uuid",
-]  # fmt: skip
-"""What a dialect is written with: ``from trochil.sandbox import dialect as d``."""
+RECENT = 500
+"""Public trades of a pair that are remembered, and rows of a list where the request sets no
+limit."""
+UNANSWERED_PINGS = 2
+"""After which a connection is cut."""
+
+Row = dict[str, Any]
+FrameMaker = Callable[[Connection, int], Any]
+"""(connection, wall ns at which it leaves) -> what is encoded."""
+Frame = Row | list[Any] | str | bytes | FrameMaker
+RequestKind = Literal["query", "place", "cancel"]
+"""The faults of placing and cancelling strike by it."""
+Side = Literal["buy", "sell"]
+OrderKind = Literal["limit", "market", "post_only"]
+TimeInForce = Literal["GTC", "IOC", "FOK"]
 
 
-class Wire(Telling):
+@dataclass(frozen=True, slots=True)
+class PublicRoute:
+    """``PublicRoute("GET", "/time", self.server_time)``: answered to anybody."""
+
+    method: str
+    path: str
+    handler: Callable[[Request], Any]
+    kind: RequestKind = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoute:
+    """``SignedRoute("POST", "/orders", self.post_order, kind="place")``: answered to who signs, by
+    ``verify``.
+
+    ``kind`` may be a function, where the body says it."""
+
+    method: str
+    path: str
+    handler: Callable[[Request, Account], Any]
+    kind: RequestKind | Callable[[Request], RequestKind] = "query"
+
+
+Route = PublicRoute | SignedRoute
+SocketHandler = Callable[[Connection, Message], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What a client wants: an amount in base, or of a market order a value in quote."""
+
+    side: Side
+    kind: OrderKind
+    amount: Decimal | None
+    price: Decimal | None = None
+    quote_amount: Decimal | None = None
+    tif: TimeInForce = "GTC"
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketStats:
+    """A pair's last day."""
+
+    pair: str
+    last: Decimal
+    """The best bid before any trade."""
+    bid: Decimal
+    bid_size: Decimal
+    ask: Decimal
+    ask_size: Decimal
+    volume: Decimal
+    """In base."""
+    quote_volume: Decimal
+
+    @property
+    def middle(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+
+class BaseDialect:
     """Root of the dialects. ``server.now_ns()`` is the venue's clock; times in ns."""
 
     name: ClassVar[str]
     pairs: ClassVar[tuple[str, ...]] = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "ETH-BTC")
-    recordings: ClassVar[Recordings | None] = None
-    refusals: ClassVar[Mapping[str, tuple[int, str, str]]] = {}
-    """Reason -> HTTP status, code and message ({} is its detail); made by ``refusals``. "illegal" stands for others."""
-    codes_are_numbers: ClassVar[bool] = False
-    echoes: ClassVar[tuple[str, ...]] = ()
-    """Reasons for which the body also repeats what was asked."""
-    lookups: ClassVar[tuple[Lookup, ...]] = ()
-    placed_status: ClassVar[int] = 200
-    """HTTP status of the answer to an order."""
-    key_fields: ClassVar[tuple[str, ...]] = ()
+    """The markets that are open where nobody names others."""
+    recordings: ClassVar[RecordReader | None] = None
+    book_channel: ClassVar[BookChannel] = BookChannel()
+    refusals: ClassVar[Mapping[str, Refusal]]
+    """Of each reason; ILLEGAL answers for all that have neither an answer nor a fallback
+    (``FALLBACKS``)."""
+
+    # What differs in how venues trade.
+
+    forgets_cancelled_orders: ClassVar[bool] = False
+    """Orders that were cancelled without fills are not found any more."""
+    cancel_delay_s: ClassVar[float] = 0.0
+    """After which the engine cancels; until then an order that is to be cancelled may fill
+    (``is_cancelling``)."""
+    post_only_cancels: ClassVar[bool] = False
+    """A post-only order that would take is accepted and cancelled at once; else it is refused."""
+    fee_in_quote: ClassVar[bool] = False
+    """Both sides pay their fee in quote; else each pays in what it receives."""
+    client_ids_last: ClassVar[bool] = False
+    """A client id may never come again; else not while its order is open."""
+
+    # Keys, HTTP and sockets.
+
+    extra_key_fields: ClassVar[tuple[str, ...]] = ()
     """What a key has besides api_key and api_secret."""
     secrets_are_base64: ClassVar[bool] = False
-    book_topic: ClassVar[str] = "book:{}"
-    """Several names of one book apart by spaces."""
-    image_topic: ClassVar[str] = ""
-    """The same where the whole window is sent every time, and to who begins to follow it."""
-    trade_topic: ClassVar[str] = "trade:{}"
-    """What connections follow, by the venue's symbol ({lower}: in small letters; {1} of a book: its depth)."""
-    opens_with_book: ClassVar[bool] = False
-    """Whether who begins to follow a book is sent its whole window."""
-    trade_words: ClassVar[str] = ""
+    placed_status: ClassVar[int] = 200
+    """HTTP status of the answer to an order."""
     private_paths: ClassVar[tuple[str, ...]] = ()
     """Of sockets that serve accounts only."""
-    needs_login: ClassVar[tuple[str, ...]] = ()
-    """How the topics begin that only accounts may follow."""
-    greeting: ClassVar[Any] = None
+    greeting: ClassVar[Frame | None] = None
     """The first frame on every socket."""
-    pings_every: ClassVar[tuple[float, float]] = (0.0, 0.0)
-    """Seconds between two ``ping`` frames on public and on private sockets; a client that leaves two
-    unanswered is cut. 0: none."""
-    reset_header: ClassVar[str] = ""
-    """Header that says until when (ms) a limit refuses; else Retry-After does, in seconds."""
-    weight_header: ClassVar[str] = ""
-    weights: ClassVar[Mapping[str, int]] = {}
-    """Header that says what was used of the minute's limit; what a question takes of it, by its path's end, else 1."""
-    fixed: ClassVar[Mapping[str, Any]] = {}
-    """What foreign clients ask for and whose answer never changes: {"GET /assets": []}."""
+    public_ping_s: ClassVar[float] = 0.0
+    """Seconds between two ``ping_frame``s on a public socket; a client that leaves two unanswered
+    is cut. 0: none."""
+    private_ping_s: ClassVar[float] = 0.0
+    snapshot_on_subscribe: ClassVar[bool] = False
+    """Who begins to follow a book is first sent its whole window."""
 
-    # What a venue says in its own words.
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.venue = server.venue
+        self.venue.post_only_cancels = self.post_only_cancels
+        self.venue.fee_in_quote = self.fee_in_quote
+        self.venue.client_ids_last = self.client_ids_last
+        for symbol in self.venue.symbols.values():
+            self.set_rules(symbol)
+        self.books = BookWindows(server, self.book_channel)
+        self.numbers: Counter[str] = Counter()
+        """The last number of each sequence that a dialect counts besides the books' own; see
+        ``count``."""
+        self._recent_trades: dict[str, list[Match]] = {}
+        self._routes: dict[Any, Route] = {}
 
-    def verify(self, ask: "Ask") -> Account:
-        """The account of a signed request, by ``signer``. Raises Rejected."""
+    # What a dialect writes.
+
+    def routes(self) -> list[Route]:
+        """What the venue answers by REST."""
         raise NotImplementedError
 
-    def refused(self, code: str, message: str) -> Any:
-        """The body of a refusal."""
-        return {"code": int(code) if self.codes_are_numbers else code, "msg": message}
+    def sockets(self) -> Mapping[str, SocketHandler]:
+        """Path -> what takes a message of a client."""
+        raise NotImplementedError
 
-    def answer(self, said: Any, refusal: str = "") -> Any:
-        """The frame that answers what a client said on a socket; ``refusal``: why its handler raised Rejected."""
-        return {"error": refusal}
+    def symbol(self, pair: str) -> str:
+        """The venue's name of a pair."""
+        raise NotImplementedError
 
-    def denied(self, said: Any, refusal: Rejected) -> Any:
-        """The same with the whole refusal."""
-        return self.answer(said, self._worded(refusal.reason)[2].format(refusal.detail))
+    def verify(self, request: Request) -> Account:
+        """The account of a signed request, by ``signing_account``. Raises Rejected."""
+        raise NotImplementedError
+
+    def error_body(self, code: int | str, message: str, request: Request | None) -> Any:
+        """The body of a refusal; ``request``: what is refused, None where nothing was read yet."""
+        raise NotImplementedError
+
+    def socket_error(self, message: Message, refusal: Rejected) -> Frame:
+        """The frame that refuses what a client sent on a socket; ``refusal_of`` has the venue's
+        words."""
+        raise NotImplementedError
+
+    def book_topics(self, pair: str) -> Mapping[str, int]:
+        """The topics of a pair's books, with the depth of each (0: the channel's usual one)."""
+        return {}
+
+    def snapshot_topics(self, pair: str) -> list[str]:
+        """The topics of a pair's book whose every frame is the whole window."""
+        return []
+
+    def book_frame(
+        self, topic: str, window: BookWindow, connection: Connection, now_ns: int
+    ) -> Any:
+        """A frame of a book's topic. ``now_ns``: wall time at which it leaves."""
+        raise NotImplementedError
+
+    def trade_frames(self, match: Match) -> Mapping[str, Frame]:
+        """Topic -> the frame of a public trade; made once a trade."""
+        return {}
+
+    def event_rows(self, event: Event) -> list[tuple[str, Row]]:
+        """What an account is sent of an event, as (topic, row), in this order; "" reaches all its
+        connections. Made once an event."""
+        return []
+
+    def event_topic(self, topic: str) -> str:
+        """The topic of ``event_rows`` that a connection gets which follows ``topic``."""
+        return topic
+
+    def account_frame(self, topic: str, row: Row, connection: Connection) -> Frame:
+        """The frame around a row of ``event_rows`` for one connection; ``topic``: as that follows
+        it."""
+        return row
+
+    # What a dialect may change.
+
+    def set_rules(self, symbol: Symbol) -> None:
+        """Set what the venue makes of a pair's steps and limits."""
+
+    def aliases(self, pair: str) -> tuple[str, ...]:
+        """What else requests may call a pair."""
+        return ()
 
     def result(self, body: Any) -> Any:
         """A successful answer in the venue's envelope."""
         return body
 
-    def headers(self, ask: Ask) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Of a successful answer."""
-        if not self.weight_header:
-            return {}
-        minute = f"weight in minute {self.server.now_ns() // 60_000_000_000}"
-        self.numbers[minute] += self.weights.get(ask.request.path.rpartition("/")[2], 1)
-        return {self.weight_header: str(self.numbers[minute])}
+        return {}
 
-    def new_keys(self, name: str) -> dict[str, str]:
-        """Keys of a new account."""
-        secret = (
-            b64encode(secrets.token_bytes(32)).decode()
-            if self.secrets_are_base64
-            else secrets.token_hex(32)
-        )
-        keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secret}
-        return keys | {field: secrets.token_hex(6) for field in self.key_fields}
+    def retry_headers(self, retry_after_s: int) -> dict[str, str]:
+        """Of a refusal by a limit."""
+        return {"Retry-After": str(retry_after_s)}
+
+    def needs_login(self, topic: str) -> bool:
+        """Whether only accounts may follow a topic."""
+        return False
 
     def encode(self, connection: Connection, frame: Any) -> str | bytes:
         """A frame as it leaves."""
         return frame if isinstance(frame, str | bytes) else json.dumps(frame)
 
-    def on_connect(self, connection: Connection) -> None:
-        """A socket opened."""
-        connection.is_private = connection.path in self.private_paths
-        self.answered(connection)
-        if self.greeting is not None:
-            self.tell(connection, self.greeting)
-        if any(self.pings_every):
-            self._keep_pinging(connection)
+    def ping_frame(self, connection: Connection, now_ms: int) -> Frame:
+        """What a client must answer."""
+        return {"ping": now_ms}
 
-    def ping(self, connection: Connection, now: int) -> Any:
-        """A frame that a client must answer; ``now`` in ms."""
-        return {"ping": now}
-
-    def is_pong(self, said: Any) -> bool:
-        """Whether that answers a ``ping``: by default what has a pong among its names or values."""
-        return isinstance(said, dict) and ("pong" in said or "pong" in said.values())
-
-    def answered(self, connection: Connection) -> None:
-        connection.unanswered_pings = 0
-
-    def _keep_pinging(self, connection: Connection) -> None:
-        if connection.unanswered_pings == 2:
-            self.server.disconnect([connection])
-        elif connection in self.server.connections:
-            connection.unanswered_pings += 1
-            self.tell(connection, self.ping(connection, self.server.now_ns() // 1_000_000))
-            every = self.pings_every[connection.is_private]
-            asyncio.get_running_loop().call_later(every, self._keep_pinging, connection)
-
-    def on_depth(self, pair: str, first: int, last: int, bids: Levels, asks: Levels) -> None:
-        """Levels that changed since the last call, with their sizes now; ids of the whole book's changes. By default
-        ``book_frame`` of what that means for a channel's window, to ``book_topic``."""
-        topics = self.book_topics(pair)
-        for depth in self.depths:
-            followed = [topic for topic in topics if topics[topic] == depth]
-            if len(self.depths) == 1 or any(map(self.anyone_follows, followed)):
-                window = self.change(pair, last, depth, (bids, asks))
-                for topic in followed:
-                    self.publish(topic, partial(self.topic_frame, topic, window))
-            else:
-                self.forget(pair, depth)
-        for topic in self.image_topics(pair):
-            self.publish(topic, partial(self.topic_frame, topic, self.whole(pair)))
-
-    def book_topics(self, pair: str) -> dict[str, int]:
-        """The topics of a pair's books, with their depths; a book may have several."""
-        return {
-            topic: depth
-            for depth in self.depths
-            for topic in self._topics(self.book_topic, pair, depth)
-        }
-
-    def image_topics(self, pair: str) -> list[str]:
-        """The topics of a pair's whole windows."""
-        return self._topics(self.image_topic, pair)
-
-    def _topics(self, forms: str, pair: str, depth: int = 0) -> list[str]:
-        symbol = self.symbol(pair)
-        return [form.format(symbol, depth, lower=symbol.lower()) for form in forms.split()]
-
-    def book_frame(self, window: Window, now: int) -> Any:
-        """A frame of the book channel; ``now``: wall time (ns) at which it leaves."""
-        raise NotImplementedError
-
-    def topic_frame(self, topic: str, window: Window, now: int) -> Any:
-        """The same where there are several such channels."""
-        return self.book_frame(window, now)
-
-    def on_trade(self, match: Match) -> None:
-        super().on_trade(match)
-        for topic, words in self.trade_topics(match.maker.symbol).items():
-            self.publish(topic, self.trade_frame(self.row(words, match)))
-
-    def trade_topics(self, pair: str) -> dict[str, str]:
-        """The topics of a pair's trades, with their words."""
-        return dict.fromkeys(self._topics(self.trade_topic, pair), self.trade_words)
-
-    def trade_frame(self, row: Made) -> Any:
-        """A frame of the trade channel around a row of ``trade_words``."""
-        return row
+    def is_pong(self, message: Message) -> bool:
+        """Whether that answers a ping."""
+        return "pong" in message
 
     def terminate(self, connection: Connection) -> None:
-        """The venue ends a private stream."""
+        """The venue ends an account's stream."""
         self.server.disconnect([connection])
 
-    # Who asks.
+    def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
+        """Something happened to an order, whoever's: received, open, match (the maker's, once it
+        has shrunk), done."""
 
-    def signer(
+    def new_keys(self, name: str) -> dict[str, str]:
+        """Keys of a new account."""
+        if self.secrets_are_base64:
+            secret = b64encode(secrets.token_bytes(32)).decode()
+        else:
+            secret = secrets.token_hex(32)
+        keys = {"api_key": f"sandbox-{name}-{secrets.token_hex(8)}", "api_secret": secret}
+        return keys | {field: secrets.token_hex(6) for field in self.extra_key_fields}
+
+    def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
+        """A recorded frame as this client is to see it; None: it follows neither the topic nor the
+        book."""
+        topics = {record.topic} if record.topic else {*self.book_topics(self.replayed_pair)}
+        return None if connection.topics.isdisjoint(topics) else record.text
+
+    # Names and numbers.
+
+    def pair_of(self, symbol: str) -> str:
+        """The pair of the venue's name. Raises Rejected: UNKNOWN_SYMBOL."""
+        for pair in self.venue.symbols:
+            if symbol == self.symbol(pair) or symbol in self.aliases(pair):
+                return pair
+        raise Rejected(Reason.UNKNOWN_SYMBOL, symbol)
+
+    def optional_pair(self, symbol: str) -> str | None:
+        """The same; None for no name."""
+        return self.pair_of(symbol) if symbol else None
+
+    def count(self, sequence: str) -> int:
+        """The next number of a sequence, from 1."""
+        self.numbers[sequence] += 1
+        return self.numbers[sequence]
+
+    @property
+    def replayed_pair(self) -> str:
+        """Empty where the market is no replay."""
+        return self.server.replay.pair if self.server.replay is not None else ""
+
+    # The venue's records.
+
+    def markets(self, pair: str | None = None) -> list[Symbol]:
+        """All, or the one of that pair."""
+        return [symbol for symbol in self.venue.symbols.values() if pair in (None, symbol.pair)]
+
+    def market_stats(self, pair: str) -> MarketStats:
+        book = self.venue.books[pair]
+        bid = book.best("buy") or ZERO
+        ask = book.best("sell") or ZERO
+        volume, quote_volume = self.venue.volume[pair]
+        return MarketStats(
+            pair=pair,
+            last=self.venue.last_price.get(pair) or bid,
+            bid=bid,
+            bid_size=book.size_at("buy", bid),
+            ask=ask,
+            ask_size=book.size_at("sell", ask),
+            volume=volume,
+            quote_volume=quote_volume,
+        )
+
+    def recent_trades(self, pair: str, limit: int = RECENT) -> list[Match]:
+        """The last public trades, oldest first."""
+        return self._recent_trades.get(pair, [])[-limit:] if limit else []
+
+    def orders_of(
+        self, account: Account, pair: str | None = None, *, is_open: bool | None = None
+    ) -> list[Order]:
+        """Oldest first; open or closed ones alone where that is asked for."""
+        return [
+            order
+            for order in self.venue.orders.values()
+            if order.account is account
+            and pair in (None, order.symbol)
+            and is_open in (None, order.is_open)
+            and not (self.forgets_cancelled_orders and not order.is_open and not order.filled)
+        ]
+
+    def find_order(
         self,
-        key: str,
-        given: str,
-        payload: str | bytes,
-        seconds: float = 0.0,
-        within: float = 30.0,
-        ahead: float = 30.0,
-        phrase: str | None = None,
-        encoding: str = "hex",
-        algorithm: str = "sha256",
-    ) -> Account:
-        """The account of ``key``, whose signature of the payload (HMAC by its secret, in hex or base64), must be the
-        one given; signed at ``seconds`` (0 where the venue doesn't mind), at most ``within``
-        seconds ago or ``ahead`` of now; with the pass ``phrase``, where keys have one.
+        account: Account,
+        *,
+        order_id: str = "",
+        client_id: str = "",
+        otherwise: str = Reason.NO_SUCH_ORDER,
+    ) -> Order:
+        """The newest order with one of these ids (the venue's also as UUID).
 
-        Raises Rejected: no_key, bad_key, bad_signature, bad_phrase, bad_time.
+        Raises Rejected with the reason ``otherwise``, also before an order becomes visible."""
+        delay_ns = int(self.server.faults.seconds("delayed_visibility") * 1e9)
+        visible_ns = self.server.now_ns() - delay_ns
+        for order in reversed(self.orders_of(account)):
+            has_id = order_id in (str(order.id), uuid_of(order.id))
+            has_client_id = bool(client_id) and order.client_id == client_id
+            if (has_id or has_client_id) and order.time <= visible_ns:
+                return order
+        raise Rejected(otherwise)
+
+    def fills_of(
+        self,
+        account: Account,
+        pair: str | None = None,
+        *,
+        order: Order | None = None,
+        after_trade_id: int | None = None,
+        before_trade_id: int | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        limit: int = RECENT,
+    ) -> list[Fill]:
+        """Oldest first: the first ``limit`` of those after a trade, else the last of all others.
+        The ids are outside of the range, the times are in it."""
+        found = [
+            fill
+            for fill in self.venue.fills
+            if fill.order.account is account
+            and pair in (None, fill.order.symbol)
+            and order in (None, fill.order)
+            and (after_trade_id is None or fill.trade_id > after_trade_id)
+            and (before_trade_id is None or fill.trade_id < before_trade_id)
+            and (since_ms is None or fill.time // 10**6 >= since_ms)
+            and (until_ms is None or fill.time // 10**6 <= until_ms)
+        ]
+        if after_trade_id is not None:
+            return found[:limit]
+        return found[-limit:] if limit else []
+
+    # What clients do.
+
+    def place_order(self, account: Account, pair: str, terms: OrderTerms) -> Order:
+        """Raises Rejected, having done nothing."""
+        return self.venue.place(
+            account,
+            pair,
+            terms.side,
+            terms.kind,
+            terms.amount if terms.amount is not None else ZERO,
+            terms.price,
+            self.server.now_ns(),
+            tif=terms.tif,
+            client_id=terms.client_id,
+            quote_amount=terms.quote_amount,
+        )
+
+    def cancel_order(self, account: Account, *, order_id: str = "", client_id: str = "") -> Order:
+        """The order, cancelled, or about to be after ``cancel_delay_s``. Raises Rejected:
+        UNKNOWN_ORDER, NOT_OPEN."""
+        order = self.find_order(
+            account, order_id=order_id, client_id=client_id, otherwise=Reason.UNKNOWN_ORDER
+        )
+        if not order.is_open:
+            raise Rejected(Reason.NOT_OPEN)
+        if not self.cancel_delay_s:
+            self.venue.cancel(order, self.server.now_ns())
+        elif not order.is_cancelling:
+            order.is_cancelling = True
+            self.server.call_later(self.cancel_delay_s, self._cancel_late, order)
+        return order
+
+    def _cancel_late(self, order: Order) -> None:
+        with suppress(Rejected):  # it was filled meanwhile
+            self.venue.cancel(order, self.server.now_ns())
+
+    def cancel_orders(self, account: Account, pair: str | None = None) -> list[Order]:
+        """All open orders, cancelled."""
+        orders = self.orders_of(account, pair, is_open=True)
+        for order in orders:
+            self.venue.cancel(order, self.server.now_ns())
+        return orders
+
+    def signing_account(
+        self,
+        *,
+        api_key: str,
+        signature: str,
+        payload: str | bytes,
+        algorithm: str = "sha256",
+        encoding: Literal["hex", "base64"] = "hex",
+        signed_at_s: float | None = None,
+        max_age_s: float = 30.0,
+        max_ahead_s: float = 30.0,
+        passphrase: str | None = None,
+    ) -> Account:
+        """The account of ``api_key``, whose secret makes that signature (HMAC) of the payload.
+
+        ``signed_at_s``: when, for venues that mind; how long ago that may be, and how far ahead of
+        the venue's clock. ``passphrase``: for keys that have one.
+
+        Raises Rejected: NO_KEY, BAD_KEY, BAD_SIGNATURE, BAD_PASSPHRASE, BAD_TIME.
         """
-        account = self.server.account_of_key(key)
+        account = self.server.account_of_key(api_key)
         if account is None:
-            raise Rejected("bad_key" if key else "no_key")
+            raise Rejected(Reason.BAD_KEY if api_key else Reason.NO_KEY)
         secret: str | bytes = account.keys["api_secret"]
-        secret = b64decode(secret) if self.secrets_are_base64 else secret
-        due = signature(secret, payload, algorithm, encoding)
-        if not hmac.compare_digest(due.encode(), given.encode()):
-            raise Rejected("bad_signature")
-        if phrase is not None and account.keys.get("passphrase") != phrase:
-            raise Rejected("bad_phrase")
-        if seconds and not -within <= seconds - self.server.now_ns() / 1e9 <= ahead:
-            raise Rejected("bad_time")
+        if self.secrets_are_base64:
+            secret = b64decode(secret)
+        expected = hmac_signature(secret, payload, algorithm, encoding)
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
+            raise Rejected(Reason.BAD_SIGNATURE)
+        if passphrase is not None and account.keys.get("passphrase") != passphrase:
+            raise Rejected(Reason.BAD_PASSPHRASE)
+        if signed_at_s is not None:
+            age_s = self.server.now_ns() / 1e9 - signed_at_s
+            if not -max_ahead_s <= age_s <= max_age_s:
+                raise Rejected(Reason.BAD_TIME)
         return account
 
     # REST.
 
-    def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
-        """Something happened to an order of a book."""
-
     def add_routes(self, app: web.Application) -> None:
-        for question in self.lookups:
-            method, _, path = question.path.partition(" ")
-            kind = {"place": "place", "cancel": "cancel", "cancel_all": "cancel"}.get(
-                question.what, "query"
-            )
-            app.router.add_route(
-                method, path, self._answering(self._looking(question), kind, question.signed)
-            )
-        for path, answer in self.fixed.items():
-            method, _, path = path.partition(" ")
-            app.router.add_route(
-                method, path, self._answering(lambda ask, answer=answer: answer, "query", False)
-            )
-        for _, handler in inspect.getmembers(self, callable):
-            for path, kind, signed in getattr(handler, "routes", ()):
-                method, _, path = path.partition(" ")
-                app.router.add_route(method, path, self._answering(handler, kind, signed))
-            for path in getattr(handler, "sockets", ()):
-                app.router.add_get(path, self._serving(handler))
+        for route in self.routes():
+            endpoint = self._endpoint(route)
+            self._routes[endpoint] = route
+            app.router.add_route(route.method, route.path, endpoint)
+        for path, handler in self.sockets().items():
+            app.router.add_get(path, self._socket_endpoint(handler))
 
-    async def request_kind(self, request: web.Request) -> str | None:
-        """query, place or cancel; None for what no fault strikes."""
-        kind: Kind | None = getattr(request.match_info.handler, "kind", None)
-        return kind(await request.json()) if callable(kind) else kind
+    async def request_kind(self, http: web.Request) -> RequestKind | None:
+        """None for what no fault strikes."""
+        route = self._routes.get(http.match_info.handler)
+        if route is None:
+            return None
+        if not callable(route.kind):
+            return route.kind
+        try:
+            return route.kind(await read_request(http))
+        except Rejected:
+            return "query"
 
-    def _answering(self, handler: Any, kind: Kind, signed: bool) -> Any:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            ask = await read_ask(request)
+    def _endpoint(self, route: Route) -> Callable[[web.Request], Any]:
+        async def answer(http: web.Request) -> web.StreamResponse:
             try:
-                body = handler(ask, self.verify(ask)) if signed else handler(ask)
+                request = await read_request(http)
             except Rejected as refusal:
-                echo = ask.body if refusal.reason in self.echoes else {}
-                return self.error(refusal.reason, refusal.detail, echo=echo)
-            except (KeyError, InvalidOperation, ValueError) as error:
-                return self.error("illegal", str(error))
-            if isinstance(body, web.Response):
-                return body
-            status = self.placed_status if kind == "place" else 200
-            return web.json_response(self.result(body), status=status, headers=self.headers(ask))
+                return self.error(refusal.reason, refusal.detail)
+            return self._answer(route, request)
 
-        answer.kind = kind  # type: ignore[attr-defined]
         return answer
+
+    def _answer(self, route: Route, request: Request) -> web.StreamResponse:
+        """Of an order that was taken nothing is refused, and nothing succeeds in which the sandbox
+        itself failed."""
+        own_errors = self.server.own_error_count
+        orders = len(self.venue.orders)
+        try:
+            response = self._success(route, request)
+        except Rejected as refusal:
+            if len(self.venue.orders) > orders:
+                raise RuntimeError("an order was taken, then refused") from refusal
+            response = self.error(refusal.reason, refusal.detail, request=request)
+        if self.server.own_error_count > own_errors:
+            return self.server.own_error_response()
+        return response
+
+    def _success(self, route: Route, request: Request) -> web.StreamResponse:
+        if isinstance(route, SignedRoute):
+            body = route.handler(request, self.verify(request))
+        else:
+            body = route.handler(request)
+        if isinstance(body, web.StreamResponse):
+            return body
+        status = self.placed_status if route.kind == "place" else 200
+        return web.json_response(self.result(body), status=status, headers=self.headers(request))
+
+    def refusal_of(self, reason: str, detail: str = "") -> tuple[Refusal, str]:
+        """The venue's answer for a reason, and its message."""
+        known, refusal = find_refusal(self.refusals, reason)
+        return refusal, refusal.text(known, detail)
 
     def error(
-        self, reason: str, detail: str = "", retry_after: int = 0, echo: Any = None
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        retry_after: int = 0,
+        request: Request | None = None,
     ) -> web.Response:
-        status, code, message = self._worded(reason)
-        until = (
-            str(self.server.now_ns() // 1_000_000 + retry_after * 1000)
-            if self.reset_header
-            else str(retry_after)
+        """A refusal by REST. ``retry_after``: seconds for which a limit refuses."""
+        refusal, message = self.refusal_of(reason, detail)
+        return web.json_response(
+            self.error_body(refusal.code, message, request),
+            status=refusal.status,
+            headers=self.retry_headers(retry_after) if retry_after else {},
         )
-        headers = {self.reset_header or "Retry-After": until} if retry_after else {}
-        body = self.refused(code, message.format(detail))
-        return web.json_response({**echo, **body} if echo else body, status=status, headers=headers)
-
-    def _worded(self, why: str) -> tuple[int, str, str]:
-        known = self.refusals
-        return known.get(why) or known.get(INSTEAD.get(why, "illegal")) or known["illegal"]
-
-    def _looking(self, question: Lookup) -> Callable[..., Any]:
-        find = getattr(self, f"find_{question.what}")
-
-        def answer(ask: Ask, account: Account | None = None) -> Any:
-            said = {ours: ask.get(theirs) for ours, theirs in question.asked.items()}
-            given = {ours: "" if value is None else value for ours, value in said.items()}
-            found = find(account, Asked(given, question.asked))
-            rows = (
-                self.rows(question.words, found)
-                if isinstance(found, list)
-                else self.row(question.words, found)
-            )
-            return rows if question.wrap is None else question.wrap(rows)
-
-        return answer
 
     # Sockets.
 
-    def _serving(self, handler: Any) -> Any:
-        def heard(connection: Connection, text: str) -> None:
-            try:
-                said = json.loads(text)
-            except ValueError:
-                said = text
-            if any(self.pings_every) and self.is_pong(said):
-                self.answered(connection)
-                return
-            try:
-                handler(connection, said)
-            except Rejected as refusal:
-                self.tell(connection, self.denied(said, refusal))
-
-        async def serve(request: web.Request) -> web.StreamResponse:
-            return await self.server.serve_socket(request, heard)
+    def _socket_endpoint(self, handler: SocketHandler) -> Callable[[web.Request], Any]:
+        async def serve(http: web.Request) -> web.StreamResponse:
+            return await self.server.serve_socket(http, partial(self._on_text, handler))
 
         return serve
 
+    def _on_text(self, handler: SocketHandler, connection: Connection, text: str) -> None:
+        message = read_message(text)
+        if self._ping_s(connection) and self.is_pong(message):
+            connection.unanswered_pings = 0
+            return
+        try:
+            handler(connection, message)
+        except Rejected as refusal:
+            self.send(connection, self.socket_error(message, refusal))
+
+    def on_connect(self, connection: Connection) -> None:
+        """A socket opened."""
+        connection.is_private = connection.path in self.private_paths
+        if self.greeting is not None:
+            self.send(connection, self.greeting)
+        if self._ping_s(connection):
+            self._keep_pinging(connection)
+
+    def _ping_s(self, connection: Connection) -> float:
+        return self.private_ping_s if connection.is_private else self.public_ping_s
+
+    def _keep_pinging(self, connection: Connection) -> None:
+        if connection.unanswered_pings == UNANSWERED_PINGS:
+            self.server.disconnect([connection])
+        elif connection in self.server.connections:
+            connection.unanswered_pings += 1
+            self.send(connection, self.ping_frame(connection, self.server.now_ns() // 1_000_000))
+            self.server.call_later(self._ping_s(connection), self._keep_pinging, connection)
+
     def subscribe(
-        self, connection: Connection, topics: list[str], on: bool = True, ack: Any = None
+        self, connection: Connection, topics: Iterable[str], acknowledgement: Frame | None = None
     ) -> None:
-        """Follow topics, or end that, once ``ack`` is told. Raises Rejected("no_login"), having done nothing."""
-        if (
-            on
-            and connection.account is None
-            and any(topic.startswith(self.needs_login) for topic in topics)
-        ):
-            raise Rejected("no_login")
-        if ack is not None:
-            self.tell(connection, ack)
-        for topic in topics:
-            self.follow(connection, topic, on)
+        """Follow topics, once the acknowledgement is sent. Raises Rejected: NO_LOGIN, having done
+        nothing."""
+        wanted = list(topics)
+        if connection.account is None and any(map(self.needs_login, wanted)):
+            raise Rejected(Reason.NO_LOGIN)
+        if acknowledgement is not None:
+            self.send(connection, acknowledgement)
+        for topic in wanted:
+            self.follow(connection, topic)
 
-    def follow(self, connection: Connection, topic: str, on: bool = True) -> None:
-        """Subscribe a connection to a topic, or end that. A replay begins with the first subscription of its book."""
+    def unsubscribe(
+        self, connection: Connection, topics: Iterable[str], acknowledgement: Frame | None = None
+    ) -> None:
+        """Follow topics no more."""
+        if acknowledgement is not None:
+            self.send(connection, acknowledgement)
+        connection.topics.difference_update(topics)
+
+    def follow(self, connection: Connection, topic: str) -> None:
+        """Add a topic to what a connection follows, after the snapshot that it opens with. A replay
+        begins with the first subscription to its book."""
         replay = self.server.replay
-        if (
-            on
-            and replay is not None
-            and topic in (*self.book_topics(replay.pair), *self.image_topics(replay.pair))
-        ):
-            replay.book_followed()
-        for pair in self.venue.symbols if on else ():
-            opening = self.book_topics(pair) if self.opens_with_book else {}
-            opening |= dict.fromkeys(self.image_topics(pair) if replay is None else (), 0)
-            if topic in opening and not self.server.faults.hits("withhold_snapshot"):
-                self.tell(
-                    connection, partial(self.topic_frame, topic, self.whole(pair, opening[topic]))
-                )
-        (connection.topics.add if on else connection.topics.discard)(topic)
+        if replay is not None:
+            books = [*self.book_topics(replay.pair), *self.snapshot_topics(replay.pair)]
+            if topic in books:
+                replay.book_followed()
+        opening = self._opening_window(topic)
+        if opening is not None and not self.server.faults.hits("withhold_snapshot"):
+            self.send(connection, partial(self.book_frame, topic, opening))
+        connection.topics.add(topic)
 
-    def tell(self, connection: Connection, frame: Any) -> None:
-        """One frame to one connection; a callable is called with the wall time (ns) at which it leaves."""
-        connection.put(self.build(frame))
-
-    def tell_user(self, account: Account, topic: str, frame: Any) -> None:
-        """One frame to all that follow an account's ``topic``, through the faults of the user stream."""
-        for connection in self.server.private(account):
-            if topic in connection.topics:
-                self.server.put_user(connection, self.build(frame))
-
-    def publish(self, topic: str, frame: Any) -> None:
-        """One frame to all that follow ``topic``, through the faults of the market stream."""
-        self.server.broadcast(topic, self.build(frame))
+    def _opening_window(self, topic: str) -> BookWindow | None:
+        """What a topic opens with; None for nothing."""
+        for pair in self.venue.symbols:
+            depths = self.book_topics(pair) if self.snapshot_on_subscribe else {}
+            if topic in depths:
+                return self.books.snapshot(pair, depths[topic])
+            if self.server.replay is None and topic in self.snapshot_topics(pair):
+                return self.books.snapshot(pair)
+        return None
 
     def anyone_follows(self, topic: str) -> bool:
         return any(topic in connection.topics for connection in self.server.connections)
 
-    def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
-        """A recorded frame as this client is to see it; None: it did not ask for the topic, or for the book."""
-        pair = self.server.replay.pair if self.server.replay is not None else ""
-        asked = {record.topic} if record.topic else self.book_topics(pair).keys()
-        return None if connection.topics.isdisjoint(asked) else record.text
+    # Frames.
+
+    def build(self, frame: Frame) -> Build:
+        """What makes the frame's text as it leaves."""
+
+        def encode(connection: Connection, now_ns: int) -> str | bytes:
+            content = frame(connection, now_ns) if callable(frame) else frame
+            return self.encode(connection, content)
+
+        return encode
+
+    def send(self, connection: Connection, frame: Frame) -> None:
+        """One frame to one connection."""
+        connection.put(self.build(frame))
+
+    def publish(self, topic: str, frame: Frame) -> None:
+        """One frame to all that follow ``topic``, through the faults of the market stream."""
+        self.server.broadcast(topic, self.build(frame))
+
+    def send_to_account(self, account: Account, topic: str, frame: Frame) -> None:
+        """One frame to all that follow an account's ``topic``, through the faults of the user
+        stream."""
+        for connection in self.server.private(account):
+            if topic in connection.topics:
+                self.server.put_user(connection, self.build(frame))
+
+    def on_depth(
+        self,
+        pair: str,
+        first_id: int,
+        last_id: int,
+        bids: list[tuple[Decimal, Decimal]],
+        asks: list[tuple[Decimal, Decimal]],
+    ) -> None:
+        """Levels that changed since the last call, with their sizes now; ids of the whole book's
+        changes. Publishes ``book_frame`` of what that means for each channel that somebody
+        follows."""
+        topics = self.book_topics(pair)
+        touched = (_book_levels(bids), _book_levels(asks))
+        depths = self.books.depths
+        for depth in depths:
+            followed = [topic for topic in topics if topics[topic] == depth]
+            if len(depths) == 1 or any(map(self.anyone_follows, followed)):
+                window = self.books.update(pair, last_id, depth, touched)
+                for topic in followed:
+                    self.publish(topic, partial(self.book_frame, topic, window))
+            else:
+                self.books.forget(pair, depth)
+        for topic in self.snapshot_topics(pair):
+            self.publish(topic, partial(self.book_frame, topic, self.books.snapshot(pair)))
+
+    def on_trade(self, match: Match) -> None:
+        """A public trade: remembered, and published by ``trade_frames``."""
+        trades = self._recent_trades.setdefault(match.symbol, [])
+        trades.append(match)
+        del trades[:-RECENT]
+        for topic, frame in self.trade_frames(match).items():
+            self.publish(topic, frame)
+
+    def on_event(self, event: Event) -> None:
+        """Something happened to an account's order: sent by ``event_rows`` to those connections
+        that follow."""
+        rows = self.event_rows(event)
+        for connection in self.server.private(event.order.account):
+            followed = [(topic, self.event_topic(topic)) for topic in connection.topics]
+            followed.append(("", ""))
+            frames = [
+                self.account_frame(topic, row, connection)
+                for name, row in rows
+                for topic, its_name in followed
+                if its_name == name
+            ]
+            for frame in frames:
+                self.server.put_user(connection, self.build(frame))
+
+
+def _book_levels(levels: list[tuple[Decimal, Decimal]]) -> Levels:
+    return [BookLevel(price, size) for price, size in levels]

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class VenueDialect(Protocol):
-    """What the server needs of a dialect; ``plain_dialect.Dialect`` is what they derive from."""
+    """What the server needs of a dialect; ``dialect.BaseDialect`` is what they derive from."""
 
     def add_routes(self, app: web.Application) -> None: ...
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Rejected
-from trochil.sandbox.plain_dialect import (
-    Dialect as PlainDialect,
+from trochil.sandbox.dialect import (
+    BaseDialect,
     Frame,
     PublicRoute,
     Route,
     Row,
     SocketHandler,
 )
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.recorded import parse_json
 from trochil.sandbox.requests import Message, Params, Request
 
@@ -40,7 +40,7 @@ class HubMethod:
     handler: Callable[[Connection, Params], Any]
 
 
-class HubDialect(PlainDialect):
+class HubDialect(BaseDialect):
     """A dialect whose sockets are connections to one hub."""
 
     hub: ClassVar[str]

@@ -10,14 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderTerms,
@@ -29,6 +24,11 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, Rows, parse_json
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
@@ -288,7 +288,7 @@ def refuse_time_in_force(request: Request) -> None:
         raise Rejected(Reason.NOT_REQUIRED, "timeInForce")
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address
     names."""
 

@@ -12,19 +12,7 @@ from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import (
-    decimal_places,
-    decimal_text,
-    exact_text,
-    iso_time,
-    milliseconds,
-    uuid_of,
-)
-from trochil.sandbox.market.accounts import Account, Balance
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
     Frame,
     MarketStats,
@@ -37,6 +25,18 @@ from trochil.sandbox.plain_dialect import (
     SignedRoute,
     TimeInForce,
 )
+from trochil.sandbox.formats import (
+    decimal_places,
+    decimal_text,
+    exact_text,
+    iso_time,
+    milliseconds,
+    uuid_of,
+)
+from trochil.sandbox.market.accounts import Account, Balance
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, Rows, parse_json, recorded_headers
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Params, Request

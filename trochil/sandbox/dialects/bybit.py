@@ -6,14 +6,9 @@ from typing import Any
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderKind,
@@ -26,6 +21,11 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
 
@@ -272,7 +272,7 @@ def trade_id_of_cursor(request: Request) -> int | None:
     return Params({"cursor": trade_id}).optional_integer("cursor")
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """``orderbook.N`` numbers its frames; the answer to an order says that it was taken, no
     more."""
 

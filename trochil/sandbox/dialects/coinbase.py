@@ -10,14 +10,9 @@ from typing import Any
 
 from trochil.sandbox.book_windows import BookWindow, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import decimal_text, exact_text, iso_time, seconds_text, uuid_of
-from trochil.sandbox.market.accounts import Account, Balance
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderKind,
@@ -30,6 +25,11 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import decimal_text, exact_text, iso_time, seconds_text, uuid_of
+from trochil.sandbox.market.accounts import Account, Balance
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, Rows, parse_json
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
@@ -303,7 +303,7 @@ def topics_of(message: Message) -> list[str]:
     return topics
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """One sequence a product for every message of the full channel; level 3 by REST seeds it."""
 
     name = "coinbase"

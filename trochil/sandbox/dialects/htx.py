@@ -13,20 +13,9 @@ from urllib.parse import urlencode
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import (
-    decimal_places,
-    decimal_text,
-    exact_text,
-    json_number,
-    milliseconds,
-)
-from trochil.sandbox.market.accounts import Account, Balance
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderKind,
@@ -39,6 +28,17 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import (
+    decimal_places,
+    decimal_text,
+    exact_text,
+    json_number,
+    milliseconds,
+)
+from trochil.sandbox.market.accounts import Account, Balance
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, Rows
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
@@ -381,7 +381,7 @@ def order_terms(request: Request) -> OrderTerms:
     )
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """Changes of the book on one socket, trades and images on another, both gzipped; an account on
     a third, as text."""
 

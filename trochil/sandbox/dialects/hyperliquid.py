@@ -14,14 +14,8 @@ import msgpack
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import decimal_places, decimal_text, exact_text, milliseconds
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.order_changes import OrderChange, OrderChanges
-from trochil.sandbox.plain_dialect import (
-    Dialect as PlainDialect,
+from trochil.sandbox.dialect import (
+    BaseDialect,
     Frame,
     MarketStats,
     OrderTerms,
@@ -34,6 +28,12 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import decimal_places, decimal_text, exact_text, milliseconds
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
+from trochil.sandbox.order_changes import OrderChange, OrderChanges
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
 from trochil.sandbox.server import Server
@@ -430,7 +430,7 @@ class Nonces:
         self._used = sorted([*self._used, nonce])[-NONCES_KEPT:]
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """Whole books of twenty levels; of perpetuals also every order, where a block is what happened
     between two books."""
 

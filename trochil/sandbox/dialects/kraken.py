@@ -23,21 +23,9 @@ from trochil.sandbox.checksum_windows import (
     OrderWindows,
 )
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import (
-    decimal_places,
-    decimal_text,
-    exact_text,
-    iso_time,
-    json_number,
-    seconds_text,
-)
-from trochil.sandbox.market.accounts import Account, Balance
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderKind,
@@ -50,6 +38,18 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import (
+    decimal_places,
+    decimal_text,
+    exact_text,
+    iso_time,
+    json_number,
+    seconds_text,
+)
+from trochil.sandbox.market.accounts import Account, Balance
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
 from trochil.sandbox.server import Server
@@ -413,7 +413,7 @@ def subscriptions_of(params: Params) -> list[Subscription]:
     return [Subscription(channel, symbol, depth) for symbol in symbols]
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """Nothing is numbered but an account's frames. Books carry checksums, and nothing is sent of
     what is pushed out of them."""
 

@@ -5,14 +5,9 @@ from typing import Any
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.matching import Match, Order
-from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.plain_dialect import (
+from trochil.sandbox.dialect import (
     RECENT,
-    Dialect as PlainDialect,
+    BaseDialect,
     Frame,
     MarketStats,
     OrderTerms,
@@ -24,6 +19,11 @@ from trochil.sandbox.plain_dialect import (
     SocketHandler,
     TimeInForce,
 )
+from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.reasons import Reason
+from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
 
@@ -250,7 +250,7 @@ def market_order_terms(request: Request, side: Side) -> OrderTerms:
     )
 
 
-class Dialect(PlainDialect):
+class Dialect(BaseDialect):
     """``books`` of 400 levels; each frame names the sequence id of the one before. Checksums
     are 0."""
 

@@ -17,13 +17,13 @@ from trochil.sandbox.__main__ import symbol_of
 from trochil.sandbox.admin import Admin
 from trochil.sandbox.book_windows import BookWindow
 from trochil.sandbox.connection import Connection
+from trochil.sandbox.dialect import Frame, MarketStats, Row
 from trochil.sandbox.dialects import binance
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.faults import Faults
 from trochil.sandbox.market.matching import Match
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Rejected
-from trochil.sandbox.plain_dialect import Frame, MarketStats, Row
 from trochil.sandbox.process import SandboxError, SandboxProcess
 from trochil.sandbox.requests import Params, Request, read_message
 from trochil.sandbox.server import Server
