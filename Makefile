@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= 4
+WORKERS ?= 6
 
 .PHONY: setup demo test test-all quick lint check bench sandbox clean
 .DEFAULT_GOAL := check
