@@ -116,7 +116,8 @@ class ActorProxy:
     """Every public method of one actor, as a coroutine that calls it there."""
 
     def __init__(self, calls: ActorCalls, actor: str) -> None:
-        self._calls, self._actor = calls, actor
+        self._calls = calls
+        self._actor = actor
 
     def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if method.startswith("_"):
@@ -164,7 +165,10 @@ class RetryingCalls:
         every: float = 0.1,
     ) -> None:
         """``seconds``: after which the last error is raised."""
-        self._calls, self._errors, self._seconds, self._every = calls, errors, seconds, every
+        self._calls = calls
+        self._errors = errors
+        self._seconds = seconds
+        self._every = every
 
     async def call(self, actor: str, method: str, *args: Any, **kwargs: Any) -> Any:
         loop = asyncio.get_running_loop()

@@ -64,7 +64,8 @@ def cryptofeed_small(frames: list[bytes]) -> Callable[[], int]:
 
     feed: Any = object.__new__(Coinbase)
     said = [json.loads(frame) for frame in frames]
-    feed._l2_book, feed.max_depth = {}, 0
+    feed._l2_book = {}
+    feed.max_depth = 0
     feed.exchange_symbol_mapping = {m["product_id"]: m["product_id"] for m in said}
 
     async def nothing(*args: Any, **kwargs: Any) -> None:
@@ -145,7 +146,9 @@ def main() -> None:
     pin()
     warm()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
-        small, large, snapshot = coinbase_frames(), binance_diffs(), binance_snapshot()
+        small = coinbase_frames()
+        large = binance_diffs()
+        snapshot = binance_snapshot()
         us = cpu_us(ours_small(small, folder))
         peer = cpu_us(cryptofeed_small(small))
         rows = [["ours, shared memory", us, 1.0], ["cryptofeed", peer, peer / us]]

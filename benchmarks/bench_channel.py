@@ -24,8 +24,10 @@ def receive(pipe: Any, n: int) -> None:
         async def locate() -> ChannelAddress:
             return endpoint
 
-        endpoint, seen = ChannelAddress(*pipe.recv()), []
-        count, begun = 0, 0.0
+        endpoint = ChannelAddress(*pipe.recv())
+        seen = []
+        count = 0
+        begun = 0.0
         async for batch in Subscriber(locate, DataMessage).batches():
             if isinstance(batch[0], Reset):
                 pipe.send("joined")
@@ -49,7 +51,8 @@ async def send(pipe: Any, n: int, rate: int | None, folder: str) -> float:
     await publisher.start()
     pipe.send((publisher.endpoint().path, publisher.endpoint().token))
     await asyncio.to_thread(pipe.recv)
-    begun, cpu = time.perf_counter(), time.process_time()
+    begun = time.perf_counter()
+    cpu = time.process_time()
     for number in range(n):
         diff = BookDiff("BTCUSDT", LEVELS, LEVELS, number, number, 0)
         publisher.publish("BTC-USDT", diff, epoch=1, sequence=number, time=time.time_ns())
@@ -68,7 +71,8 @@ async def send(pipe: Any, n: int, rate: int | None, folder: str) -> float:
 
 
 def main() -> None:
-    context, rows = mp.get_context("spawn"), []
+    context = mp.get_context("spawn")
+    rows = []
     for rate, n in MESSAGES.items():
         with tempfile.TemporaryDirectory(prefix="trochil-bench-") as folder:
             here, there = context.Pipe()

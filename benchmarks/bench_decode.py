@@ -18,7 +18,8 @@ def main() -> None:
     pin()
     warm()
     frames = binance_diffs()
-    parse, rows = BINANCE.book({}, "").parse, np.zeros((20_000, 3))
+    parse = BINANCE.book({}, "").parse
+    rows = np.zeros((20_000, 3))
     to_dict = msgspec.json.Decoder().decode
 
     def with_json() -> int:

@@ -23,7 +23,9 @@ from trochil.client import LoopThread
 from trochil.feeds import Changes
 from trochil.views import BookView
 
-BOOKS, VENUES, WRITES = 500, 8, 2000
+BOOKS = 500
+VENUES = 8
+WRITES = 2000
 GAP = 0.004
 """Seconds between two writes, on the average: 250 changes a second over all books."""
 
@@ -57,7 +59,8 @@ async def _serve(
     for publisher in publishers.values():
         await publisher.start()
     pipe.send({venue: publisher.endpoint() for venue, publisher in publishers.items()})
-    loop, random = asyncio.get_running_loop(), np.random.default_rng(1)
+    loop = asyncio.get_running_loop()
+    random = np.random.default_rng(1)
 
     async def beat() -> None:
         while True:
@@ -125,7 +128,8 @@ def main() -> None:
         pipe, theirs = context.Pipe()
         writer = context.Process(target=write, args=(folder, names, theirs))
         writer.start()
-        endpoints, thread = pipe.recv(), LoopThread()
+        endpoints = pipe.recv()
+        thread = LoopThread()
         changes = Changes(Peer(endpoints))
         views = [
             BookView(
@@ -162,10 +166,13 @@ def measure(views: list[BookView], changes: Changes, thread: LoopThread, pipe: A
     waker = Waker(iter(changes.watch(views)))
     waker.start()
     time.sleep(1.0)
-    idle_cpu, idle_wakes, begun = time.process_time(), waker.wakes, time.perf_counter()
+    idle_cpu = time.process_time()
+    idle_wakes = waker.wakes
+    begun = time.perf_counter()
     time.sleep(5.0)
     idle = (time.process_time() - idle_cpu) / (time.perf_counter() - begun) * 100
-    idle_wakes, waker.ages = waker.wakes - idle_wakes, []
+    idle_wakes = waker.wakes - idle_wakes
+    waker.ages = []
     pipe.send(WRITES)
     pipe.recv()
     time.sleep(0.2)

@@ -30,7 +30,8 @@ from orderbook.reader import BookReader
 from orderbook.shared import book_path
 from orderbook.warm import warm
 
-PAIR, SYMBOL = "BTC-USDT", "BTCUSDT"
+PAIR = "BTC-USDT"
+SYMBOL = "BTCUSDT"
 RATES = {1000: 5, 5000: 5, 10_000: 5, 20_000: 5, 30_000: 5}
 RULE = {
     "symbol": SYMBOL,
@@ -45,7 +46,9 @@ def serve(pipe: Any) -> None:
     """A venue of one symbol that sends diffs at the rate given over the pipe."""
 
     async def main() -> None:
-        app, sockets, ids = web.Application(), [], [1]
+        app = web.Application()
+        sockets = []
+        ids = [1]
 
         async def rules(request: web.Request) -> web.Response:
             return web.json_response({"symbols": [RULE]})
@@ -73,7 +76,8 @@ def serve(pipe: Any) -> None:
         pipe.send(runner.addresses[0][1])
         while (order := await asyncio.to_thread(pipe.recv)) is not None:
             rate, seconds = order
-            begun, n = time.perf_counter(), 0
+            begun = time.perf_counter()
+            n = 0
             while n < rate * seconds:
                 due = min(int((time.perf_counter() - begun) * rate) + 1, rate * seconds)
                 while n < due:
@@ -145,7 +149,8 @@ def track(folder: str, used: Any) -> None:
 
 def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, float]:
     """Latencies (us) of every reading with a new change until the last id, and the time of that."""
-    seen, got = reader.sequence, []
+    seen = reader.sequence
+    got = []
     limit = time.perf_counter() + 60
     while time.perf_counter() < limit:
         sequence = reader.sequence
@@ -161,7 +166,8 @@ def measure(reader: BookReader, last: int, begun: Any) -> tuple[np.ndarray, floa
 
 
 def main() -> None:
-    context, rows = mp.get_context("spawn"), []
+    context = mp.get_context("spawn")
+    rows = []
     warm()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
         here, there = context.Pipe()
@@ -177,7 +183,8 @@ def main() -> None:
             process.daemon = True
             process.start()
         reader = live_reader(book_path(folder, BINANCE.name, PAIR))
-        last, server_cpu = 1, 0.0
+        last = 1
+        server_cpu = 0.0
         for rate, seconds in RATES.items():
             before = list(used)
             begun = time.perf_counter()

@@ -54,19 +54,16 @@ def main() -> None:
     context = mp.get_context("spawn")
     for name, gap in GAPS.items():
         with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="trochil-bench-") as folder:
-            ready, stop = context.Event(), context.Event()
+            ready = context.Event()
+            stop = context.Event()
             writer = context.Process(target=write, args=(f"{folder}/a.arrow", gap, ready, stop))
             writer.start()
             ready.wait()
-            reader, bids, asks = (
-                BookReader(f"{folder}/a.arrow"),
-                np.zeros((20, 2)),
-                np.zeros((20, 2)),
-            )
-            top, levels = (
-                timed(reader.top),
-                timed(lambda r=reader, b=bids, a=asks: r.copy_levels(20, b, a)),
-            )
+            reader = BookReader(f"{folder}/a.arrow")
+            bids = np.zeros((20, 2))
+            asks = np.zeros((20, 2))
+            top = timed(reader.top)
+            levels = timed(lambda r=reader, b=bids, a=asks: r.copy_levels(20, b, a))
             rows.append([name, top, levels, timed(lambda r=reader: r.levels(20))])
             stop.set()
             writer.join()

@@ -22,7 +22,9 @@ from exchanges.orders import (
 from orderbook.messages import BookSnapshot, Layout, Side, Trade
 
 Row = Mapping[str, Any]
-DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
+DECIMAL_PLACES = 2
+SIGNIFICANT_DIGITS = 3
+TICK_SIZE = 4
 """ccxt's ways to state a precision."""
 STATES = {
     "open": OrderState.OPEN,
@@ -61,8 +63,10 @@ def read_rules(said: Row) -> list[TradingRule]:
 
 
 def _rule(market: Row, mode: int) -> TradingRule:
-    precision, limits = market.get("precision") or {}, market.get("limits") or {}
-    amount, cost = limits.get("amount") or {}, limits.get("cost") or {}
+    precision = market.get("precision") or {}
+    limits = market.get("limits") or {}
+    amount = limits.get("amount") or {}
+    cost = limits.get("cost") or {}
     digits = precision.get("price") if mode == SIGNIFICANT_DIGITS else None
     return TradingRule(
         trading_pair=f"{market['base']}-{market['quote']}".upper(),
@@ -94,7 +98,8 @@ def read_summaries(tickers: Iterable[Row]) -> list[MarketSummary]:
 
 
 def _summary(ticker: Row) -> MarketSummary:
-    last, base = number(ticker.get("last")) or ZERO, number(ticker.get("baseVolume")) or ZERO
+    last = number(ticker.get("last")) or ZERO
+    base = number(ticker.get("baseVolume")) or ZERO
     return MarketSummary(
         ticker["symbol"], last, base, number(ticker.get("quoteVolume")) or base * last
     )
@@ -104,7 +109,8 @@ def read_book(symbol: str, book: Row) -> BookSnapshot:
     """An image of the whole book. ccxt's ``nonce`` is its update id, where it has one."""
     nonce = book.get("nonce")
     update_id = nonce if isinstance(nonce, int) and 0 < nonce < LARGEST_ID else 0
-    bids, asks = _pack(book["bids"]), _pack(book["asks"])
+    bids = _pack(book["bids"])
+    asks = _pack(book["asks"])
     return BookSnapshot(symbol, bids, asks, update_id, _ns(book.get("timestamp")), Layout.PACKED)
 
 
@@ -113,7 +119,8 @@ def _pack(levels: Iterable[Any]) -> bytes:
 
 
 def is_crossed(image: BookSnapshot) -> bool:
-    bids, asks = np.frombuffer(image.bids, "<f8"), np.frombuffer(image.asks, "<f8")
+    bids = np.frombuffer(image.bids, "<f8")
+    asks = np.frombuffer(image.asks, "<f8")
     return bool(len(bids) and len(asks) and bids[0] > asks[0])
 
 
@@ -121,7 +128,8 @@ def read_trade(symbol: str, trade: Row) -> Trade | None:
     """None where the venue doesn't say which side took."""
     if trade.get("side") not in ("buy", "sell"):
         return None
-    price, size = float(trade["price"]), float(trade["amount"])
+    price = float(trade["price"])
+    size = float(trade["amount"])
     return Trade(
         symbol,
         str(trade.get("id") or ""),
@@ -142,8 +150,11 @@ def _symbol(row: Row) -> str:
 
 def read_order(row: Row, client_order_id: str = "") -> OrderUpdate:
     """An order structure; ``client_order_id`` where it is known which order was asked about."""
-    amount, filled = number(row.get("amount")) or None, number(row.get("filled"))
-    cost, side, kind = number(row.get("cost")), row.get("side"), row.get("type")
+    amount = number(row.get("amount")) or None
+    filled = number(row.get("filled"))
+    cost = number(row.get("cost"))
+    side = row.get("side")
+    kind = row.get("type")
     return OrderUpdate(
         symbol=_symbol(row),
         state=_state(row.get("status"), amount, filled),
@@ -204,7 +215,8 @@ def _fill(trade: Row) -> Fill:
 
 def read_balances(said: Row) -> Iterator[Balance]:
     """Of a balance structure: every asset with a total or something free."""
-    free, totals = said.get("free") or {}, said.get("total") or {}
+    free = said.get("free") or {}
+    totals = said.get("total") or {}
     for asset in {**free, **totals}:
         available = number(free.get(asset))
         total = number(totals.get(asset))

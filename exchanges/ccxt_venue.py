@@ -103,7 +103,8 @@ def load_ccxt() -> Any:
 def ccxt_class(name: str) -> Any:
     """The class of a venue "ccxt:<id>". Raises ConfigError for one that ccxt hasn't, with those
     that sound alike."""
-    ccxt, wanted = load_ccxt(), name.removeprefix(PREFIX)
+    ccxt = load_ccxt()
+    wanted = name.removeprefix(PREFIX)
     known: list[str] = ccxt.exchanges
     found = wanted if wanted in known else RENAMED.get(wanted, wanted)
     if found not in known:

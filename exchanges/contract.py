@@ -179,7 +179,8 @@ class BookFeed(ABC):
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         """``rules`` by the venue's symbol."""
-        self.rules, self.stream = rules, stream or self.streams[0]
+        self.rules = rules
+        self.stream = stream or self.streams[0]
 
     @classmethod
     def variant(cls, name: str, **attributes: Any) -> "type[BookFeed]":
@@ -250,7 +251,9 @@ class UserFeed(ABC):
 
     def __init__(self, auth: Auth, rules: Mapping[str, TradingRule], host: str = "") -> None:
         """``rules`` by symbol; ``host``: the private address, for signatures that cover it."""
-        self.auth, self.rules, self.host = auth, rules, host
+        self.auth = auth
+        self.rules = rules
+        self.host = host
 
     def handshake(self) -> Handshake:
         """Calls before the socket opens, then its path. By default none, and ``path``."""

@@ -65,7 +65,9 @@ class OrderBook(BookQueries):
             self._ingest(kernels.DIFF, diff, receive_time)
 
     def _ingest(self, kind: int, message: BookSnapshot | BookDiff, receive_time: int) -> None:
-        layout, bids, asks = message.layout, message.bids, message.asks
+        layout = message.layout
+        bids = message.bids
+        asks = message.asks
         ids = (kind, self._live, message.update_id, message.time, receive_time)
         if layout is Layout.PACKED:
             self._write(_unpack(bids), _unpack(asks), ids)
@@ -152,7 +154,8 @@ class OrderBook(BookQueries):
         return self._side(kernels.ASKS, kernels.ASK_START)
 
     def _side(self, base: int, where: int) -> Floats:
-        start, length = self._meta[where], self._meta[where + 1]
+        start = self._meta[where]
+        length = self._meta[where + 1]
         return np.ascontiguousarray(self._f[base : base + 2, start : start + length].T)
 
     def rows(self, side: Side) -> Iterator[OrderBookRow]:

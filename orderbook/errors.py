@@ -87,7 +87,8 @@ class VenueError(TrochilError):
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message, code)
-        self.message, self.code = message, code
+        self.message = message
+        self.code = code
 
     def __str__(self) -> str:
         return f"{self.message} (code {self.code})" if self.code else self.message

@@ -73,12 +73,15 @@ SLOTS = (
     LEVELS,
     IS_CROSSED,
 ) = range(len(SLOTS))
-BIDS, ASKS = 0, 3
+BIDS = 0
+ASKS = 3
 SPINS = 64
 """Tries of one reading before the reader yields its core."""
 TORN = -1
-DIFF, SNAPSHOT = 0, 1
-_CLOCK_REALTIME, _CLOCK_MONOTONIC = 0, 1
+DIFF = 0
+SNAPSHOT = 1
+_CLOCK_REALTIME = 0
+_CLOCK_MONOTONIC = 1
 
 
 @intrinsic
@@ -156,7 +159,8 @@ def _find(f, base, start, end, price, sign):
     """Index of the first level that is not better than ``price``: a gallop from the best, then
     bisection."""
     key = price * sign
-    low, step = start, 1
+    low = start
+    step = 1
     while low + step <= end and f[base, low + step - 1] * sign < key:
         low += step
         step <<= 1
@@ -174,10 +178,12 @@ def _find(f, base, start, end, price, sign):
 def set_level(f, m, base, price, size, update_id):
     """Set, insert or remove one level of a side; a full side drops its worst and says what is still
     guaranteed."""
-    meta, capacity = m[META], f.shape[1]
+    meta = m[META]
+    capacity = f.shape[1]
     where = BID_START if base == BIDS else ASK_START
     sign = -1.0 if base == BIDS else 1.0
-    start, length = meta[where], meta[where + 1]
+    start = meta[where]
+    length = meta[where + 1]
     end = start + length
     i = _find(f, base, start, end, price, sign)
     if i < end and f[base, i] == price:
@@ -186,7 +192,8 @@ def set_level(f, m, base, price, size, update_id):
             m[base + 2, i] = update_id
         elif i - start < end - 1 - i:
             _shift(f, m, base, start, i, 1)
-            meta[where], meta[where + 1] = start + 1, length - 1
+            meta[where] = start + 1
+            meta[where + 1] = length - 1
         else:
             _shift(f, m, base, i + 1, end, -1)
             meta[where + 1] = length - 1
@@ -204,7 +211,8 @@ def set_level(f, m, base, price, size, update_id):
     if (start == 0 and i - start < end - i) or (end == capacity and i - start >= end - i):
         offset = i - start
         start = _recentre(f, m, base, start, length)
-        end, i = start + length, start + offset
+        end = start + length
+        i = start + offset
     if i - start < end - i and start > 0:
         _shift(f, m, base, start, i, -1)
         start -= 1
@@ -214,7 +222,8 @@ def set_level(f, m, base, price, size, update_id):
     f[base, i] = price
     f[base + 1, i] = size
     m[base + 2, i] = update_id
-    meta[where], meta[where + 1] = start, length + 1
+    meta[where] = start
+    meta[where + 1] = length + 1
 
 
 @njit(cache=True)
@@ -233,8 +242,12 @@ def close_bracket(m):
 @njit(cache=True)
 def clear(f, m):
     """Empty both sides, their windows in the middle."""
-    meta, middle = m[META], f.shape[1] // 2
-    meta[BID_START], meta[BID_LENGTH], meta[ASK_START], meta[ASK_LENGTH] = middle, 0, middle, 0
+    meta = m[META]
+    middle = f.shape[1] // 2
+    meta[BID_START] = middle
+    meta[BID_LENGTH] = 0
+    meta[ASK_START] = middle
+    meta[ASK_LENGTH] = 0
     meta[GUARANTEED_DEPTH] = f.shape[1]
 
 
@@ -243,10 +256,8 @@ def truncate(meta):
     """Keep the ``max_depth`` best levels: a venue doesn't delete what leaves its window."""
     limit = meta[MAX_DEPTH]
     if limit > 0 and (meta[BID_LENGTH] > limit or meta[ASK_LENGTH] > limit):
-        meta[BID_LENGTH], meta[ASK_LENGTH] = (
-            min(meta[BID_LENGTH], limit),
-            min(meta[ASK_LENGTH], limit),
-        )
+        meta[BID_LENGTH] = min(meta[BID_LENGTH], limit)
+        meta[ASK_LENGTH] = min(meta[ASK_LENGTH], limit)
         meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
 
 
@@ -265,7 +276,9 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
         set_level(f, m, ASKS, asks[k, 1], asks[k, 2], update_id)
     truncate(meta)
     meta[STATE] = ids[1]
-    meta[UPDATE_ID], meta[VENUE_TIME], meta[RECEIVE_TIME] = update_id, ids[3], ids[4]
+    meta[UPDATE_ID] = update_id
+    meta[VENUE_TIME] = ids[3]
+    meta[RECEIVE_TIME] = ids[4]
     meta[SEQUENCE] += 1
     meta[LEVELS] += n_bids + n_asks
     if ids[0] == DIFF:
@@ -281,13 +294,6 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
     meta[PUBLISH_TIME] = now
     meta[HEARTBEAT] = monotonic_ns()
     close_bracket(m)
-
-
-@njit(cache=True)
-def turn(rows, count):
-    """Scanned rows of size and price, in place, as price and size."""
-    for k in range(count):
-        rows[k, 1], rows[k, 2] = rows[k, 2], rows[k, 1]
 
 
 @njit(cache=True)
@@ -351,10 +357,12 @@ def read_top(f, m):
             bid = bid_size = ask = ask_size = np.nan
             if meta[BID_LENGTH] > 0:
                 i = meta[BID_START]
-                bid, bid_size = f[BIDS, i], f[BIDS + 1, i]
+                bid = f[BIDS, i]
+                bid_size = f[BIDS + 1, i]
             if meta[ASK_LENGTH] > 0:
                 i = meta[ASK_START]
-                ask, ask_size = f[ASKS, i], f[ASKS + 1, i]
+                ask = f[ASKS, i]
+                ask_size = f[ASKS + 1, i]
             state = meta[STATE]
             fence()
             if meta[VERSION] == version:
@@ -397,8 +405,12 @@ def read_tops(addresses, capacities, states, numbers):
         f = carray(_pointer(addresses[i]), (META + 1, capacities[i]), np.float64)
         m = carray(_pointer(addresses[i]), (META + 1, capacities[i]), np.int64)
         version, state, age, bid, bid_size, ask, ask_size = read_top(f, m)
-        states[i, 0], states[i, 1] = (state if version >= 0 else TORN), age
-        numbers[i, 0], numbers[i, 1], numbers[i, 2], numbers[i, 3] = bid, bid_size, ask, ask_size
+        states[i, 0] = state if version >= 0 else TORN
+        states[i, 1] = age
+        numbers[i, 0] = bid
+        numbers[i, 1] = bid_size
+        numbers[i, 2] = ask
+        numbers[i, 3] = ask_size
         numbers[i, 4] = (now - m[META, PUBLISH_TIME]) / 1e9
 
 
@@ -406,20 +418,25 @@ def read_tops(addresses, capacities, states, numbers):
 def read_levels(f, m, depth, bids, asks, seen):
     """Copy up to ``depth`` best (price, size) of each side, and the meta slots: (n bids, n asks),
     or TORN twice."""
-    meta, capacity = m[META], f.shape[1]
+    meta = m[META]
+    capacity = f.shape[1]
     for _ in range(SPINS):
         version = meta[VERSION]
         fence()
         if version & 1 == 0:
-            start, n_bids = meta[BID_START], min(meta[BID_LENGTH], depth, bids.shape[0])
-            start_asks, n_asks = meta[ASK_START], min(meta[ASK_LENGTH], depth, asks.shape[0])
+            start = meta[BID_START]
+            n_bids = min(meta[BID_LENGTH], depth, bids.shape[0])
+            start_asks = meta[ASK_START]
+            n_asks = min(meta[ASK_LENGTH], depth, asks.shape[0])
             # Numbers read while a writer was at work may point anywhere: stay inside, the version
             # check decides.
             if 0 <= start <= capacity - n_bids and 0 <= start_asks <= capacity - n_asks:
                 for i in range(n_bids):
-                    bids[i, 0], bids[i, 1] = f[BIDS, start + i], f[BIDS + 1, start + i]
+                    bids[i, 0] = f[BIDS, start + i]
+                    bids[i, 1] = f[BIDS + 1, start + i]
                 for i in range(n_asks):
-                    asks[i, 0], asks[i, 1] = f[ASKS, start_asks + i], f[ASKS + 1, start_asks + i]
+                    asks[i, 0] = f[ASKS, start_asks + i]
+                    asks[i, 1] = f[ASKS + 1, start_asks + i]
             for k in range(seen.size):
                 seen[k] = meta[k]
             fence()

@@ -82,7 +82,8 @@ def spend(levels: Floats, n: int, volume: float, by_quote: bool) -> tuple[float,
     """(base, quote, last price) of taking ``volume`` in base, or quote; nans if levels run out."""
     base = quote = 0.0
     for i in range(n):
-        price, size = levels[i, 0], levels[i, 1]
+        price = levels[i, 0]
+        size = levels[i, 1]
         left = (volume - quote) / price if by_quote else volume - base
         take = min(size, left)
         base += take

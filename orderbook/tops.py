@@ -10,7 +10,8 @@ from orderbook.errors import NotReady, StaleBook
 from orderbook.messages import BookState
 from orderbook.reader import LOOK_AT_LOCK_AFTER, BookReader
 
-LIVE, STALE = int(BookState.LIVE), int(BookState.STALE)
+LIVE = int(BookState.LIVE)
+STALE = int(BookState.STALE)
 
 
 class Tops:

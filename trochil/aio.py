@@ -217,7 +217,8 @@ class AsyncClient:
 
     async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
         """A book's view; one that was never seen may be in the making, and is waited for once."""
-        view, seen = self._open_view(venue, pair, tracker), self._absent | self._views.keys()
+        view = self._open_view(venue, pair, tracker)
+        seen = self._absent | self._views.keys()
         deadline = asyncio.get_running_loop().time() + APPEARS_WITHIN
         while (
             view is None
@@ -343,7 +344,8 @@ class AsyncClient:
     async def add_pairs(self, venue: str, *pairs: str) -> None:
         """Track more pairs. Raises BadPair for one that the venue doesn't trade; then none of it
         stays."""
-        venue, wanted = canonical(venue), [parse_pair(pair) for pair in pairs]
+        venue = canonical(venue)
+        wanted = [parse_pair(pair) for pair in pairs]
         await self._supervisor.add_pairs(venue, wanted)
         try:
             for pair in wanted:

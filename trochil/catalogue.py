@@ -85,9 +85,13 @@ class Catalogue:
             except (NotReady, StaleBook):
                 continue
             if top.bid > bid:
-                bid, bid_size, bid_venue = top.bid, top.bid_size, view.venue
+                bid = top.bid
+                bid_size = top.bid_size
+                bid_venue = view.venue
             if top.ask < ask:
-                ask, ask_size, ask_venue = top.ask, top.ask_size, view.venue
+                ask = top.ask
+                ask_size = top.ask_size
+                ask_venue = view.venue
         if not (bid_venue and ask_venue):
             raise NotReady(f"no live book of {pair}")
         return Best(bid, bid_size, bid_venue, ask, ask_size, ask_venue)

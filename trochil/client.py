@@ -103,7 +103,8 @@ class Client:
     stops them."""
 
     def __init__(self, inner: AsyncClient, thread: LoopThread) -> None:
-        self._async, self._thread = inner, thread
+        self._async = inner
+        self._thread = thread
         inner._iterate = thread.iterate
 
     def __enter__(self) -> Self:

@@ -40,7 +40,8 @@ class Watch:
 
     def _changed(self) -> list[BookView]:
         with self._condition:
-            named, self._named = self._named, {}
+            named = self._named
+            self._named = {}
         found = [view for name in named if (view := self._views.get(name)) is not None]
         changed = [view for view in found if view.reader.version != self._seen[view]]
         self._seen.update({view: view.reader.version for view in changed})

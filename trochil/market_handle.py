@@ -323,7 +323,9 @@ class MarketHandle:
         run: Run,
         iterate: Callable[[AsyncIterator[Any]], Iterator[Any]],
     ) -> None:
-        self._async, self._run, self._iterate = handle, run, iterate
+        self._async = handle
+        self._run = run
+        self._iterate = iterate
 
     def _order(self, order: AsyncOrder) -> Order:
         return Order(self._async, order._view, self._run)

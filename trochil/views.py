@@ -32,16 +32,18 @@ class BookView:
         diffs: "Callable[[], AsyncIterator[Diff | EpochChange]]",
         iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]]",
     ) -> None:
-        self.venue, self.trading_pair = venue, trading_pair
+        self.venue = venue
+        self.trading_pair = trading_pair
         self.reader = reader
         """The shared file in place: the fast forms of what this object does."""
-        self._changes, self._diffs, self._iterate = changes, diffs, iterate
+        self._changes = changes
+        self._diffs = diffs
+        self._iterate = iterate
         setattr(self, "top", reader.top)  # noqa: B010 - bound at once: a call less on the hottest path
-        self.get_price, self.get_mid_price = reader.get_price, reader.get_mid_price
-        self.get_vwap_for_volume, self.get_price_for_volume = (
-            reader.get_vwap_for_volume,
-            reader.get_price_for_volume,
-        )
+        self.get_price = reader.get_price
+        self.get_mid_price = reader.get_mid_price
+        self.get_vwap_for_volume = reader.get_vwap_for_volume
+        self.get_price_for_volume = reader.get_price_for_volume
         self.get_volume_for_price = reader.get_volume_for_price
         self.get_quote_volume_for_base_amount = reader.get_quote_volume_for_base_amount
 

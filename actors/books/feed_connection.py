@@ -303,7 +303,8 @@ class FeedConnection:
             await self._send_all(self._subscribing(fresh))
 
     def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
-        feed, auth = self._feed, self._auth
+        feed = self._feed
+        auth = self._auth
         return (
             feed.subscribe(symbols) if auth is None else feed.login(symbols, auth, self._rest.now())
         )

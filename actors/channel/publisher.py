@@ -93,7 +93,8 @@ class Publisher:
 
     async def close(self) -> None:
         """Stop listening and disconnect every subscriber; a no-op when not started."""
-        server, self._server = self._server, None
+        server = self._server
+        self._server = None
         if server is None:
             return
         if os.path.exists(self._address.path):

@@ -155,7 +155,8 @@ class Reconciler:
     async def _take_not_found(self, order: InFlightOrder) -> None:
         """No proof by itself: the request may still be on its way, or the venue's readers behind
         its engine."""
-        name, now = order.client_order_id, self._clock.monotonic()
+        name = order.client_order_id
+        now = self._clock.monotonic()
         times = self._not_found.setdefault(name, [])
         times.append(now)
         never_seen = order.state is OrderState.PENDING and not order.exchange_order_id

@@ -229,7 +229,8 @@ class UserStreamTrackerDataSource:
     def _publish_state(self, connected: bool, reason: str) -> None:
         if connected:
             self._epoch = max(self._epoch + 1, self._clock.time_ns())
-        self._connected, self._reason = connected, reason
+        self._connected = connected
+        self._reason = reason
         log.info(
             "%s: user stream %s: %s", self._exchange.name, "open" if connected else "down", reason
         )

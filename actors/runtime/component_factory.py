@@ -120,7 +120,8 @@ class ComponentFactory:
         return exchange.auth(load_keys(spec.key_reference)) if spec.key_reference else None
 
     def _data_source(self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings) -> Component:
-        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        hosts = hosts_of(exchange, venue)
+        auth = self._auth(spec, exchange)
         rest = self._rest(exchange, venue, auth)
         return OrderBookTrackerDataSource(
             exchange,
@@ -149,7 +150,8 @@ class ComponentFactory:
     def _user_stream_data_source(
         self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings
     ) -> Component:
-        hosts, auth = hosts_of(exchange, venue), self._auth(spec, exchange)
+        hosts = hosts_of(exchange, venue)
+        auth = self._auth(spec, exchange)
         rest = self._rest(exchange, venue, auth)
         kind = user_stream_of(exchange, venue)
         return kind(exchange, hosts=hosts, rest=rest, auth=auth, clock=SYSTEM, **self._place(spec))

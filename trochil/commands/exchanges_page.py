@@ -40,7 +40,8 @@ def page() -> str:
 
 
 def row(exchange: Exchange) -> tuple[str, ...]:
-    about, has = exchange.about, exchange.has
+    about = exchange.about
+    has = exchange.has
     types = ["limit", *(type.replace("_", "-") for type in ("market", "post_only") if type in has)]
     tifs = ["GTC", *(tif.upper() for tif in ("ioc", "fok") if tif in has)]
     private = (

@@ -62,7 +62,8 @@ def _checkout(name: str, folder: Path) -> dict[str, str]:
         raise ConfigError(
             f"{folder} is no checkout of Trochil (no {REGISTRY}): go to one, or add --package DIR"
         )
-    known, line = registry.read_text(), f'    "{name}": "exchanges.{name}:{name.upper()}",\n'
+    known = registry.read_text()
+    line = f'    "{name}": "exchanges.{name}:{name.upper()}",\n'
     if f'"{name}"' in known:
         raise ConfigError(f"{REGISTRY} has a line for {name} already: nothing was written")
     return {
@@ -95,7 +96,8 @@ def named(text: str, name: str) -> str:
 
 def vectors(name: str) -> str:
     """A signature of the made-up venue, where its published ones belong."""
-    url, now = f"https://api.{name}.example/orders?symbol=BTC_USDT", 1_700_000_000
+    url = f"https://api.{name}.example/orders?symbol=BTC_USDT"
+    now = 1_700_000_000
     vector = {
         "source": (
             "made with the skeleton: put the vectors here that the venue publishes, "

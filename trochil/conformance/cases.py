@@ -62,7 +62,8 @@ def snapshot_and_diffs(harness: VenueHarness) -> None:
     assert 0 < top.bid <= top.ask, f"the book is upside down: {top}"
     before = view.counters["applied"]
     harness.until(lambda: view.counters["applied"] > before + 2, "three more changes", 60.0)
-    bids, asks = view.bids, view.asks
+    bids = view.bids
+    asks = view.asks
     assert (bids[1:, 0] < bids[:-1, 0]).all()
     assert (asks[1:, 0] > asks[:-1, 0]).all()
 
@@ -76,7 +77,9 @@ def book_equals_the_venue(harness: VenueHarness) -> None:
 def gap_resync(harness: VenueHarness) -> None:
     """A lost frame is detected and repaired; if every message is a full snapshot, by the next."""
     view = harness.live()
-    epoch, gaps, applied = view.epoch, view.counters["gaps"], view.counters["applied"]
+    epoch = view.epoch
+    gaps = view.counters["gaps"]
+    applied = view.counters["applied"]
     with harness.quiet():
         # The lost frames change the best level: without update ids, checksums cover the best ones.
         harness.admin("drop", pair=harness.pair, frames=2)
@@ -185,7 +188,9 @@ def signature_vectors(harness: VenueHarness) -> None:
     assert vectors, "no signatures.json with published vectors in the folder of frames"
     for vector in vectors:
         auth = harness.exchange.auth(vector["keys"])
-        method, url, params = vector["http_method"], vector["url"], vector.get("params", {})
+        method = vector["http_method"]
+        url = vector["url"]
+        params = vector.get("params", {})
         signed = auth.generate_auth_dict(method, url, params, vector.get("body"), now=vector["now"])
         whole = f"{signed['url']} {signed['headers']} {signed['body'].decode()}"
         assert vector["expect"] in whole, (
@@ -372,7 +377,8 @@ def clock_skew(harness: VenueHarness) -> None:
 @case("sandbox", "keys")
 def user_stream_resumes(harness: VenueHarness) -> None:
     with harness.quiet():
-        filled, cancelled = harness.first_in_line(), harness.rest("sell")
+        filled = harness.first_in_line()
+        cancelled = harness.rest("sell")
         harness.admin("disconnect", which="private")
         harness.hit(filled, filled.amount)
         harness.admin("cancel", order_id=harness.venue_order(cancelled)["order_id"])

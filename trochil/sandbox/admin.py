@@ -179,7 +179,8 @@ class Admin:
     def _trade(self, given: dict[str, Any]) -> Any:
         """The liquidity provider takes ``amount`` at market, or down to ``price``: what rests there
         fills."""
-        server, pair = self._server, given["pair"]
+        server = self._server
+        pair = given["pair"]
         price = Decimal(given["price"]) if given.get("price") else None
         kind = "market" if price is None else "limit"
         order = server.venue.place(

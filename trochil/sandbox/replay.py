@@ -89,7 +89,8 @@ class OwnBook:
                     side[price] = size
                 else:
                     side.pop(price, None)
-        self.begun, self.last_id = True, recordings.last_id(record)
+        self.begun = True
+        self.last_id = recordings.last_id(record)
 
     def image(self) -> Image:
         bids = sorted(self.bids.items(), key=lambda level: -Decimal(level[0]))
@@ -190,7 +191,8 @@ class Replay:
             if record.kind == "snapshot":
                 continue
             if self._speed:
-                begun, first = begun or loop.time(), first or record.time
+                begun = begun or loop.time()
+                first = first or record.time
                 await asyncio.sleep(
                     max(0.0, begun + (record.time - first) / self._speed - loop.time())
                 )

@@ -397,7 +397,8 @@ class Server:
     def holding_back(self, pair: str) -> Iterator[None]:
         """What is broadcast inside goes nowhere while frames of ``pair`` are to be withheld; it
         counts if somebody would have got it."""
-        self.withholding, self._withheld_now = self.withheld.get(pair, 0) > 0, False
+        self.withholding = self.withheld.get(pair, 0) > 0
+        self._withheld_now = False
         try:
             yield
         finally:

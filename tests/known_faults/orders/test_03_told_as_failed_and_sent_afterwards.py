@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_faults.lab.desk import desk, impatient, until, use_up
+from tests.known_faults.lab.running_market import impatient, running_market, until, use_up
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -23,7 +23,7 @@ from trochil.sandbox.process import SandboxProcess
 )
 def test_what_was_told_as_failed_is_never_sent(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[list[str], str]:
-        async with desk(sandbox, tmp_path, exchange=impatient()) as at:
+        async with running_market(sandbox, tmp_path, exchange=impatient()) as at:
             await use_up(at.market, "weight", 4900, 8, 28)
             order = await at.place("a")
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.known_faults.lab import given
-from tests.known_faults.lab.desk import desk, impatient, until
+from tests.known_faults.lab.running_market import impatient, running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -39,7 +39,7 @@ def old_market(sandbox: Far, folder: Path, journal: str, said: Connection) -> No
             os.kill(os.getpid(), signal.SIGSTOP)
 
     async def main() -> None:
-        async with desk(
+        async with running_market(
             sandbox, folder, journal=journal, exchange=impatient(), checkpoint=point
         ) as at:
             at.market.failed.add_done_callback(
@@ -63,7 +63,9 @@ def test_the_order_of_a_fenced_market_is_never_sent(tmp_path: Path) -> None:
 
     async def young(sandbox: SandboxProcess, pid: int) -> dict[str, Any]:
         await asyncio.sleep(1)
-        async with desk(sandbox, tmp_path / "young", journal=journal, exchange=impatient()) as at:
+        async with running_market(
+            sandbox, tmp_path / "young", journal=journal, exchange=impatient()
+        ) as at:
             (order,) = await at.market.orders()
 
             async def denied() -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_faults.lab.desk import desk, until
+from tests.known_faults.lab.running_market import running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -22,7 +22,7 @@ from trochil.sandbox.process import SandboxProcess
 )
 def test_cancels_reach_the_venue_while_the_journal_is_locked(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> int:
-        async with desk(sandbox, tmp_path) as at:
+        async with running_market(sandbox, tmp_path) as at:
             for n in range(3):
                 await at.state(await at.place(f"o{n}"), "open")
             lock = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_faults.lab.desk import desk, until
+from tests.known_faults.lab.running_market import running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -25,7 +25,7 @@ def test_the_market_lives_through_a_locked_journal(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[str, bool]:
         ours = tmp_path / "ours"
         others = tmp_path / "by hand"
-        async with desk(sandbox, ours) as at, desk(sandbox, others) as by_hand:
+        async with running_market(sandbox, ours) as at, running_market(sandbox, others) as by_hand:
             await at.state(await at.place("mine"), "open")
             lock = sqlite3.connect(ours / "journal.db", isolation_level=None)
             lock.execute("BEGIN IMMEDIATE")

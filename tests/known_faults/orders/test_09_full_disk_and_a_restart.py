@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.known_faults.lab import given
-from tests.known_faults.lab.desk import desk, until
 from tests.known_faults.lab.namespace import UNSHARE, need_mounts
+from tests.known_faults.lab.running_market import running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ async def on_a_full_disk(sandbox: SandboxProcess, folder: Path, small: Path) -> 
     """What became of an order cancelled while the disk was full, and of others after a restart."""
     address = f"sqlite:///{small}/journal.db"
     found: dict[str, Any] = {}
-    async with desk(sandbox, folder / "first", journal=address) as at:
+    async with running_market(sandbox, folder / "first", journal=address) as at:
         for n in range(4):
             order = await at.state(await at.place(f"o{n}"), "open")
         with open(small / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -41,7 +41,7 @@ async def on_a_full_disk(sandbox: SandboxProcess, folder: Path, small: Path) -> 
         found["cancelled while full"] = await at.venue_state(order)
         found["open before the restart"] = await at.open_at_the_venue()
     try:
-        async with desk(sandbox, folder / "second", journal=address, ready=0) as at:
+        async with running_market(sandbox, folder / "second", journal=address, ready=0) as at:
             await asyncio.sleep(3)
             await at.market.cancel_all_orders()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actors.clock import Clock
-from tests.known_faults.lab.desk import desk, until
+from tests.known_faults.lab.running_market import running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 PAIR = "BTC-USD"
@@ -21,7 +21,7 @@ PAIR = "BTC-USD"
 async def found(sandbox: SandboxProcess, folder: Path, skew: float) -> tuple[bool, str]:
     """(whether the lost fill is booked, the order's state)"""
     clock = Clock(lambda: time.time() + skew, time.monotonic)
-    async with desk(sandbox, folder, clock=clock) as at:
+    async with running_market(sandbox, folder, clock=clock) as at:
         await at.admin("POST", "flow", {"paused": True})
         ask = (await at.admin("GET", f"book?pair={PAIR}"))["asks"][0][0]
         await at.faults(user_stream_drop=1000)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actors.clock import Clock
-from tests.known_faults.lab.desk import desk, until
+from tests.known_faults.lab.running_market import running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 FAULT = pytest.mark.xfail(
@@ -35,7 +35,7 @@ def test_the_market_gets_ready_with_a_local_clock_that_is(tmp_path: Path, skew: 
     clock = Clock(lambda: time.time() + skew, time.monotonic)
 
     async def main(sandbox: SandboxProcess) -> tuple[bool, str]:
-        async with desk(sandbox, tmp_path, clock=clock, ready=0) as at:
+        async with running_market(sandbox, tmp_path, clock=clock, ready=0) as at:
 
             async def ready() -> bool:
                 return bool(at.market.status()["ready"])

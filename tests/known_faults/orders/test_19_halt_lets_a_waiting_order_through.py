@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_faults.lab.desk import desk
+from tests.known_faults.lab.running_market import running_market
 from trochil.sandbox.process import SandboxProcess
 
 
 @pytest.mark.slow
 def test_nothing_is_open_at_the_venue_after_halt(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> int:
-        async with desk(sandbox, tmp_path) as at:
+        async with running_market(sandbox, tmp_path) as at:
             await at.admin("POST", "disconnect", {"which": "private"})
             async with asyncio.timeout(10):
                 while at.market._trading_enabled.is_set():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.known_faults.lab.desk import desk, impatient, until
+from tests.known_faults.lab.running_market import impatient, running_market, until
 from trochil.sandbox.process import SandboxProcess
 
 
@@ -21,7 +21,7 @@ from trochil.sandbox.process import SandboxProcess
 )
 def test_what_the_journal_calls_open_is_listed(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[set[str], set[str]]:
-        async with desk(sandbox, tmp_path, exchange=impatient()) as at:
+        async with running_market(sandbox, tmp_path, exchange=impatient()) as at:
             market = at.market
             before = market.journal.appends
             task = asyncio.create_task(at.place("gives up"))

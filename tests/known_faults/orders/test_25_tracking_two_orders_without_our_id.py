@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from actors.orders.tutorial_market import TutorialMarket
-from tests.known_faults.lab.desk import desk
+from tests.known_faults.lab.running_market import running_market
 from trochil.sandbox.process import SandboxProcess
 
 
 @pytest.mark.slow
 def test_two_orders_without_our_id_are_both_tracked_or_refused(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[list[str], str]:
-        async with desk(sandbox, tmp_path) as at:
+        async with running_market(sandbox, tmp_path) as at:
             market = TutorialMarket(at.market)
             refused = ""
             for number in ("11", "12"):

@@ -190,7 +190,7 @@ def fill_row(name: str, fill: Fill) -> Row:
 
 
 def execution_row(name: str, event: Event) -> Row:
-    """The same of an event that is a trade: the topic ``execution``."""
+    """The topic ``execution``: a trade of ours, as its event has it."""
     return {
         "category": "spot",
         "symbol": name,
@@ -372,7 +372,7 @@ class Dialect(BaseDialect):
         }
 
     def get_book(self, request: Request) -> Row:
-        """Of the deepest channel."""
+        """As the deepest channel shows it, whatever the limit."""
         pair = self.pair_of(request.string("symbol", ""))
         window = self.books.requested(pair, limit=request.integer("limit", RECENT))
         return book_row(self.symbol(pair), window) | {"ts": milliseconds(self.server.now_ns())}
@@ -399,6 +399,7 @@ class Dialect(BaseDialect):
         return acknowledgement_row(order)
 
     def get_open_orders(self, request: Request, account: Account) -> Row:
+        """An order with the id that is requested is listed although it is closed."""
         return self.listed(self.orders(request, account, is_open=True))
 
     def get_closed_orders(self, request: Request, account: Account) -> Row:
@@ -420,7 +421,7 @@ class Dialect(BaseDialect):
         return []
 
     def get_fills(self, request: Request, account: Account) -> Row:
-        """Newest first. Every page has a cursor, percent-encoded; so does the last one."""
+        """Newest first. Also the last page has a cursor, percent-encoded, if it isn't empty."""
         order_id = request.string("orderId", "")
         since_ms = request.optional_integer("startTime")
         until_ms = request.optional_integer("endTime")
@@ -549,7 +550,7 @@ class Dialect(BaseDialect):
         return rows
 
     def event_topic(self, topic: str) -> str:
-        """``execution.spot`` is ``execution``."""
+        """What a client follows as ``execution.spot`` is sent as ``execution``."""
         name, _, _ = topic.partition(".")
         return name
 

@@ -17,12 +17,15 @@ class Flow:
     """One pair's flow. ``step(time)`` is one event: an order placed, cancelled or a trade."""
 
     def __init__(self, venue: Venue, pair: str, liquidity_provider: Account, seed: int) -> None:
-        self._venue, self._pair, self._liquidity_provider = venue, pair, liquidity_provider
+        self._venue = venue
+        self._pair = pair
+        self._liquidity_provider = liquidity_provider
         self._random = random.Random(f"{seed}/{pair}")
         self._symbol = venue.symbols[pair]
         base, quote = (Decimal(FIRST_PRICES.get(asset, 10)) for asset in pair.split("-"))
         self._middle = (base / quote).quantize(self._symbol.price_tick)
-        unit, digits = self._symbol.price_tick, self._symbol.digits
+        unit = self._symbol.price_tick
+        digits = self._symbol.digits
         if digits:
             unit = max(unit, Decimal(1).scaleb(self._middle.adjusted() + 1 - digits))
         self._step = max(unit, (self._middle / 20000).quantize(unit))

@@ -111,7 +111,9 @@ class Book:
     _heaps: dict[Side, list[Decimal]] = field(default_factory=lambda: {"buy": [], "sell": []})
 
     def best(self, side: Side) -> Decimal | None:
-        heap, levels, sign = self._heaps[side], self.sides[side], -1 if side == "buy" else 1
+        heap = self._heaps[side]
+        levels = self.sides[side]
+        sign = -1 if side == "buy" else 1
         while heap:
             price = heap[0] * sign
             if price in levels:
@@ -204,7 +206,8 @@ class Book:
 
     def fillable(self, order: Order) -> Decimal:
         """How much of a limit order the other side could fill now."""
-        other, total = "sell" if order.side == "buy" else "buy", ZERO
+        other = "sell" if order.side == "buy" else "buy"
+        total = ZERO
         for price, size in self.levels(other):
             if self._worse(order, price):
                 break

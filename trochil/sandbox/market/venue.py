@@ -220,7 +220,8 @@ class Venue:
         self._end(order, "cancelled", time, request_id)
 
     def _end(self, order: Order, state: str, time: int, request_id: str = "") -> None:
-        order.state, order.updated = state, time
+        order.state = state
+        order.updated = time
         asset, held = self._held_by(order)
         order.account.release(asset, held)
         self._emit_book("done", order)
@@ -282,7 +283,8 @@ class Venue:
     def _can_pay_market(self, order: Order, symbol: Symbol) -> bool:
         if order.type != "market" or order.side == "sell" or order.account.unlimited:
             return True
-        need, left = order.quote_amount or ZERO, order.amount
+        need = order.quote_amount or ZERO
+        left = order.amount
         if order.quote_amount is None:
             for price, size in self.books[order.symbol].levels("sell"):
                 need += min(left, size) * price
@@ -305,7 +307,8 @@ class Venue:
     def _pay(
         self, order: Order, symbol: Symbol, match: Match, quote: Decimal, rate: Decimal
     ) -> None:
-        account, maker = order.account, order is match.maker
+        account = order.account
+        maker = order is match.maker
         if order.side == "buy":
             in_quote = self.fee_in_quote
             fee, asset = (
@@ -322,7 +325,8 @@ class Venue:
                 account.receive(symbol.quote, held - cost)
             account.receive(symbol.base, match.amount if in_quote else match.amount - fee)
         else:
-            fee, asset = quote * rate, symbol.quote
+            fee = quote * rate
+            asset = symbol.quote
             account.pay(symbol.base, match.amount, held=order.quote_amount is None)
             account.receive(symbol.quote, quote - fee)
         if not account.unlimited:

@@ -1,4 +1,4 @@
-"""A desk: a market with its user stream as plain objects on this loop, on a sandbox; for any venue,
+"""A running_market: a market with its user stream as plain objects on this loop, on a sandbox; for any venue,
 clock and journal.
 """
 
@@ -31,7 +31,7 @@ def impatient(venue: str = "binance") -> Exchange:
     return dataclasses.replace(get(venue), visibility=1.0)
 
 
-class Desk:
+class RunningMarket:
     """What a test touches: the market, its source, and the sandbox's admin door."""
 
     def __init__(self, market: Market, source: UserStreamTrackerDataSource, sandbox: Any) -> None:
@@ -81,7 +81,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(
+async def running_market(
     sandbox: Any,
     folder: Path,
     *,
@@ -90,7 +90,7 @@ async def desk(
     journal: str = "",
     checkpoint: Any = None,
     ready: float = 15.0,
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[RunningMarket]:
     """``ready`` 0: don't wait for the market."""
     folder.mkdir(parents=True, exist_ok=True)
     (name,) = sandbox.hosts
@@ -135,7 +135,7 @@ async def desk(
                 started.insert(0, component)
             if ready:
                 await market.wait_ready(ready)
-            yield Desk(market, source, sandbox)
+            yield RunningMarket(market, source, sandbox)
         finally:
             for component in started:
                 await component.stop()
