@@ -1,5 +1,6 @@
-"""A running_market: a market with its user stream as plain objects on this loop, on a sandbox; for any venue,
-clock and journal.
+"""A market with its user stream as plain objects on this loop, on a sandbox.
+
+For any venue, clock and journal.
 """
 
 import asyncio
