@@ -618,7 +618,7 @@ class BittrexOrders(OrderEntry):
 
         def read(answer: Answer) -> OrderUpdate:
             orders = read_orders(answer)
-            ours = [told for told in orders if told.client_order_id == order.client_order_id]
+            ours = [found for found in orders if found.client_order_id == order.client_order_id]
             return only(Rows(ours, orders.bad))
 
         params = self.pair(order.trading_pair)

@@ -319,7 +319,7 @@ def _names(order: InFlightOrder) -> dict[str, Any]:
 
 
 def ask(method: str, reader: Any, **arguments: Any) -> Call[Any]:
-    """A question: asking twice changes nothing."""
+    """A query: sent twice it changes nothing."""
     return Call(Request("CCXT", method, body=arguments), reader)
 
 

@@ -269,7 +269,7 @@ class UserFeed(ABC):
 
 
 class OrderEntry(ABC):
-    """The wire side of placing, cancelling and asking about orders. ``rules`` by trading pair."""
+    """The wire side of placing, cancelling and querying orders. ``rules`` by trading pair."""
 
     id_params: ClassVar[tuple[str, str, str]] = ("symbol", "client_id", "order_id")
     """What the venue's questions call a symbol, our id of an order and the venue's own."""

@@ -80,7 +80,7 @@ CHECKED_LEVELS = 10
 """Levels a side that checksums are made of."""
 FILLS_A_PAGE = 50
 ORDERS_KEPT = 10_000
-"""Orders whose fields are kept, those told of last."""
+"""Orders whose fields are kept, those updated last."""
 MODERN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """REST's words for assets, and those of websocket v2."""
 EARNING = ".F"
@@ -580,7 +580,7 @@ class Execution(Struct):
 
     order_id: str
     exec_type: str
-    # Kept until they are told anew.
+    # Kept until the venue sends them again.
     symbol: str | UnsetType = UNSET
     order_status: str | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
@@ -600,16 +600,16 @@ class Execution(Struct):
     fees: list[TradeFee] = []
 
     def order_after(self, before: KnownOrder | None) -> KnownOrder:
-        """Raises ValueError where an order that isn't known is not told whole."""
-        told = [
+        """Raises ValueError where an unknown order comes without some of its fields."""
+        present = [
             (name, value) for name in KNOWN_FIELDS if (value := getattr(self, name)) is not UNSET
         ]
         if before is None:
             try:
-                return KnownOrder(**dict(told))
+                return KnownOrder(**dict(present))
             except TypeError as error:
                 raise ValueError(f"order {self.order_id} is not known: {error}") from None
-        for name, value in told:
+        for name, value in present:
             setattr(before, name, value)
         return before
 
@@ -848,11 +848,11 @@ class KrakenUser(UserFeed):
             yield Reconnect(f"executions {last + 1} to {number - 1} are missing")
         elif number > last:
             rows = _executions.decode(message.data, self._events)
-            for told in with_faults(rows):
-                if isinstance(told, Fault):
-                    yield told
+            for found in with_faults(rows):
+                if isinstance(found, Fault):
+                    yield found
                 else:
-                    yield from told
+                    yield from found
 
     def _events(self, row: Execution) -> list[UserEvent]:
         order = row.order_after(self._orders.pop(row.order_id, None))
@@ -866,10 +866,10 @@ class KrakenUser(UserFeed):
 
 def read_error(answer: Answer) -> Fault | None:
     """A refusal by a list of texts, of which the first that refuses is "code:message"."""
-    told = refusal_in(answer, ErrorList)
-    if told is None:
+    refusal = refusal_in(answer, ErrorList)
+    if refusal is None:
         return of_gateway(answer)
-    refusals = told.refusals()
+    refusals = refusal.refusals()
     if refusals:
         return fault_of(refusals[0], answer.status)
     if answer.status >= 400:
@@ -960,11 +960,11 @@ class KrakenOrders(OrderEntry):
 
         def read(answer: Answer) -> Page[Fill]:
             trades = _history_answer.decode(answer.body).result.trades
-            told = _history.decode_keyed(trades, to_fill)
-            fills = [fill for pair, fill in told if pair in rule.aliases]
-            rows = len(told) + len(told.bad)
+            trades_found = _history.decode_keyed(trades, to_fill)
+            fills = [fill for pair, fill in trades_found if pair in rule.aliases]
+            rows = len(trades_found) + len(trades_found.bad)
             is_full = rows >= FILLS_A_PAGE
-            return Page(Rows(fills, told.bad), str(seen + rows) if is_full else "")
+            return Page(Rows(fills, trades_found.bad), str(seen + rows) if is_full else "")
 
         body = {
             "start": after.trade_id or str(after.time // NS_PER_SECOND),
@@ -975,7 +975,7 @@ class KrakenOrders(OrderEntry):
         return query("TradesHistory", read, body, counter=2)
 
     def balances(self) -> Call[list[Balance]]:
-        """An asset is held under several codes; one of which a part can't be read is not told."""
+        """An asset is held under several codes; one with a part that is unreadable is left out."""
 
         def to_balance(code: str, row: BalanceRow) -> Balance:
             return row.to_balance(self._asset(code))

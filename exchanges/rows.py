@@ -91,7 +91,7 @@ class RowsDecoder(Generic[Row]):
     def decode(self, body: bytes | Raw, convert: Callable[[Row], Record | None]) -> Rows[Record]:
         """A record of each row, in order; ``convert`` gives None for a row that is not wanted.
 
-        It is called once for each row that can be decoded, so that it may keep what it was told.
+        It is called once for each row that can be decoded, so that it may keep what it is given.
         Raises msgspec.DecodeError where ``body`` is no JSON list.
         """
         try:

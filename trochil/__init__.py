@@ -38,6 +38,7 @@ from orderbook.errors import (  # noqa: E402 -- after it is sure that they are o
 
 if TYPE_CHECKING:
     from exchanges.order_views import Event
+    from exchanges.orders import OrderState
     from orderbook.messages import BookState
     from trochil.aio import AsyncClient, connect_async
     from trochil.client import Client, connect
@@ -71,6 +72,7 @@ __all__ = [
     "NotReady",
     "Order",
     "OrderNotFound",
+    "OrderState",
     "RateLimited",
     "Refused",
     "StaleBook",
@@ -92,6 +94,7 @@ _HOMES = {
     "MarketHandle": "trochil.market_handle",
     "Order": "trochil.market_handle",
     "Event": "exchanges.order_views",
+    "OrderState": "exchanges.orders",
 }
 """Where a public name lives that is imported when it is first needed."""
 
@@ -107,4 +110,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -32,7 +32,7 @@ def test_the_tree_is_drawn_of_every_error() -> None:
 
 
 def test_dir_lists_the_public_names_and_each_is_there() -> None:
-    assert set(trochil.__all__) <= set(dir(trochil))
+    assert dir(trochil) == sorted(trochil.__all__)
     for name in trochil.__all__:
         assert getattr(trochil, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'TaskGroup'"):
