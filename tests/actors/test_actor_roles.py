@@ -44,7 +44,8 @@ class Calls:
 
 
 def test_a_call_arrives_as_it_was_made() -> None:
-    calls, terms = Calls(), terms_of("A-B", "buy", "1", "2")
+    calls = Calls()
+    terms = terms_of("A-B", "buy", "1", "2")
     found: Any = asyncio.run(market_actor(calls, "market/v/a").place("i", terms))
     assert found == "done"
     asyncio.run(supervisor_actor(calls).halt(cancel=False))

@@ -40,7 +40,8 @@ def until(condition: Callable[[], Any]) -> None:
 
 def test_a_sequence_that_begins_again_is_a_resync(sandbox: SandboxProcess, client: Any) -> None:
     view = client.book("bittrex", PAIR)
-    epoch, before = view.epoch, view.update_id
+    epoch = view.epoch
+    before = view.update_id
     sandbox.admin("POST", "faults", {"sequence_reset": 1})
     until(lambda: view.epoch > epoch and view.state is BookState.LIVE)
     assert 0 < view.update_id < before

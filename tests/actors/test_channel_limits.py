@@ -16,7 +16,8 @@ from tests.support.channels import WITHIN, diff, publisher, run, subscriber, unt
 def test_a_reliable_subscriber_holds_its_publisher_up_and_loses_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with publisher(tmp_path, high_water=1 << 16) as serving:
-            gate, seen = asyncio.Event(), []
+            gate = asyncio.Event()
+            seen = []
 
             async def read() -> None:
                 async for batch in subscriber(serving).batches():
@@ -76,7 +77,8 @@ def test_a_reliable_subscriber_that_nobody_waits_for_is_cut_at_the_limit(tmp_pat
 def test_a_slow_stream_is_cut_and_told_exactly_how_many_it_missed(tmp_path: Path) -> None:
     async def main() -> None:
         async with publisher(tmp_path, limit=1 << 18) as serving:
-            gate, seen = asyncio.Event(), []
+            gate = asyncio.Event()
+            seen = []
 
             async def read() -> None:
                 async for batch in subscriber(serving, mode="stream").batches():
@@ -146,12 +148,10 @@ def test_changes_of_a_thousand_topics_come_as_sets_of_names(tmp_path: Path) -> N
     async def main() -> None:
         async with publisher(tmp_path) as serving:
             topics = [f"T{number}-USD" for number in range(1000)]
-            version, known, names, gate = (
-                dict.fromkeys(topics, 0),
-                dict.fromkeys(topics, 0),
-                0,
-                asyncio.Event(),
-            )
+            version = dict.fromkeys(topics, 0)
+            known = dict.fromkeys(topics, 0)
+            names = 0
+            gate = asyncio.Event()
 
             async def follow() -> None:
                 nonlocal names

@@ -301,7 +301,9 @@ def test_a_tracker_that_does_not_read_stops_the_reading_of_the_venue(tmp_path: P
                 await place.send(diff=[symbol, 0, 0, [], []])
             await until(lambda: len(recorder.messages(BookDiff)) == 2)
             where = await source.endpoint()
-            numbers, joined, gate = [], asyncio.Event(), asyncio.Event()
+            numbers = []
+            joined = asyncio.Event()
+            gate = asyncio.Event()
 
             async def locate() -> Any:
                 return where
@@ -358,7 +360,8 @@ async def stands_still(count: Any) -> None:
 def test_a_first_look_at_the_markets_that_fails_is_repeated(tmp_path: Path) -> None:
     async def main() -> None:
         async with venue() as (place, hosts), aiohttp.ClientSession() as session:
-            rules, place.rules = place.rules, []
+            rules = place.rules
+            place.rules = []
             rest = Rest(STRICT, session, hosts)
             source = OrderBookTrackerDataSource(
                 STRICT, hosts=hosts, pairs=PAIRS, run_dir=str(tmp_path), name="s", rest=rest

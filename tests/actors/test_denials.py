@@ -60,7 +60,9 @@ def denied(exchange: Any, every: float, times: int, **known: Any) -> OrderStore:
         "side": Side.BUY,
     }
     order = InFlightOrder(**terms, amount=D(1), price=D(1), **known)
-    clock, order_store, rest = Clock(), OrderStore(), Denying()
+    clock = Clock()
+    order_store = OrderStore()
+    rest = Denying()
     asking: Any = Reconciler(exchange, rest, order_store, clock)  # type: ignore[arg-type]
     asking.entry = BinanceOrders({})
     asking.sent(order)

@@ -107,7 +107,8 @@ def test_no_reader_sees_a_live_book_across_a_gap(sandbox: SandboxProcess, tmp_pa
     async def main() -> None:
         async with feed(tmp_path, sandbox.hosts["binance"], PAIRS) as both:
             await until_live(both, PAIRS)
-            reader, seen = both.reader(PAIRS[0]), []
+            reader = both.reader(PAIRS[0])
+            seen = []
             first = reader.epoch
             await admin(sandbox, "POST", "faults", {"http_503": 3})
             await admin(sandbox, "POST", "drop", {"pair": PAIRS[0], "frames": 1})
@@ -222,7 +223,8 @@ def test_the_tutorials_functions_of_the_data_source(
 ) -> None:
     async def main() -> None:
         async with feed(tmp_path, sandbox.hosts["binance"], PAIRS) as both:
-            source, loop = both.source, asyncio.get_running_loop()
+            source = both.source
+            loop = asyncio.get_running_loop()
             markets = await source.get_active_exchange_markets()
             assert list(markets.columns) == ["baseAsset", "quoteAsset", "volume", "USDVolume"]
             assert markets.loc["BTC-USDT", "baseAsset"] == "BTC"

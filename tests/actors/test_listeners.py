@@ -9,7 +9,8 @@ from tests.support.channels import run
 
 def test_a_full_queue_of_a_listener_loses_its_oldest() -> None:
     async def main() -> None:
-        listeners, queue = Listeners(), asyncio.Queue[Any](2)
+        listeners = Listeners()
+        queue = asyncio.Queue[Any](2)
         with listeners.listening((int,), queue):
             for number in range(5):
                 listeners.publish(number)

@@ -32,7 +32,8 @@ from tests.support.channels import run, until
 from tests.support.feed import LocalPeers
 from tests.support.scripted import StreamedBook, levels, rule, scripted
 
-PAIR, OTHER = "A-USD", "B-USD"
+PAIR = "A-USD"
+OTHER = "B-USD"
 SNAPSHOT = BookSnapshot("AUSD", levels((10, 1), (9, 1)), levels((11, 1)), 100)
 EMPTY = levels()
 
@@ -73,7 +74,8 @@ async def running(
     folder: Path, exchange: Exchange | None = None, **options: Any
 ) -> AsyncIterator[tuple[Source, OrderBookTracker]]:
     """A source and a tracker on it that knows its pairs and has requested their snapshots."""
-    source, peers = Source(f"{folder}/source.sock"), LocalPeers()
+    source = Source(f"{folder}/source.sock")
+    peers = LocalPeers()
     await source.start()
     peers.components["source"] = source
     tracker = OrderBookTracker(
@@ -133,7 +135,8 @@ def test_a_gap_is_invalid_first_then_a_new_epoch(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
             source.publish(SNAPSHOT)
-            book, epoch = await until_live(tracker), tracker.order_books[PAIR].epoch
+            book = await until_live(tracker)
+            epoch = tracker.order_books[PAIR].epoch
             reader = reader_of(tmp_path)
             source.snapshot_requests.clear()
             source.publish(diff(105, 106, levels((10, 9))))
@@ -212,7 +215,8 @@ def test_malformed_levels_cost_their_own_book_alone(tmp_path: Path, poison: byte
         async with running(tmp_path) as (source, tracker):
             source.publish(SNAPSHOT)
             source.publish(BookSnapshot("BUSD", EMPTY, EMPTY, 1), pair=OTHER)
-            book, other = await until_live(tracker), await until_live(tracker, OTHER)
+            book = await until_live(tracker)
+            other = await until_live(tracker, OTHER)
             source.snapshot_requests.clear()
             source.publish(diff(101, 101, poison))
             source.publish(BookDiff("BUSD", levels((3, 3)), EMPTY, 2, 2), pair=OTHER)
@@ -267,7 +271,8 @@ def test_a_book_that_stays_crossed_is_not_believed_but_a_locked_one_is(tmp_path:
             locked = BookSnapshot("BUSD", levels((5, 1)), levels((5, 1)), 1)
             source.publish(SNAPSHOT, diff(101, 101, levels((12, 1))))
             source.publish(locked, pair=OTHER)
-            book, other = await until_live(tracker), await until_live(tracker, OTHER)
+            book = await until_live(tracker)
+            other = await until_live(tracker, OTHER)
             assert book.state is BookState.LIVE, "crossed for a moment is how diffs come"
             await until(lambda: book.state is BookState.INVALID)
             assert tracker.status()["books"][PAIR]["why"] == "crossed"
@@ -280,7 +285,8 @@ def test_losing_the_data_source_is_invalid_at_once_and_a_new_one_is_found(tmp_pa
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
             source.publish(SNAPSHOT)
-            book, reader = await until_live(tracker), reader_of(tmp_path)
+            book = await until_live(tracker)
+            reader = reader_of(tmp_path)
             epoch = book.epoch
             await source.stop()
             await until(lambda: reader.state is BookState.INVALID)

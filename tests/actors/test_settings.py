@@ -20,7 +20,8 @@ venues:
 
 
 def test_a_yaml_file_and_a_toml_file_say_the_same(tmp_path: Path) -> None:
-    yaml, toml = tmp_path / "a.yaml", tmp_path / "a.toml"
+    yaml = tmp_path / "a.yaml"
+    toml = tmp_path / "a.toml"
     yaml.write_text(YAML)
     toml.write_text(
         'deployment = "desk"\n[venues.somewhere]\npairs = ["BTC-USDT"]\n'
@@ -67,10 +68,8 @@ def test_a_state_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) ->
 
 
 def test_places_of_a_node_are_short_private_and_its_own(tmp_path: Path) -> None:
-    here, there = (
-        run_dir(str(tmp_path), "desk", "node-1"),
-        folder_name(str(tmp_path), "desk", "node-2"),
-    )
+    here = run_dir(str(tmp_path), "desk", "node-1")
+    there = folder_name(str(tmp_path), "desk", "node-2")
     assert here != there
     assert stat.S_IMODE(os.stat(here).st_mode) == 0o700
     assert len(socket_path(folder_name("/dev/shm", "d" * 90, "n" * 90), "x" * 200)) < 100

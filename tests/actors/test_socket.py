@@ -127,7 +127,8 @@ def test_no_server_is_disconnected() -> None:
 
 def test_waits_grow_until_a_connection_lasted() -> None:
     async def main() -> None:
-        backoff, loop = Backoff(initial=0.02, maximum=0.08, stable=1.0), asyncio.get_running_loop()
+        backoff = Backoff(initial=0.02, maximum=0.08, stable=1.0)
+        loop = asyncio.get_running_loop()
         waits = []
         for _ in range(5):
             begun = loop.time()

@@ -8,7 +8,8 @@ def test_a_silent_symbol_is_subscribed_again_then_the_connection_reset_once() ->
     watchdog.connected(0.0)
     watchdog.subscribed(["A", "B"], 0.0)
     watchdog.received("B")
-    now, done = 0.0, []
+    now = 0.0
+    done = []
     while now < 200:
         now += 1.0
         again, reset = watchdog.check(["A", "B"], now)

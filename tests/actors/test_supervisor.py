@@ -67,7 +67,8 @@ def test_what_is_missing_is_spawned_and_what_is_unwanted_stopped() -> None:
 
 
 def test_an_actor_silent_for_too_long_is_started_anew() -> None:
-    wanted, view = spec(), Seen(pid=1)
+    wanted = spec()
+    view = Seen(pid=1)
     view.note(None, now=10.0)
     view.note(None, now=20.0)
     assert decide({wanted.name: wanted}, {wanted.name: view}, now=10.0 + GIVE_UP_AFTER) == []
@@ -91,7 +92,8 @@ def test_few_actors_start_at_the_same_time_and_are_given_time_to() -> None:
 
 
 def test_a_data_source_with_other_pairs_is_told() -> None:
-    wanted, view = spec(pairs=["A-B", "C-D"]), Seen()
+    wanted = spec(pairs=["A-B", "C-D"])
+    view = Seen()
     view.note({"pid": 1, "status": {"wanted_pairs": ["A-B"]}}, now=0.0)
     assert decide({wanted.name: wanted}, {wanted.name: view}, now=1.0)[0].verb == "set_pairs"
 

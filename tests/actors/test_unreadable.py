@@ -278,7 +278,8 @@ def test_an_unknown_word_for_a_state_leaves_the_order_unknown_and_the_others_alo
     tmp_path: Path,
 ) -> None:
     async def work(at: AccountDesk) -> None:
-        ours, second = await opened(at, "a"), await opened(at, "b")
+        ours = await opened(at, "a")
+        second = await opened(at, "b")
         name = (await at.known(ours)).client_order_id
         odd = order_row(ours, "canceling", client_id=name, filled="0.5")
         at.account.order[name] = odd

@@ -18,10 +18,8 @@ from orderbook.messages import (
 )
 from orderbook.shared import SharedBook
 
-BIDS, ASKS = (
-    [RestingOrder("1", 100.0, 1.0), RestingOrder("2", 99.0, 2.0)],
-    [RestingOrder("3", 101.0, 3.0)],
-)
+BIDS = [RestingOrder("1", 100.0, 1.0), RestingOrder("2", 99.0, 2.0)]
+ASKS = [RestingOrder("3", 101.0, 3.0)]
 
 
 class Verified(BinanceBook):
@@ -76,7 +74,8 @@ def harness(tmp_path: Path) -> Iterator[ReferenceHarness]:
     found.book.close(unlink=True)
 
 
-RIGHT, WRONG = b'[["100","1"],["99","2"]]', b'[["100","1"],["99","1.5"]]'
+RIGHT = b'[["100","1"],["99","2"]]'
+WRONG = b'[["100","1"],["99","1.5"]]'
 
 
 def test_an_image_changes_no_book_by_itself(harness: ReferenceHarness) -> None:

@@ -123,7 +123,8 @@ def test_trades_carry_a_side(client: trochil.Client) -> None:
 def test_an_order_lives_from_intent_to_fill(
     client: trochil.Client, sandbox: SandboxProcess
 ) -> None:
-    market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+    market = client.market("binance")
+    top = client.book("binance", "BTC-USDT").top()
     assert {"post_only", "ioc", "fok"} <= market.has
     order = market.buy("BTC/USDT", D("0.01"), str(round(top.ask * 1.01, 2)), tag="mine")
     assert (order.tag, order.trading_pair, order.side, order.amount) == (
@@ -143,7 +144,8 @@ def test_an_order_lives_from_intent_to_fill(
 
 
 def test_an_order_rests_and_is_cancelled(client: trochil.Client) -> None:
-    market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+    market = client.market("binance")
+    top = client.book("binance", "BTC-USDT").top()
     order = market.sell("BTC-USDT", "0.01", str(round(top.ask * 1.2, 2)), post_only=True).wait(
         "open", timeout=10
     )
@@ -156,7 +158,8 @@ def test_an_order_rests_and_is_cancelled(client: trochil.Client) -> None:
 
 
 def test_a_post_only_order_that_would_take_is_rejected(client: trochil.Client) -> None:
-    market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+    market = client.market("binance")
+    top = client.book("binance", "BTC-USDT").top()
     order = market.buy("BTC-USDT", "0.01", str(round(top.ask * 1.01, 2)), post_only=True).wait(
         "rejected", timeout=10
     )
@@ -164,7 +167,8 @@ def test_a_post_only_order_that_would_take_is_rejected(client: trochil.Client) -
 
 
 def test_the_same_client_id_is_one_order(client: trochil.Client, sandbox: SandboxProcess) -> None:
-    market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+    market = client.market("binance")
+    top = client.book("binance", "BTC-USDT").top()
     price = str(round(top.bid * 0.8, 2))
     orders = [market.buy("BTC-USDT", "0.01", price, client_id="only-one") for _ in range(3)]
     assert {order.client_id for order in orders} == {"only-one"}
@@ -177,7 +181,8 @@ def test_the_same_client_id_is_one_order(client: trochil.Client, sandbox: Sandbo
 
 
 def test_halting_cancels_and_refuses_until_resumed(client: trochil.Client) -> None:
-    market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+    market = client.market("binance")
+    top = client.book("binance", "BTC-USDT").top()
     price = str(round(top.bid * 0.8, 2))
     order = market.buy("BTC-USDT", "0.01", price).wait("open", timeout=10)
     client.halt()
@@ -321,7 +326,8 @@ def test_the_async_client_has_the_same_names() -> None:
 
 def test_the_async_client_reads_and_trades(sandbox: SandboxProcess, tmp_path: Path) -> None:
     async def main() -> None:
-        config, keys = config_for(sandbox, tmp_path, "async"), f"file:{sandbox.keys_file}#default"
+        config = config_for(sandbox, tmp_path, "async")
+        keys = f"file:{sandbox.keys_file}#default"
         options: dict[str, Any] = {
             "accounts": {"binance": keys},
             "config": config,

@@ -170,7 +170,8 @@ def test_killed_mid_fill_the_fill_is_booked_once(world: Any, failpoints: Path) -
     client, sandbox = world
     for _ in range(ROUNDS):
         (failpoints / "mid_fill").touch()
-        market, top = client.market("binance"), client.book("binance", "BTC-USDT").top()
+        market = client.market("binance")
+        top = client.book("binance", "BTC-USDT").top()
         order = market.buy("BTC-USDT", "0.02", str(round(top.ask * 1.01, 2)))
         order.wait("filled", timeout=25)
         counts["mid_fill"] += 1

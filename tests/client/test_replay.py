@@ -24,7 +24,9 @@ class DictionaryBook:
         diffs = [line["data"] for line in lines if line.get("data", {}).get("e") == "depthUpdate"]
         self.bids = {float(price): float(size) for price, size in snapshot["bids"]}
         self.asks = {float(price): float(size) for price, size in snapshot["asks"]}
-        self.last, self.applied, self.crossed = snapshot["lastUpdateId"], 0, 0
+        self.last = snapshot["lastUpdateId"]
+        self.applied = 0
+        self.crossed = 0
         for diff in diffs:
             if diff["u"] > self.last:
                 self._apply(diff)

@@ -243,7 +243,8 @@ def test_a_malformed_frame_is_an_error(feed: Any, frame: bytes) -> None:
 
 
 def test_every_frame_of_a_real_session_is_read() -> None:
-    feed, kinds = BINANCE.book({}, ""), set()
+    feed = BINANCE.book({}, "")
+    kinds = set()
     for line in recording("BINANCE.ws.1.0").read_text().splitlines():
         stamp, _, payload = line.partition(": ")
         if stamp.replace(".", "").isdigit() and '"depthUpdate"' in payload:

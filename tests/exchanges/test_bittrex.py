@@ -74,7 +74,8 @@ def test_a_body_is_hashed_as_it_is_sent() -> None:
         "limit": "100",
     }
     body["timeInForce"] = "GOOD_TIL_CANCELLED"
-    auth, url = BITTREX.auth(KEYS), "https://api.bittrex.com/v3/orders"
+    auth = BITTREX.auth(KEYS)
+    url = "https://api.bittrex.com/v3/orders"
     signed = auth.generate_auth_dict("POST", url, {}, body, now=1542323450.016)
     assert json.loads(signed["body"]) == body
     assert signed["headers"]["Api-Content-Hash"] == (
@@ -88,7 +89,8 @@ def test_a_body_is_hashed_as_it_is_sent() -> None:
 
 
 def test_the_query_is_part_of_what_is_signed() -> None:
-    auth, url = BITTREX.auth(KEYS), "http://localhost:1/v3/orders/open"
+    auth = BITTREX.auth(KEYS)
+    url = "http://localhost:1/v3/orders/open"
     signed = auth.generate_auth_dict(
         "GET", url, {"startDate": "2021-01-01T00:00:00Z"}, None, now=1.0
     )
@@ -312,7 +314,8 @@ def test_a_malformed_frame_is_an_error(frame: bytes) -> None:
 
 def test_every_frame_of_a_real_session_is_read_without_a_gap(feed: Any) -> None:
     last: dict[str, int] = {}
-    count, made = 0, OrderBook(4096)
+    count = 0
+    made = OrderBook(4096)
     for line in recording("BITTREX.ws.1.0").read_text().splitlines():
         stamp, _, payload = line.partition(": ")
         if not stamp.replace(".", "").isdigit():

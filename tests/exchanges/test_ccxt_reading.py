@@ -281,7 +281,8 @@ class Lacking:
     """A ccxt object of a venue that was taught little."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers, self.asked = answers, list[str]()
+        self.answers = answers
+        self.asked = list[str]()
 
     def __getattr__(self, name: str) -> Any:
         async def method(*arguments: Any) -> Any:
@@ -297,7 +298,8 @@ class Lacking:
 
 def client_of(api: Lacking, *can: str) -> CcxtClient:
     made = CcxtClient(get("ccxt:binance"), VenueSettings(pairs=["BTC-USDT"]), None)
-    made.api, made._can = api, frozenset(can)
+    made.api = api
+    made._can = frozenset(can)
     return made
 
 
@@ -379,7 +381,8 @@ def test_fills_come_from_what_there_is() -> None:
 
 
 def test_an_order_s_fills_are_asked_for_by_order_where_that_can_be_done_or_nothing_else() -> None:
-    rules, known = {"BTC-USDT": rule_of(read.TICK_SIZE)}, order(exchange_order_id="7")
+    rules = {"BTC-USDT": rule_of(read.TICK_SIZE)}
+    known = order(exchange_order_id="7")
     for can, by_order in (
         ({"fetchOrderTrades", "fetchMyTrades"}, True),
         ({"fetchMyTrades"}, False),

@@ -224,7 +224,8 @@ def test_an_unknown_state_is_no_evidence(entry: Any, changes: dict[str, str]) ->
 
 
 def test_orders_are_named_by_our_id_until_the_venues_is_known(entry: Any) -> None:
-    unknown, known = order(), order(exchange_order_id="theirs")
+    unknown = order()
+    known = order(exchange_order_id="theirs")
     assert entry.status(unknown).request.path == "/orders/client:mine"
     assert entry.status(known).request.path == "/orders/theirs"
     request = entry.cancel(known).request

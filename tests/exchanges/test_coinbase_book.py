@@ -210,7 +210,8 @@ def test_whatever_is_lost_is_a_gap(full: Any, lost: int) -> None:
 
 
 def test_an_orders_life_changes_its_level(full: Any) -> None:
-    tracker, asks = ActiveOrderTracker(), []
+    tracker = ActiveOrderTracker()
+    asks = []
     for event in said(full, "full.jsonl"):
         if isinstance(event, OrderEvent) and tracker.event(event) is not None:
             asks.append(
@@ -282,7 +283,8 @@ def test_levels_stay_as_they_came(level2: Any) -> None:
     assert book == BookSnapshot(
         "SKL-BTC", b'[["0.00001303","104.2"]]', b'[["0.00001305","4781.0"],["0.00001306","1230.5"]]'
     )
-    changes, time = b'[["sell","0.00001306","660.5"]]', 1618677817_075687_000
+    changes = b'[["sell","0.00001306","660.5"]]'
+    time = 1618677817_075687_000
     assert first == BookDiff("SKL-BTC", changes, b"", time=time, layout=Layout.SIDED)
     assert second.bids == b'[["buy","0.00001303","0.0"],["sell","0.00001305","985.1"]]'
     assert fault.kind is ErrorKind.AUTH

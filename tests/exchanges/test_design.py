@@ -38,7 +38,8 @@ def windows(path: Path) -> list[tuple[str, ...]]:
 def test_adapters_do_not_repeat_one_another() -> None:
     found = {name: windows(path) for name, path in ADAPTERS.items()}
     seen = Counter(window for own in found.values() for window in set(own))
-    total, repeated = 0, 0
+    total = 0
+    repeated = 0
     for own in found.values():
         total += len(own)
         repeated += sum(seen[window] > 1 for window in own)

@@ -205,7 +205,9 @@ def test_a_malformed_frame_is_an_error(feed: Any, frame: bytes) -> None:
 
 def test_every_frame_of_a_real_session_is_read() -> None:
     assert HTX.decode is not None
-    feed, kinds, versions = HtxImages({}, "/ws"), set(), dict[str, int]()
+    feed = HtxImages({}, "/ws")
+    kinds = set()
+    versions = dict[str, int]()
     for line in recording("HUOBI.ws.44.0").read_text().splitlines():
         stamp, _, payload = line.partition(": ")
         if stamp.replace(".", "").isdigit() and payload.startswith("b"):

@@ -82,7 +82,8 @@ def l4() -> Any:
 
 
 def test_nonces_are_the_time_and_never_come_twice() -> None:
-    auth, body = HYPERLIQUID.auth(KEYS), {"type": "noop"}
+    auth = HYPERLIQUID.auth(KEYS)
+    body = {"type": "noop"}
     nows = [1.5, 1.5, 1.4999, 2.0]
     bodies = [
         auth.generate_auth_dict("POST", f"{HOST}/exchange", {}, body, now=now)["body"]
@@ -98,10 +99,8 @@ def test_what_is_signed_for_another_host_is_worth_nothing_on_the_main_network() 
         signed = auth.generate_auth_dict("POST", f"{host}/exchange", {}, {"type": "noop"}, now=1.0)
         return json.loads(signed["body"])["signature"]
 
-    local, testnet = (
-        signature("http://127.0.0.1:9004"),
-        signature("https://api.hyperliquid-testnet.xyz"),
-    )
+    local = signature("http://127.0.0.1:9004")
+    testnet = signature("https://api.hyperliquid-testnet.xyz")
     assert local == testnet
     assert local != signature(HOST)
 
@@ -190,10 +189,8 @@ def test_perpetuals_are_read(name: str) -> None:
     ("price", "right"), [("30.512", True), ("30.5123", False), ("123456", True)]
 )
 def test_prices_have_five_digits_or_are_integers(feed: Any, price: str, right: bool) -> None:
-    rule, terms = (
-        by_pair(feed, SPOT_META)["HYPE-USDC"],
-        {"amount": D(1), "price": D(price), "side": Side.BUY},
-    )
+    rule = by_pair(feed, SPOT_META)["HYPE-USDC"]
+    terms = {"amount": D(1), "price": D(price), "side": Side.BUY}
     wanted = InFlightOrder(client_order_id="0x1", trading_pair="HYPE-USDC", symbol="@107", **terms)
     if right:
         check_order(wanted, rule)
@@ -253,10 +250,8 @@ def test_subscriptions_name_a_book_and_trades_a_coin(feed: Any, l4: Any) -> None
 
 
 def test_a_book_is_an_image_with_its_time_as_number(feed: Any, l4: Any) -> None:
-    bids, asks = (
-        b'[{"px":"106217.0","sz":"0.001","n":1}]',
-        b'[{"px":"106233.0","sz":"0.26739","n":3}]',
-    )
+    bids = b'[{"px":"106217.0","sz":"0.001","n":1}]'
+    asks = b'[{"px":"106233.0","sz":"0.26739","n":3}]'
     expected = BookSnapshot(
         "BTC",
         bids,
@@ -323,22 +318,22 @@ def test_a_frame_of_no_known_form_raises(feed: Any, l4: Any, frame: bytes) -> No
 
 # Order by order.
 
-BEGUN, BLOCK = 817863403, 817863404
+BEGUN = 817863403
+BLOCK = 817863404
 
 
 def test_the_snapshot_has_every_order_and_the_number_of_its_block_s_last_change(l4: Any) -> None:
     (book,) = l4.parse(L4_SNAPSHOT)
-    bids, asks = (
-        [RestingOrder("258166296856", 106296.0, 0.5)],
-        [RestingOrder("258166296857", 106297.0, 2.0)],
-    )
+    bids = [RestingOrder("258166296856", 106296.0, 0.5)]
+    asks = [RestingOrder("258166296857", 106297.0, 2.0)]
     assert book == OrdersSnapshot("BTC", bids, asks, BEGUN * 10**6 + 999_999, 1751430933000_000_000)
 
 
 def test_a_block_changes_orders_in_its_order(l4: Any) -> None:
     (book,) = l4.parse(L4_SNAPSHOT)
     opened, changed, done = l4.parse(L4_UPDATES)
-    time, first = 1751430933565_000_000, BLOCK * 10**6
+    time = 1751430933565_000_000
+    first = BLOCK * 10**6
     price = 106298.0
     assert opened == OrderEvent(
         "BTC", OrderAction.OPEN, "258166296858", "sell", price, 0.6, 0, first, time

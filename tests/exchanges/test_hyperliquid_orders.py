@@ -352,7 +352,8 @@ def test_an_order_is_asked_for_by_either_name(entry: Any) -> None:
 
 
 def test_open_orders_are_those_of_the_pair_or_of_all_that_are_known(entry: Any) -> None:
-    call, every = entry.open_orders("HYPE-USDC"), entry.open_orders()
+    call = entry.open_orders("HYPE-USDC")
+    every = entry.open_orders()
     assert call.request.body == every.request.body == {"type": "frontendOpenOrders"}
     found = answer([ORDER_ROW, ORDER_ROW | {"coin": "PURR/USDC"}, ORDER_ROW | {"coin": "BTC"}])
     assert call.read(found) == [UPDATE]

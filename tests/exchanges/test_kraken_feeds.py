@@ -161,7 +161,8 @@ def test_the_published_checksum_of_orders(by_order: Any) -> None:
     assert snapshot.checksum == 1063832831
     tracker = ActiveOrderTracker(by_order.depth)
     tracker.snapshot(snapshot)
-    bids, asks = sorted(tracker.active_bids, reverse=True), sorted(tracker.active_asks)
+    bids = sorted(tracker.active_bids, reverse=True)
+    asks = sorted(tracker.active_asks)
     assert (len(bids), len(asks)) == (10, 10)
     texts = tracker.texts(Side.BUY, bids), tracker.texts(Side.SELL, asks)
     assert by_order.orders_checksum("MATIC/USD", *texts) == 1063832831

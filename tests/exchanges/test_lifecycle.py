@@ -70,7 +70,8 @@ def histories(draw: st.DrawFn) -> list[OrderUpdate | Fill]:
 def test_any_order_and_repetition_of_events_ends_the_same(
     events: list[Any], random: Any, repeats: int
 ) -> None:
-    straight, shuffled = new_order(), new_order()
+    straight = new_order()
+    shuffled = new_order()
     for event in events:
         apply(straight, event)
     mixed = events + [random.choice(events) for _ in range(repeats)]

@@ -66,7 +66,8 @@ def test_the_query_is_signed_as_it_is_sent() -> None:
 
 
 def test_a_body_is_signed_as_it_is_sent() -> None:
-    auth, body = OKX.auth(KEYS), {"instId": "BTC-USDT", "sz": "1"}
+    auth = OKX.auth(KEYS)
+    body = {"instId": "BTC-USDT", "sz": "1"}
     ready = auth.generate_auth_dict(
         "POST", "https://www.okx.com/api/v5/trade/order", {}, body, now=NOW
     )
@@ -168,7 +169,8 @@ def test_subscriptions_name_books_and_trades(feed: Any) -> None:
 def test_public_frames_are_read(feed: Any) -> None:
     said = [list(feed.parse(frame)) for frame in frames("public.jsonl")]
     asks = b'[["30249.4","0","0","0"],["30261","4","0","1"]]'
-    first, second = 1652459285464_000_000, 1652459285564_000_000
+    first = 1652459285464_000_000
+    second = 1652459285564_000_000
     assert said == [
         [],
         [
@@ -221,7 +223,8 @@ def test_checksums_are_signed_at_the_venue_and_none_where_they_are_0(feed: Any) 
 
 
 def test_the_longer_side_goes_on_alone_in_a_checksum(feed: Any) -> None:
-    bids, asks = np.array([[2.0, 0.00000001], [1.0, 30.0]]), np.array([[3.5, 1e-7]])
+    bids = np.array([[2.0, 0.00000001], [1.0, 30.0]])
+    asks = np.array([[3.5, 1e-7]])
     assert feed.checksum("A-B", bids, asks) == crc32(b"2:0.00000001:3.5:0.0000001:1:30")
 
 

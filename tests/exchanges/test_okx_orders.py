@@ -72,14 +72,16 @@ def test_a_placed_order_is_open(entry: Any) -> None:
         "sCode": "0",
         "sMsg": "",
     }
-    read, state = entry.place(new()).read(answer([row])), OrderState.OPEN
+    read = entry.place(new()).read(answer([row]))
+    state = OrderState.OPEN
     assert read == OrderUpdate(
         symbol="BTC-USDT", state=state, client_order_id="mine", exchange_order_id="28"
     )
 
 
 def test_a_cancel_names_our_id_and_waits_for_the_stream(entry: Any) -> None:
-    call, body = entry.cancel(order()), {"instId": "BTC-USDT", "clOrdId": "mine"}
+    call = entry.cancel(order())
+    body = {"instId": "BTC-USDT", "clOrdId": "mine"}
     assert call.request == Request(
         "POST",
         "/api/v5/trade/cancel-order",

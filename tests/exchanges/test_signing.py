@@ -114,10 +114,8 @@ def test_typed_data_of_ethereum_is_signed_by_the_key_s_own_address() -> None:
     from eth_account.messages import encode_typed_data
     from eth_utils.crypto import keccak
 
-    domain, key = (
-        {"name": "Exchange", "version": "1", "chainId": 1337},
-        "0x" + "0123456789" * 6 + "0123",
-    )
+    domain = {"name": "Exchange", "version": "1", "chainId": 1337}
+    key = "0x" + "0123456789" * 6 + "0123"
     signed = eip712(key, domain, AGENT, "connectionId")({"source": "a"}, b"payload")
     said = encode_typed_data(domain, AGENT, {"source": "a", "connectionId": keccak(b"payload")})
     vrs = (signed["v"], int(signed["r"], 16), int(signed["s"], 16))

@@ -140,7 +140,8 @@ def stored(value: Any) -> Any:
     """A record that goes in, such as an order, with what differs from its defaults alone."""
     fields = {name: getattr(value, name) for name in field_names(value)}
     if isinstance(value, msgspec.Struct):
-        names, values = value.__struct_fields__[::-1], value.__struct_defaults__[::-1]
+        names = value.__struct_fields__[::-1]
+        values = value.__struct_defaults__[::-1]
         defaults = dict(zip(names, values, strict=False))
         fields = {n: v for n, v in fields.items() if n not in defaults or v != defaults[n]}
         fields = {n: v for n, v in fields.items() if v or n not in ("fills", "told")}

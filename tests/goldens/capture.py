@@ -207,7 +207,9 @@ class Capture:
 
     def _wrap_exchange(self, exchange: Exchange) -> None:
         session = self._new(Session(exchange.name, "venue"))
-        judge, decode, clock = exchange.error, exchange.decode, exchange.server_time
+        judge = exchange.error
+        decode = exchange.decode
+        clock = exchange.server_time
 
         def error(answer: Answer) -> Any:
             fault = judge(answer)

@@ -55,7 +55,9 @@ OF_FEEDS = (
     "reconnect",
 )
 """Cases that are played with every other feed of a venue; with its own, all are."""
-ALIKE, OF_A_KIND, CALLS_ALIKE = 6, 40, 2
+ALIKE = 6
+OF_A_KIND = 40
+CALLS_ALIKE = 2
 """Most frames of the same shape, and of the same kind; most answers of the same shape to a question
 of the same terms."""
 ENDINGS = ("user_stream_terminated", "server_shutdown", "disconnect_private", "sequence_reset")
@@ -134,7 +136,9 @@ class Asker:
     """Asks a sandbox every question of a venue, by its adapter alone."""
 
     def __init__(self, exchange: Exchange, sandbox: SandboxProcess, rest: Rest) -> None:
-        self.exchange, self.sandbox, self.rest = exchange, sandbox, rest
+        self.exchange = exchange
+        self.sandbox = sandbox
+        self.rest = rest
         self.numbers = iter(range(1000, 2000))
         self.entry: Any = None
         self.rule: TradingRule
@@ -148,7 +152,8 @@ class Asker:
             return None
 
     async def everything(self) -> None:
-        exchange, pair = self.exchange, self.sandbox.pairs[0]
+        exchange = self.exchange
+        pair = self.sandbox.pairs[0]
         rules = await self.rest.run(exchange.book({}, "").trading_rules())
         by_symbol = {rule.symbol: rule for rule in rules}
         by_pair = {rule.trading_pair: rule for rule in rules}
@@ -166,8 +171,10 @@ class Asker:
 
     def terms(self) -> list[dict[str, Any]]:
         book = self.admin("GET", f"book?pair={self.sandbox.pairs[0]}")
-        bid, ask = Decimal(book["bids"][0][0]), Decimal(book["asks"][0][0])
-        tick, step = self.rule.price_tick, self.rule.size_step
+        bid = Decimal(book["bids"][0][0])
+        ask = Decimal(book["asks"][0][0])
+        tick = self.rule.price_tick
+        step = self.rule.size_step
         far = (bid * Decimal("0.8")).quantize(Decimal(1)) if bid > 100 else bid
         high = (ask * Decimal("1.2")).quantize(Decimal(1)) if ask > 100 else ask
         amount = (Decimal(600) / bid).quantize(Decimal("0.001"))
@@ -206,7 +213,8 @@ class Asker:
 
     async def one(self, terms: dict[str, Any]) -> None:
         """An order with all that can be asked about it while it lives, and when it is over."""
-        entry, rule = self.entry, self.rule
+        entry = self.entry
+        rule = self.rule
         external = terms.pop("external", False)
         order = InFlightOrder(
             client_order_id=self.exchange.client_id(next(self.numbers)),
@@ -220,7 +228,8 @@ class Asker:
         await self.ask(entry.place(order))
         await self.ask(entry.status(order))
         if placed is not None:
-            order.exchange_order_id, order.external = placed.exchange_order_id, external
+            order.exchange_order_id = placed.exchange_order_id
+            order.external = external
         await self.ask(entry.status(order))
         await self.ask(entry.order_fills(order))
         await self.ask(entry.open_orders(rule.trading_pair))
@@ -232,12 +241,14 @@ class Asker:
         await self.ask(entry.cancel(order))
         await self.ask(entry.status(order))
         await self.ask(entry.cancel(order))
-        order.exchange_order_id, order.external = "", False
+        order.exchange_order_id = ""
+        order.external = False
         await self.ask(entry.status(order))
         await self.ask(entry.cancel(order))
 
     async def questions(self, pair: str) -> None:
-        entry, hour = self.entry, 3600 * 10**9
+        entry = self.entry
+        hour = 3600 * 10**9
         await self.ask(entry.open_orders())
         await self.ask(entry.open_orders(pair))
         await self.ask(entry.balances())
@@ -489,7 +500,8 @@ def record(venue: str, capture: Capture) -> None:
             play_cases(exchange, feed)
     marks.append(len(capture.sessions))
     venue_session = next(s for s in capture.sessions if (s.venue, s.kind) == (venue, "venue"))
-    venue_lines, venue_session.lines = venue_session.lines, []
+    venue_lines = venue_session.lines
+    venue_session.lines = []
     places["sandbox"] = [
         replace(venue_session, lines=venue_lines),
         *capture.sessions[marks[0] : marks[1]],

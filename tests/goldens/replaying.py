@@ -133,7 +133,8 @@ class Replaying:
             call = call.otherwise
         if call is None:
             return {"request": None}
-        answer, outcome = answer_of(line["answer"]), {"request": request_of(call)}
+        answer = answer_of(line["answer"])
+        outcome = {"request": request_of(call)}
         fault = self.exchange.error(answer)
         if fault is not None:
             return outcome | {"fault": canonical(fault)}

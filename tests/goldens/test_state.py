@@ -104,7 +104,8 @@ def test_what_was_desired_is_desired_again(tmp_path: Path) -> None:
     folder = tmp_path / SETTINGS.deployment
     folder.mkdir()
     (folder / "desired.json").write_text((FOLDER / "desired.json").read_text())
-    now, stored = asyncio.run(read_desired(tmp_path)), EXPECTED["desired"]
+    now = asyncio.run(read_desired(tmp_path))
+    stored = EXPECTED["desired"]
     assert stored["settings"]["venues"].keys() == SETTINGS.venues.keys()
     for venue, kept in stored["settings"]["venues"].items():
         wanted = renamed("VenueSettings", kept)

@@ -45,7 +45,9 @@ def chosen(
     lines: list[dict[str, Any]],
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The first message of each kind, with what its session began with."""
-    replaying, seen, head = Replaying(exchange), set(), {}
+    replaying = Replaying(exchange)
+    seen = set()
+    head = {}
     for line, session in groups_of(lines):
         outcome = replaying.outcome(line)
         if "session" in line:

@@ -96,7 +96,8 @@ def test_an_event_changes_the_levels_that_it_touches(
     ],
 )
 def test_orders_that_never_rested_and_ids_seen_before_change_nothing(message: OrderEvent) -> None:
-    tracker, untouched = following(), following()
+    tracker = following()
+    untouched = following()
     assert tracker.event(message) is None
     assert tracker.convert_diff_message_to_order_book_row(message) == ([], [])
     assert [len(side) for side in tracker.convert_diff_message_to_np_arrays(message)] == [0, 0]
@@ -182,7 +183,9 @@ def levels_of(model: Model, side: Side) -> list[list[float]]:
 def test_an_order_feed_makes_the_book_that_a_dictionary_of_orders_makes(
     feed: list[tuple[OrderAction, str, Side, float, int]], restart: int
 ) -> None:
-    tracker, book, model = ActiveOrderTracker(), OrderBook(64), Model()
+    tracker = ActiveOrderTracker()
+    book = OrderBook(64)
+    model = Model()
     for number, (action, order, side, price, size) in enumerate(feed, 1):
         made = tracker.event(
             OrderEvent("A-B", action, order, side, price, size / 100, number, number)
@@ -321,7 +324,8 @@ def test_an_empty_diff_becomes_nothing() -> None:
 def test_a_trade_becomes_a_row_and_an_array(
     side: Side, code: float, trade_id: str, number: int
 ) -> None:
-    tracker, trade = ActiveOrderTracker(), Trade("A-B", trade_id, side, 10.5, 0.25, 1_500_000_000)
+    tracker = ActiveOrderTracker()
+    trade = Trade("A-B", trade_id, side, 10.5, 0.25, 1_500_000_000)
     assert tracker.convert_trade_message_to_order_book_row(trade) == OrderBookRow(
         10.5, 0.25, number
     )
@@ -345,7 +349,8 @@ def test_a_conversion_reads_levels_as_the_book_does(
             data = json.dumps([["buy", str(p), str(s)] for p, s in levels]).encode()
         case Layout.PACKED:
             data = np.array(levels, np.float64).tobytes()
-    tracker, book = ActiveOrderTracker(), OrderBook(64)
+    tracker = ActiveOrderTracker()
+    book = OrderBook(64)
     message = BookDiff("A-B", data, b"", 1, 1, 0, layout)
     book.apply_diff(message)
     tracker.convert_diff_message_to_order_book_row(message)

@@ -34,7 +34,8 @@ from orderbook.reader import BookReader
 from orderbook.shared import SharedBook, book_path
 from tests.support.examples import examples
 
-BIDS, ASKS = [[10.0, 1.0], [9.0, 2.0], [7.0, 4.0]], [[11.0, 3.0], [12.0, 1.0], [15.0, 2.0]]
+BIDS = [[10.0, 1.0], [9.0, 2.0], [7.0, 4.0]]
+ASKS = [[11.0, 3.0], [12.0, 1.0], [15.0, 2.0]]
 
 
 @pytest.fixture
@@ -53,8 +54,10 @@ def create(path: str, capacity: int = 64) -> SharedBook:
 
 def whole(update_id: int) -> BookSnapshot:
     """A snapshot whose best bid is 1000 more than its id."""
-    bids, asks = np.array(BIDS), np.array(ASKS)
-    bids[0, 0], asks[:, 0] = 1000 + update_id, asks[:, 0] + 2000
+    bids = np.array(BIDS)
+    asks = np.array(ASKS)
+    bids[0, 0] = 1000 + update_id
+    asks[:, 0] = asks[:, 0] + 2000
     return BookSnapshot("A-B", bids.tobytes(), asks.tobytes(), update_id, 0, Layout.PACKED)
 
 
@@ -153,10 +156,14 @@ def test_the_answers_are_those_of_a_walk_in_whole_numbers(
     book = OrderBook(64)
     data = np.array(levels, np.float64).tobytes()
     book.apply_snapshot(BookSnapshot("A-B", data, data, 1, 0, Layout.PACKED))
-    left, quote, worst = volume, 0, 0
+    left = volume
+    quote = 0
+    worst = 0
     for price, size in sorted(levels, reverse=not is_buy):
         taken = min(left, size)
-        left, quote, worst = left - taken, quote + taken * price, price
+        left = left - taken
+        quote = quote + taken * price
+        worst = price
         if not left:
             break
     if left:
@@ -307,7 +314,9 @@ def test_what_is_no_book_is_taken_over_as_if_nothing_stood_there(path: str, cont
 
 
 def test_copying_into_ones_own_arrays_gives_the_same_levels(path: str) -> None:
-    book, bids, asks = create(path), np.empty((4, 2)), np.empty((4, 2))
+    book = create(path)
+    bids = np.empty((4, 2))
+    asks = np.empty((4, 2))
     book.apply_snapshot(whole(3))
     reader = BookReader(path)
     assert reader.copy_levels(4, bids, asks) == (3, 3)

@@ -66,7 +66,8 @@ json_numbers = st.builds(
 
 
 def assert_reads_as_python(number: str, form: str) -> None:
-    book, expected = filled(), float(number)
+    book = filled()
+    expected = float(number)
     message = snapshot(form.format(1, number).encode())
     if expected == float("inf"):
         with pytest.raises(ValueError, match="finite"):
@@ -164,7 +165,8 @@ BAD = """
 @pytest.mark.parametrize("on", ["bids", "asks"])
 def test_malformed_levels_are_refused_and_nothing_changes(levels: str, on: str) -> None:
     book = filled()
-    before, digest = book.meta(), book.digest()
+    before = book.meta()
+    digest = book.digest()
     good = b'[["10","5"]]'
     bids, asks = (levels.encode(), good) if on == "bids" else (good, levels.encode())
     with pytest.raises(ValueError):  # noqa: PT011 - the words differ with where it was found out
@@ -399,7 +401,9 @@ def test_a_book_equals_a_plain_dictionary(
 def test_a_trend_of_ten_times_the_capacity_stays_exact(step: int, width: int) -> None:
     """The window wanders off both ends of its columns and is moved back."""
     book = OrderBook(64)
-    centre, bids, asks = 10_000, {}, {}
+    centre = 10_000
+    bids = {}
+    asks = {}
     for number in range(1, 641):
         centre += step
         new_bids = [
@@ -417,10 +421,8 @@ def test_a_trend_of_ten_times_the_capacity_stays_exact(step: int, width: int) ->
         else:
             new_asks.append((float(centre + width), float(number)))
         book.apply_diff(BookDiff("A-B", text(new_bids), text(new_asks), number, number))
-        bids, asks = (
-            model_after(bids, "diff", new_bids, -1, 63),
-            model_after(asks, "diff", new_asks, 1, 63),
-        )
+        bids = model_after(bids, "diff", new_bids, -1, 63)
+        asks = model_after(asks, "diff", new_asks, 1, 63)
         assert book.bids.tolist() == ordered(bids, -1)
         assert book.asks.tolist() == ordered(asks, 1)
     assert len(bids) >= 1

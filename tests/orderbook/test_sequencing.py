@@ -182,7 +182,8 @@ def test_the_buffer_is_bounded_and_gives_up_its_oldest() -> None:
 
 def stream(widths: list[int]) -> list[BookDiff]:
     """Messages that join, each covering that many ids, from id 1 on."""
-    messages, last = [], 0
+    messages = []
+    last = 0
     for width in widths:
         messages.append(diff(last + 1, last + width))
         last += width
@@ -244,7 +245,8 @@ def test_with_nothing_dropped_every_id_after_the_snapshot_is_applied_once(
 @given(widths, st.randoms(use_true_random=False))
 def test_repeated_messages_change_nothing(spans: list[int], chance: random.Random) -> None:
     messages = stream(spans)
-    sequencer, applied = synced(0), []
+    sequencer = synced(0)
+    applied = []
     for number, message in enumerate(messages):
         for again in (*(chance.choices(messages[:number], k=2) if number else ()), message):
             if sequencer.offer(again) is Verdict.APPLY:

@@ -272,7 +272,8 @@ def read_many(live, wanted, moving, unlocked, bids, asks, seen):
             and seen[kernels.STATE] == 1
         )
         for i in range(min(n_bids, n_asks)):
-            bid, ask = 1000.0 + number % 50 - i, 2000.0 + number % 50 + i
+            bid = 1000.0 + number % 50 - i
+            ask = 2000.0 + number % 50 + i
             right &= bids[i, 0] == bid and bids[i, 1] == bid * 1000 + number
             right &= asks[i, 0] == ask and asks[i, 1] == ask * 1000 + number
         good += right
@@ -335,7 +336,8 @@ def test_a_deep_reading_gets_through_under_a_writer_at_full_speed(path: str) -> 
 
 def refused_within(readers: list[BookReader], start: float) -> float:
     """Seconds from ``start`` until every reader refuses, however it is asked."""
-    bids, asks = np.empty((DEPTH, 2)), np.empty((DEPTH, 2))
+    bids = np.empty((DEPTH, 2))
+    asks = np.empty((DEPTH, 2))
     ask = [
         BookReader.top,
         BookReader.levels,
@@ -382,7 +384,8 @@ def test_a_killed_writer_is_noticed_within_a_second_and_another_takes_over(
     first.apply_diffs(CHANGES[:3])
     readers = [BookReader(path) for _ in range(4)]
     first.close()
-    start, slowest = time.monotonic(), 0.0
+    start = time.monotonic()
+    slowest = 0.0
     for number in range(kills):
         with forked(lambda pipe, n=number: how(path, pipe, n % 20)) as (pid, pipe):
             assert heard(pipe) == b"ready"

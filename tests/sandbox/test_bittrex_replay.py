@@ -75,7 +75,8 @@ class DictionaryBook:
         self.applied += 1
 
     def expected(self) -> dict[str, Any]:
-        bids, asks = sorted(self.sides["bid"], reverse=True), sorted(self.sides["ask"])
+        bids = sorted(self.sides["bid"], reverse=True)
+        asks = sorted(self.sides["ask"])
         lines = [f"b,{float(rate)!r},{float(self.sides['bid'][rate])!r}\n" for rate in bids]
         lines += [f"a,{float(rate)!r},{float(self.sides['ask'][rate])!r}\n" for rate in asks]
         return {
@@ -93,7 +94,8 @@ def replayed(pair: str, drop: str = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_every_market_of_the_session_makes_the_dictionarys_book(pair: str) -> None:
-    found, truth = replayed(pair), DictionaryBook(pair)
+    found = replayed(pair)
+    truth = DictionaryBook(pair)
     assert found == found | truth.expected()
     assert (found["applied"], found["gaps"], found["resyncs"], found["crossed"]) == (
         truth.applied,

@@ -37,7 +37,9 @@ class Client:
     """What the documentation tells a client to do, and no more."""
 
     def __init__(self, sandbox: SandboxProcess, session: aiohttp.ClientSession) -> None:
-        self.sandbox, self.session, self.base = sandbox, session, sandbox.hosts["bittrex"]["rest"]
+        self.sandbox = sandbox
+        self.session = session
+        self.base = sandbox.hosts["bittrex"]["rest"]
         self.keys = sandbox.accounts["default"]
 
     def proof(self, text: str, secret: str = "") -> str:
@@ -49,7 +51,8 @@ class Client:
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, Any, Any]:
         """Status, answer and headers of a signed request."""
-        text, stamp = "" if body is None else json.dumps(body), str(int(time.time() * 1000))
+        text = "" if body is None else json.dumps(body)
+        stamp = str(int(time.time() * 1000))
         digest = hashlib.sha512(text.encode()).hexdigest()
         signed = {
             "Api-Key": self.keys["api_key"],
@@ -83,7 +86,8 @@ class Client:
             yield Hub(ws)
 
     async def login(self, hub: "Hub", **wrong: str) -> Any:
-        stamp, content = int(time.time() * 1000), str(uuid4())
+        stamp = int(time.time() * 1000)
+        content = str(uuid4())
         proof = self.proof(f"{stamp}{content}", wrong.get("secret", ""))
         return await hub.invoke(
             "Authenticate", wrong.get("key", self.keys["api_key"]), stamp, content, proof.upper()

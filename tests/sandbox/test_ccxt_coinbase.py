@@ -42,7 +42,8 @@ class TestCoinbase(Flow):
 
     def test_post_only_rests_or_does_not_take(self, use: Any) -> None:
         async def work(client: Any) -> None:
-            price, terms = await self.resting_price(client), {"postOnly": True}
+            price = await self.resting_price(client)
+            terms = {"postOnly": True}
             placed = await client.create_order(self.pair, "limit", "buy", 0.01, price, terms)
             assert (placed["status"], placed["postOnly"]) == ("open", True)
             await client.cancel_order(placed["id"], self.pair)

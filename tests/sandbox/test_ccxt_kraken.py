@@ -28,7 +28,8 @@ class TestKraken(Flow):
     }
 
     def point(self, client: Any, hosts: dict[str, str]) -> None:
-        api, client.enableRateLimit = client.urls["api"], False
+        api = client.urls["api"]
+        client.enableRateLimit = False
         for name in ("public", "private"):
             api[name] = hosts["rest"]
         for name in ("public", "private", "publicV2", "privateV2"):
@@ -39,7 +40,8 @@ class TestKraken(Flow):
         pair's digits."""
 
         async def work(client: Any) -> None:
-            digits, made = itertools.cycle((2, 5)), client.crc32
+            digits = itertools.cycle((2, 5))
+            made = client.crc32
             checked: list[int] = []
             client.format_number = lambda number: f"{number:.{next(digits)}f}".replace(
                 ".", ""

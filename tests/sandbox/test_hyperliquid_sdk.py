@@ -30,7 +30,8 @@ from hyperliquid.utils.types import Cloid
 from tests.exchanges.test_hyperliquid import SPOT_META
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-COIN, GTC = "BTC/USDC", {"limit": {"tif": "Gtc"}}
+COIN = "BTC/USDC"
+GTC = {"limit": {"tif": "Gtc"}}
 MINE = "0x" + "34" * 16
 
 
@@ -69,7 +70,8 @@ def test_our_action_and_signature_are_its_own(
     signed = HYPERLIQUID.auth(KEYS).generate_auth_dict(
         "POST", f"{host}/exchange", {}, ours, now=1677777606.04
     )
-    wallet, mainnet = Account.from_key(KEYS["api_secret"]), "testnet" not in host
+    wallet = Account.from_key(KEYS["api_secret"])
+    mainnet = "testnet" not in host
     expected = sign_l1_action(wallet, theirs, None, 1677777606040, None, mainnet)
     found = json.loads(signed["body"])["signature"]
     assert {name: int(str(found[name]), 0) for name in "rsv"} == {
@@ -134,7 +136,8 @@ def test_it_finds_the_markets(exchange: Any) -> None:
 def test_a_limit_order_rests_is_found_by_either_name_and_is_cancelled(
     exchange: Any, address: str
 ) -> None:
-    price, info = low(exchange), exchange.info
+    price = low(exchange)
+    info = exchange.info
     oid = status_of(exchange.order(COIN, True, 0.01, price, GTC, cloid=Cloid.from_str(MINE)))[
         "resting"
     ]["oid"]

@@ -24,17 +24,16 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 
 def signed(sandbox: SandboxProcess, now: float | None = None) -> dict[str, Any]:
-    auth, host = HYPERLIQUID.auth(sandbox.accounts["default"]), sandbox.hosts["hyperliquid"]["rest"]
+    auth = HYPERLIQUID.auth(sandbox.accounts["default"])
+    host = sandbox.hosts["hyperliquid"]["rest"]
     made = auth.generate_auth_dict("POST", f"{host}/exchange", {}, ACTION, now=now or time.time())
     body: dict[str, Any] = json.loads(made["body"])
     return body
 
 
 def said(sandbox: SandboxProcess, body: dict[str, Any], path: str = "exchange") -> Any:
-    url, headers = (
-        f"{sandbox.hosts['hyperliquid']['rest']}/{path}",
-        {"Content-Type": "application/json"},
-    )
+    url = f"{sandbox.hosts['hyperliquid']['rest']}/{path}"
+    headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

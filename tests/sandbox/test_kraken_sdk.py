@@ -39,7 +39,8 @@ def rest(sandbox: SandboxProcess) -> str:
 
 def test_it_signs_as_we_do(key: dict[str, str]) -> None:
     auth = KRAKEN.auth({"api_key": key["key"], "api_secret": key["secret"]})
-    path, terms = "/0/private/AddOrder", {"pair": "XBTUSD", "price": "1"}
+    path = "/0/private/AddOrder"
+    terms = {"pair": "XBTUSD", "price": "1"}
     ours = auth.sign(
         UnsignedRequest("POST", f"https://api.kraken.com{path}", {}, terms), 1700000000.0
     )
@@ -50,7 +51,9 @@ def test_it_signs_as_we_do(key: dict[str, str]) -> None:
 
 
 def test_orders_by_rest(key: dict[str, str], rest: str) -> None:
-    market, trade, user = Market(url=rest), Trade(**key, url=rest), User(**key, url=rest)
+    market = Market(url=rest)
+    trade = Trade(**key, url=rest)
+    user = User(**key, url=rest)
     price = round(float(market.get_ticker(pair="XBTUSD")["XXBTZUSD"]["b"][0]) * 0.9, 2)
     txid = trade.create_order(**TERMS, price=price, cl_ord_id="ours")["txid"][0]
     assert user.get_open_orders(cl_ord_id="ours")["open"][txid]["descr"]["price"] == f"{price:g}"

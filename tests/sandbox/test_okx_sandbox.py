@@ -23,7 +23,8 @@ def test_a_book_lives_also_where_the_stream_begins_without_a_snapshot(
 ) -> None:
     sandbox.admin("POST", "faults", {"withhold_snapshot": 1000})
     with trochil.connect("okx", pairs=[PAIR], config=sandbox.config, address="inline") as client:
-        book, deadline = client.book("okx", PAIR), time.monotonic() + 15
+        book = client.book("okx", PAIR)
+        deadline = time.monotonic() + 15
         while book.state is not BookState.LIVE and time.monotonic() < deadline:
             time.sleep(0.01)
         assert book.state is BookState.LIVE

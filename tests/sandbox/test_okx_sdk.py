@@ -32,7 +32,8 @@ def sandbox() -> Iterator[SandboxProcess]:
 @pytest.fixture
 def made(sandbox: SandboxProcess) -> Iterator[Any]:
     """``made(TradeAPI)``: a client of the SDK with the sandbox's address and key."""
-    keys, clients = sandbox.accounts["default"], []
+    keys = sandbox.accounts["default"]
+    clients = []
 
     def make(kind: Any, **changes: str) -> Any:
         fields = keys | changes
@@ -76,7 +77,8 @@ def test_an_order_rests_is_found_and_is_cancelled(made: Any) -> None:
 
 
 def test_a_market_order_fills_and_is_paid(made: Any) -> None:
-    trade, account = made(TradeAPI), made(AccountAPI)
+    trade = made(TradeAPI)
+    account = made(AccountAPI)
     before = balance(account, "BTC")
     (placed,) = rows(trade.place_order(**TERMS, ordType="market", tgtCcy="base_ccy"))
     fills = rows(trade.get_fills("SPOT", ordId=placed["ordId"]))

@@ -57,7 +57,8 @@ def stream(
     sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
     """A socket of the SDK, closed at the end: ``stream("spot")``, ``stream("private", **keys)``."""
-    hosts, opened = sandbox.hosts["bybit"], []
+    hosts = sandbox.hosts["bybit"]
+    opened = []
     monkeypatch.setattr(
         unified_trading, "PUBLIC_WSS", hosts["public"] + "/v5/public/{CHANNEL_TYPE}"
     )

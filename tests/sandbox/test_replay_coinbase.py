@@ -39,7 +39,8 @@ class DictionaryBook:
 
     @property
     def digest(self) -> str:
-        bids, asks = self.sides["buy"], self.sides["sell"]
+        bids = self.sides["buy"]
+        asks = self.sides["sell"]
         lines = [
             f"b,{float(price)!r},{float(bids[price])!r}\n" for price in sorted(bids, reverse=True)
         ]

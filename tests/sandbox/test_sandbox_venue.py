@@ -44,11 +44,9 @@ def place(at: Venue, who: str, side: str, amount: str, price: str | None, **more
 
 def test_the_best_price_trades_first_and_among_equals_the_oldest() -> None:
     at = venue()
-    late, early, best = (
-        place(at, "ann", "sell", "1", "101"),
-        place(at, "ann", "sell", "1", "101"),
-        place(at, "ann", "sell", "1", "100"),
-    )
+    late = place(at, "ann", "sell", "1", "101")
+    early = place(at, "ann", "sell", "1", "101")
+    best = place(at, "ann", "sell", "1", "100")
     place(at, "bob", "buy", "1.5", "105")
     assert (best.state, late.state, late.filled, early.filled) == (
         "filled",
@@ -153,7 +151,8 @@ def test_nothing_is_made_and_nothing_is_lost(history: list[tuple[str, str, int, 
             for account in at.accounts.values()
         )
     book = at.books[PAIR]
-    bid, ask = book.best("buy"), book.best("sell")
+    bid = book.best("buy")
+    ask = book.best("sell")
     assert bid is None or ask is None or bid < ask
     for order in at.orders.values():
         held = [

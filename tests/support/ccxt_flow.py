@@ -165,7 +165,8 @@ class Flow:
     def test_a_limit_order_rests_is_found_and_is_cancelled(self, use: Any) -> None:
         async def work(client: Any) -> None:
             before = await client.fetch_balance()
-            price, quote = await self.resting_price(client), self.pair.partition("/")[2]
+            price = await self.resting_price(client)
+            quote = self.pair.partition("/")[2]
             placed = (await client.create_order(self.pair, "limit", "buy", 0.01, price))["id"]
             held = await client.fetch_balance()
             assert held[quote]["used"] == pytest.approx(
@@ -201,7 +202,8 @@ class Flow:
 
     def test_post_only_rests_or_does_not_take(self, use: Any) -> None:
         async def work(client: Any) -> None:
-            price, terms = await self.resting_price(client), {"postOnly": True}
+            price = await self.resting_price(client)
+            terms = {"postOnly": True}
             placed = (await client.create_order(self.pair, "limit", "buy", 0.01, price, terms))[
                 "id"
             ]
@@ -286,7 +288,8 @@ class Flow:
                 ccxt.pro.OrderNotFound,
                 client.fetch_order(self.unknown_id, self.pair),
             )
-            price, terms = await self.resting_price(client), {"clientOrderId": self.client_id}
+            price = await self.resting_price(client)
+            terms = {"clientOrderId": self.client_id}
             placed = await client.create_order(self.pair, "limit", "buy", 0.01, price, terms)
             again = client.create_order(self.pair, "limit", "buy", 0.01, price, terms)
             await self.refused(client, "twice", ccxt.pro.DuplicateOrderId, again)

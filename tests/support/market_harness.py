@@ -88,8 +88,11 @@ class MarketHarness:
 async def market_harness(
     sandbox: SandboxProcess, folder: Path, *, polling: bool = False, checkpoint: Any = None
 ) -> AsyncIterator[MarketHarness]:
-    peers, exchange, hosts = ActorCalls(), EXCHANGE, Endpoints(**sandbox.hosts["binance"])
-    auth, place = exchange.auth(sandbox.accounts["default"]), {"run_dir": str(folder)}
+    peers = ActorCalls()
+    exchange = EXCHANGE
+    hosts = Endpoints(**sandbox.hosts["binance"])
+    auth = exchange.auth(sandbox.accounts["default"])
+    place = {"run_dir": str(folder)}
     async with aiohttp.ClientSession() as session:
         kind = PollingUserStreamTrackerDataSource if polling else UserStreamTrackerDataSource
         source = kind(

@@ -53,7 +53,8 @@ from orderbook.messages import Side
 from tests.support.market_harness import ActorCalls
 from tests.support.scripted import ScriptedBook, rule, scripted
 
-PAIR, SYMBOL = "A-USD", "AUSD"
+PAIR = "A-USD"
+SYMBOL = "AUSD"
 STATES = {
     "open": OrderState.OPEN,
     "filled": OrderState.FILLED,

@@ -293,7 +293,8 @@ async def _(w: World) -> None:
 async def _(w: World) -> None:
     folder = f"{w.tracker._run_dir}-user"
     Path(folder).mkdir(mode=0o700, exist_ok=True)
-    peers, source = w.client._async._peers, w.user.data_source
+    peers = w.client._async._peers
+    source = w.user.data_source
     tracker = type(w.user)(BINANCE, peers=peers, data_source=source, run_dir=folder, name="second")
     assert not tracker.status()["connected"]
     await tracker.start()

@@ -336,7 +336,8 @@ def walk(levels: list[tuple[float, float]], volume: float) -> tuple[float, float
     left = volume
     for price, size in levels:
         take = min(left, size)
-        quote, left = quote + take * price, left - take
+        quote = quote + take * price
+        left = left - take
         if left <= 0:
             return quote, price
     raise AssertionError("the book is too thin")

@@ -12,7 +12,8 @@ import trochil
 from actors.orders.tutorial_market import TutorialMarket
 from trochil.sandbox.process import SandboxProcess
 
-PAIR, OTHER = "BTC-USDT", "ETH-USDT"
+PAIR = "BTC-USDT"
+OTHER = "ETH-USDT"
 TABLE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
 CHECKS: dict[str, Callable[["World"], Awaitable[None]]] = {}
 Check = Callable[["World"], Awaitable[None]]
@@ -20,7 +21,8 @@ Check = Callable[["World"], Awaitable[None]]
 
 def rows() -> list[str]:
     """Class.function of every row of the document."""
-    found, kind = [], ""
+    found = []
+    kind = ""
     for line in TABLE.splitlines():
         if line.startswith("## "):
             kind = line[3:]
