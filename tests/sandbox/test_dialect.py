@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import hmac
+import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -42,9 +44,12 @@ ORDER = {
 class Client:
     """What a client sees of a server, by its own hand."""
 
-    def __init__(self, server: Server, account: Account, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: Server, account: Account, session: aiohttp.ClientSession, port: int
+    ) -> None:
         self.server = server
         self.account = account
+        self.port = port
         self._session = session
 
     async def get(self, path: str) -> tuple[int, Any]:
@@ -84,7 +89,7 @@ async def served(dialect: Callable[[Server], Any]) -> Any:
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-            yield Client(server, account, session)
+            yield Client(server, account, session, port)
     finally:
         await runner.cleanup()
 
@@ -199,6 +204,29 @@ def test_a_mistake_in_a_frame_ends_the_connection_and_is_counted() -> None:
         assert "in a frame at /ws/btcusdt@depth" in client.server.own_errors[0]
 
     use(WrongBook, work)
+
+
+async def connect_and_leave(port: int) -> None:
+    """Asks for a socket and resets the connection at once."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    connected = writer.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def test_a_client_that_leaves_during_its_handshake_is_no_mistake_of_ours() -> None:
+    async def work(client: Client) -> None:
+        for _ in range(200):
+            await connect_and_leave(client.port)
+        async with client.socket("/ws") as websocket:
+            await websocket.send_str("{}")
+        assert client.server.own_errors == []
+
+    use(binance.Dialect, work)
 
 
 def test_a_sandbox_that_made_mistakes_fails_the_test() -> None:

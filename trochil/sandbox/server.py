@@ -217,6 +217,8 @@ class Server:
             return await handler(request)
         except web.HTTPException:
             raise
+        except ConnectionError:  # the client left before it was answered
+            return self._cut(request)
         except Exception as error:
             self.note_own_error(f"{request.method} {request.path}", error)
             return self.own_error_response()
@@ -284,6 +286,8 @@ class Server:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
                     on_text(connection, message.data)
+        except ConnectionError:
+            log.info("a client left its socket at %s", request.path)
         except Exception as error:
             self.note_own_error(f"on a socket at {request.path}", error)
             await ws.close(code=WSCloseCode.INTERNAL_ERROR)
