@@ -172,3 +172,46 @@ def test_faults_are_chances_or_counts() -> None:
     assert parse_faults("a=1, b=0.5,c") == {"a": 1.0, "b": 0.5, "c": 1.0}
     with pytest.raises(ValueError, match="unknown fault 'gremlins'; known are"):
         faults.set({"gremlins": 1})
+
+
+def test_an_order_by_value_says_filled_in_its_last_trade() -> None:
+    at = venue()
+    place(at, "ann", "sell", "1", "100")
+    place(at, "ann", "sell", "1", "101")
+    states: list[tuple[str, str]] = []
+    at.on_event.append(
+        lambda event: (
+            states.append((event.kind, event.order.state))
+            if event.order.account.name == "bob"
+            else None
+        )
+    )
+    order = place(at, "bob", "buy", "0", None, quote_amount=D("150.05"))
+    assert states == [("new", "new"), ("trade", "partially_filled"), ("trade", "filled")]
+    assert (order.filled, order.quote_filled) == (D("1.495"), D("149.995"))
+
+
+def test_an_order_by_value_that_empties_the_book_expires() -> None:
+    at = venue()
+    place(at, "ann", "sell", "1", "100")
+    order = place(at, "bob", "buy", "0", None, quote_amount=D(500))
+    assert (order.state, order.filled) == ("expired", 1)
+
+
+def test_nobody_sells_by_value_more_than_they_have() -> None:
+    at = venue()
+    place(at, "bob", "buy", "5", "100")
+    at.open_account(Account("eve")).receive("BTC", D(1))
+    with pytest.raises(Rejected, match="insufficient_balance"):
+        place(at, "eve", "sell", "0", None, quote_amount=D(200))
+    place(at, "eve", "sell", "0", None, quote_amount=D(100))
+    assert at.accounts["eve"].of("BTC").free == 0
+
+
+def test_a_checked_order_is_not_taken() -> None:
+    at = venue()
+    at.check(at.accounts["ann"], PAIR, "buy", "limit", D(1), D(100), 1)
+    assert (at.orders, at.accounts["ann"].of("USDT").held) == ({}, 0)
+    with pytest.raises(Rejected, match="insufficient_balance"):
+        at.check(at.accounts["ann"], PAIR, "buy", "limit", D(1000), D(2000), 1)
+    assert at.accounts["ann"].of("USDT").free == D(1_000_000)

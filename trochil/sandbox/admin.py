@@ -11,7 +11,7 @@ from aiohttp import web
 
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.venue import Rejected, Symbol
-from trochil.sandbox.server import Server
+from trochil.sandbox.server import ADMIN_PATH, Server
 
 STATES = {"new": "open", "partially_filled": "partially_filled"}
 Handler = Callable[[dict[str, Any]], Any]
@@ -27,7 +27,7 @@ class Admin:
     def add_routes(self, app: web.Application) -> None:
         for method, handlers in (("GET", self._reads()), ("POST", self._writes())):
             for name, handler in handlers.items():
-                app.router.add_route(method, f"/_sandbox/{name}", self._guarded(handler))
+                app.router.add_route(method, f"{ADMIN_PATH}{name}", self._guarded(handler))
 
     def _reads(self) -> dict[str, Handler]:
         return {

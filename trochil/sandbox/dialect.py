@@ -11,6 +11,10 @@ How a dialect is written: one class ``Dialect(BaseDialect)`` in a module of ``di
   BookWindow) to a dict literal that looks like the JSON of the venue's documentation. ``formats``
   has the numbers, times and ids.
 * What an order asks for is read by a function of the dialect into ``OrderTerms``.
+* What a venue documents and the dialect does not offer is refused in the venue's words, never
+  answered by a made-up success: each route lists its ``params``, a socket's handler calls
+  ``message.only(...)``, unknown methods and topics are UNKNOWN_METHOD and UNKNOWN_TOPIC. A handler
+  reads all that it needs before it acts.
 * ``refusals`` is a dict, Reason -> Refusal. Only Rejected is the client's fault and answered by it.
   Any other exception is a mistake of the dialect: HTTP 500, in the sandbox's log, counted in
   ``Server.own_errors``; tests fail by it.
@@ -22,6 +26,7 @@ How a dialect is written: one class ``Dialect(BaseDialect)`` in a module of ``di
 
 import hmac
 import json
+import re
 import secrets
 from base64 import b64decode, b64encode
 from collections import Counter
@@ -72,6 +77,11 @@ class PublicRoute:
     path: str
     handler: Callable[[Request], Any]
     kind: RequestKind = "query"
+    params: tuple[str, ...] | None = None
+    """What query and body may contain. Other names are refused before the handler is called. None:
+    the handler itself checks what it is sent (``Params.only``)."""
+    repeated: tuple[str, ...] = ()
+    """Those that may be sent more than once; their values are joined by commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,9 @@ class SignedRoute:
     path: str
     handler: Callable[[Request, Account], Any]
     kind: RequestKind | Callable[[Request], RequestKind] = "query"
+    params: tuple[str, ...] | None = None
+    """As a PublicRoute's; besides these, ``BaseDialect.signing_params`` are taken."""
+    repeated: tuple[str, ...] = ()
 
 
 Route = PublicRoute | SignedRoute
@@ -155,6 +168,15 @@ class BaseDialect:
     extra_key_fields: ClassVar[tuple[str, ...]] = ()
     """What a key has besides api_key and api_secret."""
     secrets_are_base64: ClassVar[bool] = False
+    signing_params: ClassVar[tuple[str, ...]] = ()
+    """What every signed request may have in its query or body."""
+    client_id_form: ClassVar[re.Pattern[str]] = re.compile(r".{1,36}")
+    """Which ids of their own clients may give to orders; read them by ``Params.client_id``."""
+    offered_streams: ClassVar[tuple[str, ...]] = ()
+    """What clients may follow on sockets, as the venue's documentation writes it; for the page of
+    exchanges."""
+    offered_methods: ClassVar[tuple[str, ...]] = ()
+    """What clients may ask for on sockets; for the page of exchanges."""
     placed_status: ClassVar[int] = 200
     """HTTP status of the answer to an order."""
     private_paths: ClassVar[tuple[str, ...]] = ()
@@ -430,6 +452,21 @@ class BaseDialect:
             quote_amount=terms.quote_amount,
         )
 
+    def check_order(self, account: Account, pair: str, terms: OrderTerms) -> None:
+        """Raises Rejected where ``place_order`` would; nothing is done."""
+        self.venue.check(
+            account,
+            pair,
+            terms.side,
+            terms.kind,
+            terms.amount if terms.amount is not None else ZERO,
+            terms.price,
+            self.server.now_ns(),
+            terms.tif,
+            terms.client_id,
+            terms.quote_amount,
+        )
+
     def cancel_order(self, account: Account, *, order_id: str = "", client_id: str = "") -> Order:
         """The order, cancelled, or about to be after ``cancel_delay_s``. Raises Rejected:
         UNKNOWN_ORDER, NOT_OPEN."""
@@ -542,13 +579,24 @@ class BaseDialect:
 
     def _success(self, route: Route, request: Request) -> web.StreamResponse:
         if isinstance(route, SignedRoute):
-            body = route.handler(request, self.verify(request))
+            account = self.verify(request)
+            self._check_params(route, request, self.signing_params)
+            body = route.handler(request, account)
         else:
+            self._check_params(route, request)
             body = route.handler(request)
         if isinstance(body, web.StreamResponse):
             return body
         status = self.placed_status if route.kind == "place" else 200
         return web.json_response(self.result(body), status=status, headers=self.headers(request))
+
+    def _check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
+        """Raises Rejected: UNKNOWN_PARAMETER, DOUBLED_PARAMETER."""
+        if route.params is not None:
+            request.only(*route.params, *signing, *request.http.match_info)
+        for name in sorted(request.doubled):
+            if name not in route.repeated:
+                raise Rejected(Reason.DOUBLED_PARAMETER, name)
 
     def refusal_of(self, reason: str, detail: str = "") -> tuple[Refusal, str]:
         """The venue's answer for a reason, and its message."""

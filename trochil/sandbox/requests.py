@@ -5,9 +5,11 @@ it too. Whatever else is raised while a request is handled is the sandbox's own 
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -22,6 +24,8 @@ from trochil.sandbox.market.venue import Rejected
 MOST_DIGITS = 16
 """Digits of a number before and behind its point: the venue's arithmetic is exact within twice
 that."""
+DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+INTEGER = re.compile(r"[0-9]{1,18}")
 Meaning = TypeVar("Meaning")
 
 
@@ -46,16 +50,24 @@ class Params:
     def string(self, name: str, default: str | None = None) -> str:
         """A text, or a number as text; mandatory without a default."""
         value = self[name] if default is None else self.get(name, default)
-        if isinstance(value, dict | list):
+        if isinstance(value, dict | list | bool):
             raise Rejected(Reason.ILLEGAL, name)
+        return str(value)
+
+    def client_id(self, name: str, form: re.Pattern[str]) -> str:
+        """An order's id of the client's own, which must match ``form`` wholly; "" where it was not
+        sent. Raises Rejected: BAD_CLIENT_ID."""
+        value = self.get(name, "")
+        if isinstance(value, dict | list | bool) or (value and not form.fullmatch(str(value))):
+            raise Rejected(Reason.BAD_CLIENT_ID, name)
         return str(value)
 
     def decimal(self, name: str) -> Decimal:
         """A mandatory number, of a size that the venue can count with."""
-        try:
-            value = Decimal(self.string(name))
-        except InvalidOperation:
-            raise Rejected(Reason.ILLEGAL, name) from None
+        text = self.string(name)
+        if not DECIMAL.fullmatch(text):
+            raise Rejected(Reason.ILLEGAL, name)
+        value = Decimal(text)
         if not value.is_finite() or value.adjusted() >= MOST_DIGITS:
             raise Rejected(Reason.ILLEGAL, name)
         if int(value.as_tuple().exponent) < -MOST_DIGITS:
@@ -66,23 +78,36 @@ class Params:
         return self.decimal(name) if name in self else None
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A whole number that is not negative; mandatory without a default."""
+        """A whole number of 0 or more, of at most 18 digits; mandatory without a default."""
         if default is not None and name not in self:
             return default
-        try:
-            value = int(self.string(name))
-        except ValueError:
-            raise Rejected(Reason.ILLEGAL, name) from None
-        if value < 0:
+        text = self.string(name)
+        if not INTEGER.fullmatch(text):
             raise Rejected(Reason.ILLEGAL, name)
-        return value
+        return int(text)
 
     def optional_integer(self, name: str) -> int | None:
         return self.integer(name) if name in self else None
 
+    def limit(self, name: str, default: int, most: int, *, least: int = 1) -> int:
+        """How many rows a client wants; other numbers than ``least`` to ``most`` are illegal."""
+        value = self.integer(name, default)
+        if not least <= value <= most:
+            raise Rejected(Reason.ILLEGAL, name)
+        return value
+
     def flag(self, name: str) -> bool:
-        """True, or "true"; False where it was not sent."""
-        return self.get(name, False) in (True, "true")
+        """True or False, or these as texts in any case; False where it was not sent."""
+        value = str(self.get(name, False)).lower()
+        if value not in ("true", "false"):
+            raise Rejected(Reason.ILLEGAL, name)
+        return value == "true"
+
+    def only(self, *names: str) -> None:
+        """Raises Rejected for a value of another name: UNKNOWN_PARAMETER."""
+        for name in self.values:
+            if name not in names:
+                raise Rejected(Reason.UNKNOWN_PARAMETER, name)
 
     def choice(
         self, name: str, meanings: Mapping[str, Meaning], default: Meaning | None = None
@@ -151,6 +176,8 @@ class Request(Params):
     """The body as it was sent."""
     body: Any
     """The same decoded: JSON, or a form as a dict; None without one."""
+    doubled: frozenset[str]
+    """Names that the query or a form has more than once."""
 
     @property
     def method(self) -> str:
@@ -199,11 +226,18 @@ async def read_request(http: web.Request) -> Request:
     sent = body[0] if isinstance(body, list) and len(body) == 1 else body
     query = {name: ",".join(http.query.getall(name)) for name in http.query}
     values = {**http.match_info, **query, **(sent if isinstance(sent, dict) else {})}
-    return Request(values, http, text, body)
+    form = [] if _is_json(text) else parse_qsl(text, keep_blank_values=True)
+    names = Counter([*http.query, *(name for name, _ in form)])
+    doubled = frozenset(name for name, times in names.items() if times > 1)
+    return Request(values, http, text, body, doubled)
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
 
 
 def _decoded(text: str) -> Any:
-    if text[:1] in ("{", "["):
+    if _is_json(text):
         return json.loads(text)
     return dict(parse_qsl(text, keep_blank_values=True)) if text else None
 

@@ -26,6 +26,8 @@ DEPTH_EVERY = 0.1
 PING_EVERY = 20.0
 WAKE_FLOW = 0.01
 OWN_ERRORS_KEPT = 100
+ADMIN_PATH = "/_sandbox/"
+"""Under which the admin door is."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class VenueDialect(Protocol):
     async def request_kind(self, request: web.Request) -> str | None:
         """query, place or cancel; None for what no fault strikes."""
 
-    def error(self, reason: str, *, retry_after: int = 0) -> web.Response: ...
+    def error(self, reason: str, detail: str = "", *, retry_after: int = 0) -> web.Response: ...
 
     def new_keys(self, name: str) -> dict[str, str]: ...
 
@@ -215,13 +217,24 @@ class Server:
     ) -> web.StreamResponse:
         try:
             return await handler(request)
-        except web.HTTPException:
-            raise
+        except web.HTTPException as error:
+            return self._refuse_unserved(request, error)
         except ConnectionError:  # the client left before it was answered
             return self._cut(request)
         except Exception as error:
             self.note_own_error(f"{request.method} {request.path}", error)
             return self.own_error_response()
+
+    def _refuse_unserved(
+        self, request: web.Request, error: web.HTTPException
+    ) -> web.StreamResponse:
+        """The venue's answer where nothing is served by that method, or a socket was asked for
+        without an upgrade."""
+        if request.path.startswith(ADMIN_PATH):
+            raise error
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            return self.dialect.error(Reason.ILLEGAL, "body")
+        return self.dialect.error(Reason.UNKNOWN_PATH, request.path)
 
     @web.middleware
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:

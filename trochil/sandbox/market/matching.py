@@ -104,6 +104,7 @@ class Book:
     surface)."""
 
     symbol: str
+    size_step: Decimal
     update_id: int = 1
     trade_id: int = 0
     sides: dict[Side, dict[Decimal, Queue]] = field(default_factory=lambda: {"buy": {}, "sell": {}})
@@ -171,7 +172,15 @@ class Book:
             if order.quote_amount is not None and (wanted := self._affordable(order, price)) <= 0:
                 break
             maker = self.sides[other][price].orders[0]
-            yield self._match(maker, order, price, min(wanted, maker.left), time)
+            match = self._match(maker, order, price, min(wanted, maker.left), time)
+            if order.quote_amount is not None and self._is_spent(order, other):
+                order.state = "filled"
+            yield match
+
+    def _is_spent(self, order: Order, other: Side) -> bool:
+        """Whether the rest of an order by value buys nothing more at the best price."""
+        price = self.best(other)
+        return price is not None and self._affordable(order, price) <= 0
 
     def _wanted(self, order: Order) -> Decimal:
         if order.quote_amount is not None:
@@ -180,9 +189,8 @@ class Book:
 
     def _affordable(self, order: Order, price: Decimal) -> Decimal:
         assert order.quote_amount is not None
-        return ((order.quote_amount - order.quote_filled) / price).quantize(
-            Decimal("0.00001"), "ROUND_DOWN"
-        )
+        left = order.quote_amount - order.quote_filled
+        return left / price // self.size_step * self.size_step
 
     def _worse(self, order: Order, price: Decimal) -> bool:
         assert order.price is not None

@@ -32,6 +32,19 @@ class Reason(StrEnum):
     """The detail names the parameter, or is its value."""
     NOT_REQUIRED = "not_required"
     """A parameter that doesn't go with the others; the detail names it."""
+    UNKNOWN_PARAMETER = "unknown_parameter"
+    """The endpoint has no such parameter, or the sandbox does not offer it; the detail names it."""
+    DOUBLED_PARAMETER = "doubled_parameter"
+    """Sent twice; the detail names it."""
+    UNKNOWN_PATH = "unknown_path"
+    """Nothing is served there, or not by that HTTP method; the detail is the path."""
+    UNKNOWN_METHOD = "unknown_method"
+    """What a socket message asks for is not offered; the detail names it."""
+    UNKNOWN_TOPIC = "unknown_topic"
+    """A stream or channel that is not offered; the detail names it."""
+    BAD_CLIENT_ID = "bad_client_id"
+    """A client's order id that is too long or has other characters than the venue takes; the
+    detail names the parameter."""
     UNAVAILABLE = "unavailable"
     TIMEOUT = "timeout"
     RATE_LIMITED = "rate_limited"
@@ -48,6 +61,7 @@ FALLBACKS: dict[str, Reason] = {
     Reason.BANNED: Reason.RATE_LIMITED,
     Reason.TIMEOUT: Reason.UNAVAILABLE,
     Reason.MARKET_CLOSED: Reason.UNKNOWN_SYMBOL,
+    Reason.UNKNOWN_PARAMETER: Reason.NOT_REQUIRED,
 }
 """The reason that stands for one that a venue has no answer of its own for; for all others, ILLEGAL
 does."""

@@ -131,8 +131,8 @@ class Venue:
     _next_order: int = 1000
 
     def __post_init__(self) -> None:
-        for pair in self.symbols:
-            self.books.setdefault(pair, Book(pair))
+        for pair, symbol in self.symbols.items():
+            self.books.setdefault(pair, Book(pair, symbol.size_step))
             self.volume.setdefault(pair, [ZERO, ZERO])
 
     def open_account(self, account: Account) -> Account:
@@ -141,7 +141,7 @@ class Venue:
 
     def list_pair(self, pair: str, symbol: Symbol) -> None:
         self.symbols[pair] = symbol
-        self.books.setdefault(pair, Book(pair))
+        self.books.setdefault(pair, Book(pair, symbol.size_step))
         self.volume.setdefault(pair, [ZERO, ZERO])
 
     def place(
@@ -159,6 +159,39 @@ class Venue:
         quote_amount: Decimal | None = None,
     ) -> Order:
         """Take an order: check, hold, match, rest. Raises Rejected, having done nothing."""
+        order = self.check(
+            account, pair, side, type, amount, price, time, tif, client_id, quote_amount
+        )
+        would_take = type == "post_only" and self._crosses(order)
+        self._hold(order)
+        self._next_order += 1
+        order.client_id = client_id or f"sandbox{order.id}"
+        order.updated = time
+        if not account.unlimited:
+            self.orders[order.id] = order
+        self._emit(Event("new", order, time))
+        self._emit_book("received", order)
+        if would_take:
+            self._end(order, "cancelled", time)
+        else:
+            self._run(order, time)
+        return order
+
+    def check(
+        self,
+        account: Account,
+        pair: str,
+        side: str,
+        type: str,
+        amount: Decimal,
+        price: Decimal | None,
+        time: int,
+        tif: str = "GTC",
+        client_id: str = "",
+        quote_amount: Decimal | None = None,
+    ) -> Order:
+        """The order that ``place`` would take, which is not taken here. Raises Rejected as that
+        does."""
         symbol = self._trading(pair)
         order = Order(
             self._next_order,
@@ -175,21 +208,10 @@ class Venue:
         )
         if not account.unlimited:
             self._check(order, symbol)
-        would_take = type == "post_only" and self._crosses(order)
-        if would_take and not self.post_only_cancels:
+        if type == "post_only" and not self.post_only_cancels and self._crosses(order):
             raise Rejected(Reason.WOULD_TAKE)
-        self._hold(order, symbol)
-        self._next_order += 1
-        order.client_id = client_id or f"sandbox{order.id}"
-        order.updated = time
-        if not account.unlimited:
-            self.orders[order.id] = order
-        self._emit(Event("new", order, time))
-        self._emit_book("received", order)
-        if would_take:
-            self._end(order, "cancelled", time)
-        else:
-            self._run(order, time)
+        if not self._can_pay(order, symbol):
+            raise Rejected(Reason.INSUFFICIENT_BALANCE)
         return order
 
     def _run(self, order: Order, time: int) -> None:
@@ -206,8 +228,7 @@ class Venue:
             self._emit_book("done", order)
             return
         if order.type == "market" or order.tif in ("IOC", "FOK"):
-            done = order.quote_amount is not None and order.filled > 0
-            self._end(order, "filled" if done else "expired", time)
+            self._end(order, "expired", time)
         else:
             book.rest(order)
             self._emit_book("open", order)
@@ -225,8 +246,7 @@ class Venue:
         asset, held = self._held_by(order)
         order.account.release(asset, held)
         self._emit_book("done", order)
-        if state != "filled":
-            self._emit(Event(state, order, time, request_id=request_id))
+        self._emit(Event(state, order, time, request_id=request_id))
 
     def _trading(self, pair: str) -> Symbol:
         symbol = self.symbols.get(pair)
@@ -243,13 +263,18 @@ class Venue:
             raise Rejected(Reason.LOT_SIZE)
         if order.amount > symbol.max_size:
             raise Rejected(Reason.LOT_SIZE)
-        reference = order.price or self.last_price.get(order.symbol, ZERO)
-        if (
-            reference
-            and order.quote_amount is None
-            and reference * order.amount < symbol.min_notional
-        ):
+        if (value := self._expected_value(order)) is not None and value < symbol.min_notional:
             raise Rejected(Reason.NOTIONAL)
+        self._check_client_id(order)
+
+    def _expected_value(self, order: Order) -> Decimal | None:
+        """In quote; None for a market order by amount before any trade."""
+        if order.quote_amount is not None:
+            return order.quote_amount
+        reference = order.price or self.last_price.get(order.symbol)
+        return None if reference is None else reference * order.amount
+
+    def _check_client_id(self, order: Order) -> None:
         for other in self.orders.values() if order.client_id else ():
             named = other.client_id == order.client_id and other.account is order.account
             if named and (self.client_ids_last or (other.is_open and other.symbol == order.symbol)):
@@ -261,10 +286,8 @@ class Venue:
             return False
         return order.price >= best if order.side == "buy" else order.price <= best
 
-    def _hold(self, order: Order, symbol: Symbol) -> None:
+    def _hold(self, order: Order) -> None:
         asset, amount = self._held_by(order)
-        if not order.account.can_hold(asset, amount) or not self._can_pay_market(order, symbol):
-            raise Rejected(Reason.INSUFFICIENT_BALANCE)
         order.account.hold(asset, amount)
 
     def _held_by(self, order: Order) -> tuple[str, Decimal]:
@@ -280,18 +303,34 @@ class Venue:
     def _with_fee(self) -> Decimal:
         return 1 + self.taker_fee if self.fee_in_quote else Decimal(1)
 
-    def _can_pay_market(self, order: Order, symbol: Symbol) -> bool:
-        if order.type != "market" or order.side == "sell" or order.account.unlimited:
+    def _can_pay(self, order: Order, symbol: Symbol) -> bool:
+        if order.account.unlimited:
             return True
-        need = order.quote_amount or ZERO
-        left = order.amount
-        if order.quote_amount is None:
-            for price, size in self.books[order.symbol].levels("sell"):
-                need += min(left, size) * price
-                left -= min(left, size)
-                if left <= 0:
-                    break
-        return order.account.of(symbol.quote).free >= need * self._with_fee
+        asset, held = self._held_by(order)
+        if order.account.of(asset).free < held:
+            return False
+        if order.type != "market" or (order.side == "sell" and order.quote_amount is None):
+            return True
+        base, quote = self._market_cost(order)
+        if order.side == "sell":
+            return order.account.of(symbol.base).free >= base
+        needed = quote if order.quote_amount is None else order.quote_amount
+        return order.account.of(symbol.quote).free >= needed * self._with_fee
+
+    def _market_cost(self, order: Order) -> tuple[Decimal, Decimal]:
+        """In base and in quote, what a market order takes out of the book as it is now."""
+        other = "sell" if order.side == "buy" else "buy"
+        base = quote = ZERO
+        for price, size in self.books[order.symbol].levels(other):
+            left = order.amount - base
+            if order.quote_amount is not None:
+                left = (order.quote_amount - quote) / price
+            taken = min(left, size)
+            if taken <= 0:
+                break
+            base += taken
+            quote += taken * price
+        return base, quote
 
     def _settle(self, match: Match) -> None:
         symbol = self.symbols[match.maker.symbol]
