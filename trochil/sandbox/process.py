@@ -134,6 +134,16 @@ class SandboxProcess:
         return pairs
 
     @property
+    def admin_url(self) -> str:
+        url: str = self._address["admin"]
+        return url
+
+    @property
+    def admin_token(self) -> str:
+        token: str = self._address["admin_token"]
+        return token
+
+    @property
     def folder(self) -> Path:
         """A private folder of this sandbox; gone when it stops."""
         if self._folder is None:
@@ -165,13 +175,8 @@ class SandboxProcess:
         """One request at the admin door, answered as JSON. Raises SandboxError with what it
         said."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
-        headers = {
-            "X-Sandbox-Token": self._address["admin_token"],
-            "Content-Type": "application/json",
-        }
-        request = urllib.request.Request(
-            f"{self._address['admin']}/{path}", data, headers, method=method
-        )
+        headers = {"X-Sandbox-Token": self.admin_token, "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.admin_url}/{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.load(answer)
