@@ -1,0 +1,114 @@
+"""Endpoints by REST, signed as our adapters sign."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from yarl import URL
+
+from exchanges.registry import get
+from exchanges.requests import AuthDict, UnsignedRequest
+from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Outcome, Sending
+
+MISTAKES: tuple[Mistake, ...] = (
+    "missing",
+    "wrong value",
+    "unknown parameter",
+    "not offered",
+    "wrong method",
+    "unknown path",
+)
+OF_QUERIES: tuple[Mistake, ...] = ("doubled",)
+OF_SIGNED: tuple[Mistake, ...] = ("wrong signature", "unknown key")
+
+
+class Name(str):
+    """A parameter's name that may stand in a mapping twice: each is another key."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@dataclass
+class Rest:
+    """``Rest("GET", "/orders/{id}", refused, params=("id", "limit"), mandatory=("id",))``.
+
+    ``refused``: whether (status, decoded body) refuses. What the path names in braces is among the
+    parameters too. ``venue``: whose keys sign; "" for a public one. ``in_body``: the parameters are
+    the JSON body, else the query."""
+
+    method: str
+    path: str
+    refused: Callable[[int, Any], bool]
+    venue: str = ""
+    kind: Kind = "query"
+    params: tuple[str, ...] = ()
+    mandatory: tuple[str, ...] = ()
+    in_body: bool = False
+    body: Callable[[dict[str, Any]], Any] | None = None
+    """What the JSON body is made of, where it is not the parameters themselves."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        found = MISTAKES if self.in_body else MISTAKES + OF_QUERIES
+        return found + OF_SIGNED if self.venue else found
+
+    async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
+        path, params = self._placed(sending.params)
+        if sending.mistake == "unknown path":
+            path += "/nowhere"
+        base = f"http://{fuzz.venue.host}{path}"
+        request = UnsignedRequest(self.method, base, params, None)
+        if self.in_body:
+            body = self.body(params) if self.body is not None else params
+            request = UnsignedRequest(self.method, base, {}, body)
+        mistake = sending.mistake
+        sent = self._signed(fuzz, request, mistake) if self.venue else request.signed({})
+        method = "PATCH" if mistake == "wrong method" else self.method
+        return await self._sent(fuzz, method, sent)
+
+    def _placed(self, params: list[tuple[str, Any]]) -> tuple[str, dict[str, Any]]:
+        """The path with its parameters in it, and the others."""
+        path = self.path
+        others: dict[str, Any] = {}
+        for name, value in params:
+            if f"{{{name}}}" in path:
+                path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+            else:
+                its_value = value if self.in_body else str(value)
+                others[name if self.in_body else Name(name)] = its_value
+        return path.replace("{", "").replace("}", ""), others
+
+    def _signed(self, fuzz: Fuzz, request: UnsignedRequest, mistake: Mistake) -> AuthDict:
+        keys = dict(fuzz.venue.account.keys)
+        if mistake == "wrong signature":
+            keys |= fuzz.venue.server.dialect.new_keys("somebody") | {"api_key": keys["api_key"]}
+        if mistake == "unknown key":
+            keys = fuzz.venue.server.dialect.new_keys("nobody")
+        auth = get(self.venue).auth(keys)
+        return auth.sign(request, time.time())
+
+    async def _sent(self, fuzz: Fuzz, method: str, sent: AuthDict) -> Outcome:
+        async with fuzz.venue.session.request(
+            method,
+            URL(sent["url"], encoded=True),
+            headers=sent["headers"],
+            data=sent["body"] or None,
+        ) as answer:
+            text = await answer.text()
+            try:
+                body = await answer.json(content_type=None)
+            except ValueError:
+                return Outcome(500, False, "no JSON: " + text)
+            return Outcome(answer.status, self.refused(answer.status, body), text)

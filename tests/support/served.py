@@ -1,0 +1,48 @@
+"""A sandbox's server in this process, behind a real port."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from trochil.sandbox.__main__ import BALANCES, symbol_of
+from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.market.faults import Faults
+from trochil.sandbox.server import Server
+
+
+@dataclass
+class Served:
+    """The server, an account with something of each asset, and a session at its address."""
+
+    server: Server
+    account: Account
+    session: aiohttp.ClientSession
+    port: int
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def served(
+    dialect: Callable[[Server], Any], *pairs: str, rate: float = 0.0
+) -> AsyncIterator[Served]:
+    """``rate``: flow events a second and pair; the books are full without any."""
+    symbols = {pair: symbol_of(pair) for pair in pairs}
+    server = Server(dialect, symbols, seed=1, rate=rate, faults=Faults())
+    assets = {asset for pair in pairs for asset in pair.split("-")}
+    account = server.new_account("default", {asset: BALANCES[asset] for asset in sorted(assets)})
+    runner = web.AppRunner(server.application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            yield Served(server, account, session, port)
+    finally:
+        await runner.cleanup()
