@@ -97,7 +97,7 @@ def test_executions_by_socket(sandbox: SandboxProcess, key: dict[str, str], rest
         work,
     )
     assert [message["sequence"] for message in heard] == [*range(1, len(heard) + 1)]
-    assert kinds() == {"new", "trade", "filled"}
+    assert kinds() == {"pending_new", "new", "trade", "filled"}
 
 
 @pytest.mark.parametrize("depth", [10, 100])

@@ -6,7 +6,7 @@ the checksum that it has done so.
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trochil.sandbox.formats import decimal_text
@@ -28,6 +28,8 @@ class BookEntry:
     size: str
     event: str = ""
     """add, modify or delete; empty in a whole window."""
+    time: int = field(default=0, compare=False)
+    """ns: when an order last changed; 0 of a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class OrderWindows(LevelWindows):
         for price, _ in book.levels(side)[:depth]:
             price_text = decimal_text(price)
             for order in book.sides[side][price].orders:
-                yield BookEntry(str(order.id), price_text, self._size_text(symbol, order.left))
+                size_text = self._size_text(symbol, order.left)
+                yield BookEntry(str(order.id), price_text, size_text, time=order.updated)
 
     def _size_text(self, symbol: Symbol, size: Decimal) -> str:
         """An order's numbers have as many digits as they need."""
