@@ -10,9 +10,9 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from email.utils import formatdate
 from functools import partial
 from secrets import token_hex
+from time import gmtime, strftime
 from typing import Any
 
 import msgspec
@@ -95,6 +95,7 @@ from trochil.sandbox.kraken_rows import (
     pair_key,
     public_trade_row,
     quote_row,
+    sent_client_id,
     status_row,
     ticker_row,
     trade_row,
@@ -115,9 +116,12 @@ MOST_TRADES = 1000
 MOST_CANDLES = 720
 MOST_ORDERS_QUERIED = 50
 MOST_TRADES_QUERIED = 20
+LEAST_CANCELLED = 2
+"""In a batch on the socket."""
 MOST_CANCELLED = 50
 MOST_TIMEOUT_S = 86_400
-LEAST_DEADLINE_S = 0.5
+LEAST_DEADLINE_S = 2.0
+LEAST_SOCKET_DEADLINE_S = 0.5
 MOST_DEADLINE_S = 60.0
 HEARTBEAT_S = 1.0
 TOKEN_SECONDS = 900
@@ -321,7 +325,9 @@ class Dialect(BaseDialect):
             SignedRoute(
                 "POST", f"{private}/QueryTrades", self.query_trades, params=("txid", "trades")
             ),
-            SignedRoute("POST", f"{private}/TradeVolume", self.trade_volume, params=("pair",)),
+            SignedRoute(
+                "POST", f"{private}/TradeVolume", self.trade_volume, params=("pair", "fee-info")
+            ),
             SignedRoute("POST", f"{private}/GetWebSocketsToken", self.websockets_token, params=()),
         ]
 
@@ -372,7 +378,8 @@ class Dialect(BaseDialect):
 
     def get_time(self, request: Request) -> Row:
         now_s = self.now_s()
-        return {"unixtime": now_s, "rfc1123": formatdate(now_s)}
+        rfc1123 = strftime("%a, %d %b %y %H:%M:%S +0000", gmtime(now_s))
+        return {"unixtime": now_s, "rfc1123": rfc1123}
 
     def get_status(self, request: Request) -> Row:
         return {"status": "online", "timestamp": whole_seconds(self.server.now_ns())}
@@ -482,7 +489,7 @@ class Dialect(BaseDialect):
 
     # Orders, by REST and on the socket.
 
-    def check_deadline(self, params: Params) -> None:
+    def check_deadline(self, params: Params, least_s: float = LEAST_DEADLINE_S) -> None:
         """Raises Rejected for a deadline that has passed, and for one that is too near or far."""
         if "deadline" not in params:
             return
@@ -491,7 +498,7 @@ class Dialect(BaseDialect):
         ahead_s = params.time_s("deadline") - self.server.now_ns() / 1e9
         if ahead_s <= 0:
             raise Rejected(LATE)
-        if not LEAST_DEADLINE_S <= ahead_s <= MOST_DEADLINE_S:
+        if not least_s <= ahead_s <= MOST_DEADLINE_S:
             raise Rejected(Reason.ILLEGAL, "deadline")
 
     def check_ticket(self, account: Account, pair: str, ticket: Ticket) -> None:
@@ -570,8 +577,8 @@ class Dialect(BaseDialect):
 
     def cancel_all_named(
         self, account: Account, names: Iterable[str], client_ids: Iterable[str]
-    ) -> int:
-        """How many were cancelled. Raises Rejected, having cancelled none."""
+    ) -> list[Order]:
+        """Those that were cancelled. Raises Rejected, having cancelled none."""
         found: dict[int, Order] = {}
         for name in names:
             found |= {order.id: order for order in self.orders_named(account, name)}
@@ -580,7 +587,7 @@ class Dialect(BaseDialect):
             found[order.id] = order
         for order in found.values():
             self.venue.cancel(order, self.server.now_ns())
-        return len(found)
+        return list(found.values())
 
     def cancel_after(self, account: Account, timeout_s: int) -> Row:
         """All open orders of the account end in so many seconds, unless this is asked for again; 0:
@@ -634,14 +641,14 @@ class Dialect(BaseDialect):
             raise Rejected(Reason.ILLEGAL, "txid")
         names = [request.string("txid")] if "txid" in request else []
         client_ids = [request.string("cl_ord_id")] if "cl_ord_id" in request else []
-        return {"count": self.cancel_all_named(account, names, client_ids)}
+        return {"count": len(self.cancel_all_named(account, names, client_ids))}
 
     def post_cancel_batch(self, request: Request, account: Account) -> Row:
         names = id_list(request, "orders")
         client_ids = id_list(request, "cl_ord_ids")
         if not 1 <= len(names) + len(client_ids) <= MOST_CANCELLED:
             raise Rejected(Reason.ILLEGAL, "orders")
-        return {"count": self.cancel_all_named(account, names, client_ids)}
+        return {"count": len(self.cancel_all_named(account, names, client_ids))}
 
     def post_cancel_all(self, request: Request, account: Account) -> Row:
         return {"count": len(self.cancel_orders(account))}
@@ -775,7 +782,8 @@ class Dialect(BaseDialect):
         }
 
     def trade_volume(self, request: Request, account: Account) -> Row:
-        """Fees in percent, of the pairs that are listed."""
+        """Fees in percent, of the pairs that are listed; they are told without ``fee-info`` too."""
+        request.flag("fee-info")
         volume = {"currency": "ZUSD", "volume": "0.0000"}
         if "pair" not in request:
             return volume
@@ -1022,7 +1030,8 @@ class Dialect(BaseDialect):
                 topic = topic_of(channel, self.symbol(pair), str(depth))
                 if self.anyone_follows(topic):
                     update = windows.update(pair, depth)
-                    self.publish(topic, self.window_frame(channel, update))
+                    if update.bids or update.asks:
+                        self.publish(topic, self.window_frame(channel, update))
                 else:
                     windows.forget(pair, depth)
         self.publish_best_prices(pair)
@@ -1184,7 +1193,7 @@ class Dialect(BaseDialect):
         account = self.account_of_token(connection, params)
         pair = self.socket_pair(socket_text(params, "symbol"))
         ticket = socket_ticket(params)
-        self.check_deadline(params)
+        self.check_deadline(params, LEAST_SOCKET_DEADLINE_S)
         if socket_flag(params, "validate", False):
             self.check_ticket(account, pair, ticket)
             self.succeed(connection, message, ticket_names(ticket))
@@ -1198,7 +1207,7 @@ class Dialect(BaseDialect):
         account = self.account_of_token(connection, params)
         pair = self.socket_pair(socket_text(params, "symbol"))
         tickets = [socket_ticket(order) for order in batch_of(params, SOCKET_BATCH_ORDER_PARAMS)]
-        self.check_deadline(params)
+        self.check_deadline(params, LEAST_SOCKET_DEADLINE_S)
         is_check = socket_flag(params, "validate", False)
         self.check_batch(account, pair, tickets)
         if is_check:
@@ -1213,47 +1222,35 @@ class Dialect(BaseDialect):
         self.succeed(connection, message, results)
 
     def on_cancel_order(self, connection: Connection, message: Message, params: Params) -> None:
-        """One answer for each id."""
+        """One answer for each order, and for each id that is unknown."""
         params.only("order_id", "cl_ord_id", "order_userref", "token")
         account = self.account_of_token(connection, params)
-        order_ids = socket_texts(params, "order_id") if "order_id" in params else []
+        names = socket_texts(params, "order_id") if "order_id" in params else []
         client_ids = socket_texts(params, "cl_ord_id") if "cl_ord_id" in params else []
-        userrefs = socket_integers(params, "order_userref")
-        if not (order_ids or client_ids or userrefs):
+        names += [str(userref) for userref in socket_integers(params, "order_userref")]
+        if not (names or client_ids):
             raise Rejected(Reason.MISSING, "order_id")
-        named: list[tuple[str, str | int]] = [("order_id", name) for name in order_ids]
-        named += [("order_userref", userref) for userref in userrefs]
-        for field, name in named:
-            self.cancel_one(connection, message, {field: name}, account, [str(name)], [])
-        for client_id in client_ids:
-            self.cancel_one(connection, message, {"cl_ord_id": client_id}, account, [], [client_id])
-
-    def cancel_one(
-        self,
-        connection: Connection,
-        message: Message,
-        shown: Row,
-        account: Account,
-        names: list[str],
-        client_ids: list[str],
-    ) -> None:
-        try:
-            self.cancel_all_named(account, names, client_ids)
-        except Rejected as refusal:
-            time_in = connection.state["time_in"]
-            self.send(connection, self.refused_frame(message, refusal, shown, time_in))
-        else:
-            self.succeed(connection, message, shown)
+        selections: list[tuple[list[str], list[str]]] = [([name], []) for name in names]
+        selections += [([], [client_id]) for client_id in client_ids]
+        for selection in selections:
+            try:
+                cancelled = self.cancel_all_named(account, *selection)
+            except Rejected as refusal:
+                time_in = connection.state["time_in"]
+                self.send(connection, self.refused_frame(message, refusal, {}, time_in))
+            else:
+                for order in cancelled:
+                    self.succeed(connection, message, cancelled_names(order))
 
     def on_batch_cancel(self, connection: Connection, message: Message, params: Params) -> None:
         params.only("orders", "cl_ord_id", "token")
         account = self.account_of_token(connection, params)
         names = id_list(params, "orders")
         client_ids = socket_texts(params, "cl_ord_id") if "cl_ord_id" in params else []
-        if not 1 <= len(names) + len(client_ids) <= MOST_CANCELLED:
+        if not LEAST_CANCELLED <= len(names) + len(client_ids) <= MOST_CANCELLED:
             raise Rejected(Reason.ILLEGAL, "orders")
-        count = self.cancel_all_named(account, names, client_ids)
-        self.answer(connection, message, {"orders_cancelled": count, "success": True})
+        count = len(self.cancel_all_named(account, names, client_ids))
+        self.succeed(connection, message, {"count": count})
 
     def on_cancel_all(self, connection: Connection, message: Message, params: Params) -> None:
         params.only("token")
@@ -1291,6 +1288,12 @@ def has_row(rows: list[Row], row: Row) -> bool:
 def account_of(connection: Connection) -> Account:
     assert connection.account is not None, "an account's channel of nobody's"
     return connection.account
+
+
+def cancelled_names(order: Order) -> Row:
+    client_id = sent_client_id(order)
+    named = {"cl_ord_id": client_id} if client_id else {}
+    return {"order_id": order_id(order), **named}
 
 
 def ticket_names(ticket: Ticket) -> Row:
