@@ -192,6 +192,14 @@ def listed_ids(params: Params, name: str, most: int) -> list[str]:
     return ids
 
 
+def id_list(params: Params, name: str) -> list[str]:
+    """The venue's ids, or numbers of the client's own; empty where none were sent."""
+    value = params.get(name, [])
+    if not isinstance(value, list) or not all(type(each) in (str, int) for each in value):
+        raise Rejected(Reason.ILLEGAL, name)
+    return [str(each) for each in value]
+
+
 def trade_time_ns(params: Params, name: str) -> int | None:
     """ns, of seconds or of ns; None where it was not sent."""
     if name not in params:

@@ -110,6 +110,11 @@ def seconds(ns: int) -> float:
     return round(ns / 1e9, 7)
 
 
+def whole_seconds(ns: int) -> str:
+    """2023-07-06T18:52:00Z."""
+    return f"{iso_time(ns)[:19]}Z"
+
+
 def number(text: str) -> Raw:
     """A JSON number with all digits that it is written with."""
     return Raw(text.encode())
