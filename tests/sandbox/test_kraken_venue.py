@@ -340,6 +340,10 @@ def test_orders_are_found_by_the_clients_own_numbers_and_texts() -> None:
         every = (await venue.ask("OpenOrders"))["open"]
         assert list(every) == [plain, named, *seven[::-1]]
         assert "cl_ord_id" not in every[plain]
+        number = int(plain[1:].replace("-", ""))
+        assert (await venue.ask("OpenOrders", cl_ord_id=f"sandbox{number}"))["open"] == {}
+        unnamed = await venue.refusal("CancelOrder", cl_ord_id=f"sandbox{number}")
+        assert unnamed == ["EOrder:Unknown order"]
         both = await venue.refusal("OpenOrders", userref="-7", cl_ord_id="mine")
         assert both == illegal("userref and cl_ord_id are mutually exclusive")
         assert await venue.ask("QueryOrders", txid=f"{plain},{named}", userref="-7") == {}

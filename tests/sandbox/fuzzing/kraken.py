@@ -7,7 +7,7 @@ from typing import Any
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
-from trochil.sandbox.kraken.rows import execution_id, order_id
+from trochil.sandbox.kraken.rows import execution_id, order_id, sent_client_id
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 TOKEN = "a token of the fuzz"
@@ -107,7 +107,7 @@ def txids(fuzz: Fuzz) -> list[str]:
 
 def client_text(fuzz: Fuzz) -> str:
     order = fuzz.some_order()
-    return "none" if order is None else order.client_id
+    return (sent_client_id(order) if order is not None else "") or "none"
 
 
 def trade_id(fuzz: Fuzz) -> str:

@@ -17,6 +17,7 @@ from trochil.sandbox.kraken.rows import (
     old_socket_name,
     order_text,
     pair_key,
+    sent_client_id,
     whole_seconds,
 )
 from trochil.sandbox.market.accounts import ZERO, Account
@@ -221,7 +222,7 @@ class KrakenOrders(BaseDialect):
     def order_with_client_id(self, account: Account, client_id: str) -> Order:
         """The open one. Raises Rejected: UNKNOWN_ORDER."""
         order = self.find_order(account, client_id=client_id, otherwise=Reason.UNKNOWN_ORDER)
-        if not order.is_open:
+        if not order.is_open or sent_client_id(order) != client_id:
             raise Rejected(Reason.UNKNOWN_ORDER)
         return order
 

@@ -43,6 +43,7 @@ from trochil.sandbox.kraken.rows import (
     order_row,
     pair_key,
     public_trade_row,
+    sent_client_id,
     ticker_row,
     whole_seconds,
 )
@@ -384,7 +385,7 @@ class KrakenRest(KrakenOrders):
         return [
             order
             for order in reversed(self.orders_of(account, is_open=is_open))
-            if (not client_id or (order.client_id == client_id and order.time <= visible_ns))
+            if (not client_id or (sent_client_id(order) == client_id and order.time <= visible_ns))
             and userref in (None, self.userref(order))
         ]
 
