@@ -331,9 +331,10 @@ class KrakenRest(KrakenOrders):
         return {"count": len(self.cancel_orders(account))}
 
     def post_cancel_after(self, request: Request, account: Account) -> Row:
-        if "timeout" not in request:
-            raise Rejected(Reason.MISSING, "timeout")
-        return self.cancel_after(account, request.limit("timeout", 0, MOST_TIMEOUT_S, least=0))
+        timeout_s = request.integer("timeout")
+        if timeout_s > MOST_TIMEOUT_S:
+            raise Rejected(Reason.ILLEGAL, "timeout")
+        return self.cancel_after(account, timeout_s)
 
     # An account by REST.
 
