@@ -21,7 +21,7 @@ FOREIGN_CLIENTS: dict[str, tuple[str, ...]] = {
     "coinbase": ("ccxt",),
     "htx": ("ccxt", "cryptofeed"),
     "hyperliquid": ("ccxt", "hyperliquid-python-sdk"),
-    "kraken": ("ccxt", "python-kraken-sdk"),
+    "kraken": ("ccxt", "krakenex", "python-kraken-sdk"),
     "okx": ("ccxt", "cryptofeed", "python-okx"),
 }
 """Clients that nobody here wrote and that run against the sandbox in the tests, unpatched."""
