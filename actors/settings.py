@@ -21,6 +21,9 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pairs: list[str] = []
     accounts: dict[str, str] = {}
     hosts: dict[Literal["rest", "public", "private"], str] = {}
+    ca_file: str = ""
+    """A PEM file with certificates to trust for these hosts besides the system's; it must be on
+    every node."""
     feed: str = ""
     """The name of another book that the venue offers; empty: its default book."""
     testnet: bool = False

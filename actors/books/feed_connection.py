@@ -137,6 +137,7 @@ class FeedConnection:
             ping=venue.ping,
             ping_every=venue.ping_every,
             stale_after=venue.stale_after,
+            tls=self._rest.tls,
         )
         async with socket:
             self._on_connected(socket)

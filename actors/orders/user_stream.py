@@ -149,6 +149,7 @@ class UserStreamTrackerDataSource:
             ping=venue.ping,
             ping_every=venue.ping_every,
             stale_after=QUIET_FOR,
+            tls=self._rest.tls,
         )
         async with socket:
             for frame in feed.login(self._rest.now()):

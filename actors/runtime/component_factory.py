@@ -24,6 +24,7 @@ from actors.transport.ccxt_client import CcxtClient
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.credentials import load_keys
 from actors.transport.rest import Rest
+from actors.transport.trust import trusting
 from exchanges.contract import Auth, Endpoints, Exchange
 from exchanges.registry import get
 from orderbook.errors import ConfigError
@@ -65,7 +66,12 @@ def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) 
         return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM)
     if venue.ccxt:
         raise ConfigError(f"{exchange.name}: the setting ccxt goes with venues named ccxt:<id>")
-    return Rest(exchange, aiohttp.ClientSession(), hosts_of(exchange, venue), auth, SYSTEM)
+    hosts = hosts_of(exchange, venue)
+    if not venue.ca_file:
+        return Rest(exchange, aiohttp.ClientSession(), hosts, auth, SYSTEM)
+    tls = trusting(venue.ca_file)
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
+    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls)
 
 
 def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:

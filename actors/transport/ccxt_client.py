@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from actors.settings import VenueSettings
@@ -28,7 +29,8 @@ def make_ccxt(exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> An
         )
     keys = auth.credentials() if isinstance(auth, CcxtAuth) else {}
     options = OPTIONS | dict(venue.ccxt.get("options", {}))
-    made = ccxt_class(exchange.name)({**venue.ccxt, "options": options, **keys})
+    trust = {"cafile": str(Path(venue.ca_file).expanduser())} if venue.ca_file else {}
+    made = ccxt_class(exchange.name)({**trust, **venue.ccxt, "options": options, **keys})
     if venue.testnet:
         made.set_sandbox_mode(True)
     return made

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -82,11 +83,13 @@ class Rest:
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
         on_fault: Callable[[Fault], None] = lambda fault: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
         ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
-        ``session`` None: a subclass has its own transport.
+        ``session`` None: a subclass has its own transport. ``tls``: whom the venue's websockets
+        trust, like the session; None: the system's certificates.
         """
         self._exchange = exchange
         self._session = session
@@ -97,6 +100,7 @@ class Rest:
         self._offset = 0.0
         self._clock_read: float | None = None
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
+        self.tls = tls
         self.on_sent = on_sent
         self.on_fault = on_fault
         self.requests = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -36,8 +37,11 @@ class ExchangeSocket:
         ping: str | None = None,
         ping_every: float = 20.0,
         stale_after: float = 30.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """``tls``: whom a wss address is believed; None: the system's certificates."""
         self.url = url
+        self._tls = tls if url.startswith("wss:") else None
         self._decode = decode
         self._ping = ping
         self._ping_every = ping_every
@@ -51,6 +55,7 @@ class ExchangeSocket:
                 self.url,
                 compression=None,
                 proxy=None,
+                ssl=self._tls,
                 max_size=MAX_FRAME_SIZE,
                 max_queue=MAX_QUEUED_FRAMES,
                 open_timeout=CONNECT_TIMEOUT,

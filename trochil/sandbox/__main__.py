@@ -1,20 +1,27 @@
-"""``python -m trochil.sandbox EXCHANGE``: the local venue in the foreground, or behind
+"""``python -m trochil.sandbox EXCHANGE...``: local venues in the foreground, or behind
 ``SandboxProcess``."""
 
 import argparse
-import asyncio
+import difflib
+import errno
 import json
-import signal
 import sys
+import time
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from trochil.sandbox import dialects
-from trochil.sandbox.admin import Admin
+from trochil.sandbox.addresses import Listener, listen, listen_for, listen_where_free
+from trochil.sandbox.deployment_file import DeploymentFile
 from trochil.sandbox.market.faults import Faults, parse_faults
 from trochil.sandbox.market.venue import Symbol
+from trochil.sandbox.playing import PlayedVenue, play_one, play_several
+from trochil.sandbox.private_files import make_private_folder
 from trochil.sandbox.replay import Replay, ReplayError
 from trochil.sandbox.server import Server
 
@@ -26,8 +33,17 @@ BALANCES = {
     "USD": "1000000",
     "USDC": "1000000",
 }
+ACCOUNT = "default"
 CANNOT = 2
 """Exit code for what the user can mend: a port in use, a bad argument."""
+INTERRUPTED = 130
+ALL = "all"
+RATE = 50.0
+"""Flow events a second and pair of a single venue."""
+RATE_OF_MANY = 8.0
+"""The same of each where several share this machine."""
+IDS_SINCE = 1_700_000_000
+"""Unix seconds: where ids must never come again, they begin at ten thousand a second since then."""
 
 
 def symbol_of(pair: str) -> Symbol:
@@ -43,14 +59,51 @@ def symbol_of(pair: str) -> Symbol:
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="trochil sandbox", description="A local venue to trade on."
+        prog="trochil sandbox", description="Local venues to trade on, each at a port of its own."
     )
-    parser.add_argument("exchange", nargs="*", default=[dialects.FIRST], help="venue to play")
-    parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=50.0, help="flow events a second and pair")
     parser.add_argument(
-        "--pairs", nargs="+", help="markets to open; the venue's usual ones by default"
+        "exchange",
+        nargs="*",
+        help=f"venues to play, or {ALL}; {dialects.FIRST} where none is named",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        help="of the first venue, the next ones follow; 0: free ones, as without --write",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (127.0.0.1); 0.0.0.0: every network of this machine",
+    )
+    parser.add_argument("--tls", action="store_true", help="serve https and wss, by a test CA")
+    parser.add_argument(
+        "--tls-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one more name in the server's certificate; may be repeated",
+    )
+    parser.add_argument(
+        "--write",
+        metavar="FILE",
+        help="write a deployment for `trochil up -f FILE`, and its keys beside it; "
+        "ports and keys are the same at every start",
+    )
+    parser.add_argument(
+        "--state-dir", default="~/.trochil", metavar="DIR", help="where the test CA is kept"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--rate",
+        type=float,
+        help=f"flow events a second and pair; {RATE:g}, of several venues {RATE_OF_MANY:g} each",
+    )
+    parser.add_argument(
+        "--pairs",
+        nargs="+",
+        action="extend",
+        help="markets to open; each venue's usual ones by default",
     )
     parser.add_argument(
         "--faults",
@@ -69,15 +122,37 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def build(options: argparse.Namespace) -> Server:
-    """The server of the arguments. Raises ValueError and ReplayError for what can't be."""
-    if len(options.exchange) != 1:
-        raise ValueError(f"one venue a process; the sandbox plays {', '.join(dialects.names())}")
-    dialect = dialects.load(options.exchange[0])
+def known_venues() -> list[str]:
+    """Ours, and those that other packages bring."""
+    brought = {point.name for point in entry_points(group=dialects.GROUP)}
+    return sorted({*dialects.names(), *brought})
+
+
+def venues_of(asked: Sequence[str]) -> list[str]:
+    """The venues to play. Raises ValueError for an unknown one, and one that is named twice."""
+    known = known_venues()
+    if ALL in asked:
+        return known
+    names = list(asked) or [dialects.FIRST]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}? It" if close else "it"
+            raise ValueError(f"the sandbox can't play {name!r}; {hint} plays {', '.join(known)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is named twice; a venue is played once")
+    return names
+
+
+def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = None) -> Server:
+    """A venue of the arguments. ``keys``: those of its account; None: new ones.
+
+    Raises ValueError and ReplayError for what can't be."""
+    dialect = dialects.load(name)
     faults = Faults(options.seed, parse_faults(options.faults))
     if options.replay:
         if dialect.recordings is None:
-            raise ReplayError(f"no recordings of {options.exchange[0]} can be read")
+            raise ReplayError(f"no recordings of {name} can be read")
         replay = Replay(
             options.replay, options.pair or "", options.speed, options.drop, dialect.recordings
         )
@@ -89,70 +164,184 @@ def build(options: argparse.Namespace) -> Server:
     assets = {
         asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)
     }
-    server.new_account("default", {asset: BALANCES.get(asset, "1000") for asset in sorted(assets)})
+    server.new_account(
+        ACCOUNT, {asset: BALANCES.get(asset, "1000") for asset in sorted(assets)}, keys
+    )
     return server
 
 
-def ready(server: Server, admin: Admin, name: str, port: int) -> dict[str, Any]:
-    """What whoever started the sandbox needs to know."""
-    accounts = {account.name: account.keys for account in server.venue.accounts.values()}
-    accounts.pop(server.liquidity_provider.name)
-    here = f"127.0.0.1:{port}"
-    hosts = {"rest": f"http://{here}", "public": f"ws://{here}", "private": f"ws://{here}"}
-    return {
-        "exchange": {name: hosts},
-        "admin": f"http://{here}/_sandbox",
-        "admin_token": admin.token,
-        "accounts": accounts,
-        "pairs": list(server.venue.symbols),
-    }
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """Venues that are ready to be served."""
+
+    venues: list[PlayedVenue]
+    file: DeploymentFile | None
+    ca_file: Path | None
+    ca_is_new: bool
 
 
-async def serve(options: argparse.Namespace) -> None:
-    server = build(options)
-    admin = Admin(server)
-    app = server.application()
-    admin.add_routes(app)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", options.port)
-    await site.start()
-    assert runner.addresses
-    address = ready(server, admin, options.exchange[0], runner.addresses[0][1])
-    print(json.dumps(address) if options.json else explain(address), flush=True)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    await runner.cleanup()
+def prepare(options: argparse.Namespace) -> Sandbox:
+    """Everything that can fail, before anything is served. Raises ValueError and ReplayError."""
+    names = venues_of(options.exchange)
+    if options.replay and len(names) > 1:
+        raise ValueError("a recording is of one venue; name one")
+    if options.tls_name and not options.tls:
+        raise ValueError("--tls-name goes with --tls")
+    if options.rate is None:
+        options.rate = RATE if len(names) == 1 else RATE_OF_MANY
+    file = DeploymentFile(options.write) if options.write else None
+    if file is not None:
+        file.take()
+    servers = {name: _build_with_kept_keys(name, options, file) for name in names}
+    listeners = _listeners(names, options, file)
+    ca_file, ca_is_new, tls = None, False, None
+    state_dir = Path(options.state_dir).expanduser().resolve() / "sandbox"
+    if options.tls:
+        from trochil.sandbox.certificates import load_authority, server_context
+
+        authority = load_authority(state_dir)
+        ca_file, ca_is_new = authority.file, authority.is_new
+        of_hosts = [name for listener in listeners.values() for name in listener.names]
+        tls = server_context(authority, [*of_hosts, *options.tls_name])
+    venues = [PlayedVenue(name, servers[name], listeners[name], tls) for name in names]
+    if file is not None:
+        make_private_folder(state_dir)
+        file.write({venue.name: _settings(venue, ca_file) for venue in venues}, state_dir)
+    return Sandbox(venues, file, ca_file, ca_is_new)
 
 
-def explain(address: dict[str, Any]) -> str:
-    lines = [
-        f"{name}: {hosts['rest']} and {hosts['public']}"
-        for name, hosts in address["exchange"].items()
-    ]
-    accounts = [
-        f"account {name}: " + ", ".join(f"{field} {value}" for field, value in keys.items())
-        for name, keys in address["accounts"].items()
-    ]
-    return "\n".join([*lines, *accounts, f"pairs: {', '.join(address['pairs'])}", "Ctrl-C ends it"])
+def _settings(venue: PlayedVenue, ca_file: Path | None) -> dict[str, Any]:
+    """As in a deployment's file."""
+    found = {"hosts": venue.hosts, "pairs": list(venue.server.venue.symbols)}
+    return found if ca_file is None else found | {"ca_file": str(ca_file)}
+
+
+def _build_with_kept_keys(
+    name: str, options: argparse.Namespace, file: DeploymentFile | None
+) -> Server:
+    """With a file, a journal outlives this process: ids must not come again."""
+    kept = None if file is None else file.keys.get(name)
+    try:
+        server = build(name, options, kept)
+        if file is not None:
+            if kept is not None:
+                _check_keys(server, kept, file.keys_path)
+            file.keys[name] = server.venue.accounts[ACCOUNT].keys
+            server.venue.number_from((int(time.time()) - IDS_SINCE) * 10_000)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return server
+
+
+def _check_keys(server: Server, keys: dict[str, str], path: Path) -> None:
+    """Raises ValueError for keys that this venue could not have made."""
+    wanted = server.dialect.new_keys(ACCOUNT)
+    missing = [field for field in wanted if not isinstance(keys.get(field), str) or not keys[field]]
+    if missing:
+        raise ValueError(
+            f"its keys in {path} lack {', '.join(missing)}: delete the table, new ones are made"
+        )
+    if getattr(server.dialect, "secrets_are_base64", False):
+        try:
+            b64decode(keys["api_secret"], validate=True)
+        except ValueError:
+            raise ValueError(
+                f"its api_secret in {path} is not base64: delete the table, new keys are made"
+            ) from None
+
+
+def _listeners(
+    names: list[str], options: argparse.Namespace, file: DeploymentFile | None
+) -> dict[str, Listener]:
+    """By --port, else of the file, else free ones. Raises ValueError: then none stays open."""
+    found: dict[str, Listener] = {}
+    try:
+        for place, name in enumerate(names):
+            if options.port is not None:
+                port = options.port + place if options.port else 0
+                found[name] = listen_for(name, options.host, port)
+            elif file is None:
+                found[name] = listen_for(name, options.host, 0)
+            elif name in file.ports:
+                found[name] = _listen_again(name, options.host, file)
+            else:
+                found[name] = listen_where_free(name, options.host, file.ports.values())
+    except ValueError:
+        for listener in found.values():
+            listener.socket.close()
+        raise
+    return found
+
+
+def _listen_again(name: str, host: str, file: DeploymentFile) -> Listener:
+    """At the port that a deployment may be using already. Raises ValueError."""
+    port = file.ports[name]
+    try:
+        return listen(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return listen_for(name, host, port)
+        raise ValueError(
+            f"{name}: port {port}, which {file.path} names, is in use: end what uses it, "
+            "or choose another --port for the file"
+        ) from None
+
+
+def as_json(sandbox: Sandbox) -> str:
+    """What whoever started the sandbox needs to know, in one line."""
+    return json.dumps(
+        {
+            "venues": {venue.name: venue.description() for venue in sandbox.venues},
+            "ca_file": None if sandbox.ca_file is None else str(sandbox.ca_file),
+        }
+    )
+
+
+def explain(sandbox: Sandbox) -> str:
+    """The same for a person; keys that are in a file are not shown."""
+    lines = []
+    for venue in sandbox.venues:
+        found = venue.description()
+        lines.append(f"{venue.name}: {found['hosts']['rest']} and {found['hosts']['public']}")
+        if sandbox.file is None:
+            lines += [
+                f"  account {name}: " + ", ".join(f"{key} {value}" for key, value in keys.items())
+                for name, keys in found["accounts"].items()
+            ]
+        lines.append(f"  pairs: {', '.join(found['pairs'])}")
+        lines.append(f"  admin: {found['admin']} (X-Sandbox-Token: {found['admin_token']})")
+    if any(venue.listener.is_open for venue in sandbox.venues):
+        lines.append(
+            "open to other machines: whoever reaches this one can trade here; "
+            "the admin door answers on this machine only"
+        )
+    if sandbox.ca_file is not None:
+        lines.append(
+            f"test CA: {sandbox.ca_file}{', made just now' if sandbox.ca_is_new else ''} "
+            "(for clients: SSL_CERT_FILE, REQUESTS_CA_BUNDLE; of ours: the setting ca_file)"
+        )
+    if sandbox.file is not None:
+        lines.append(f"keys: {sandbox.file.keys_path}")
+        lines.append(f"deployment {sandbox.file.deployment}: trochil up -f {sandbox.file.path}")
+    return "\n".join([*lines, "Ctrl-C ends it"])
 
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     try:
-        asyncio.run(serve(options))
+        sandbox = prepare(options)
+
+        def announce() -> None:
+            print(as_json(sandbox) if options.json else explain(sandbox), flush=True)
+
+        if len(sandbox.venues) == 1:
+            return play_one(sandbox.venues[0], announce)
+        return play_several(sandbox.venues, announce)
     except (ValueError, ReplayError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return CANNOT
-    except OSError as error:
-        print(
-            f"sandbox: port {options.port} can't be used: {error.strerror}; choose another --port",
-            file=sys.stderr,
-        )
-        return CANNOT
-    return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

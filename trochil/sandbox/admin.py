@@ -1,5 +1,5 @@
-"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. Loopback and a
-token only."""
+"""The sandbox's own door, for demos and tests: its ledger, its faults, its flow. From this machine
+only, whatever address the venue listens on, and with a token."""
 
 import hmac
 import secrets
@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from trochil.sandbox.addresses import is_loopback
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.venue import Rejected, Symbol
 from trochil.sandbox.server import ADMIN_PATH, Server
@@ -54,6 +55,11 @@ class Admin:
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
+            if not is_from_this_machine(request):
+                return web.json_response(
+                    {"error": "the admin door answers on the sandbox's own machine only"},
+                    status=403,
+                )
             if not hmac.compare_digest(request.headers.get("X-Sandbox-Token", ""), self.token):
                 return web.json_response(
                     {"error": "the admin door needs the token that the sandbox printed"}, status=403
@@ -199,6 +205,16 @@ class Admin:
         order = self._server.venue.orders[int(given["order_id"])]
         self._server.venue.cancel(order, self._server.now_ns())
         return describe(order)
+
+
+def is_from_this_machine(request: web.Request) -> bool:
+    """By loopback, or from the very address that was called."""
+    transport = request.transport
+    if transport is None:
+        return False
+    theirs = transport.get_extra_info("peername")
+    ours = transport.get_extra_info("sockname")
+    return bool(theirs and ours) and (is_loopback(theirs[0]) or theirs[0] == ours[0])
 
 
 def describe(order: Order) -> dict[str, Any]:

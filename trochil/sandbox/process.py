@@ -2,11 +2,13 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -20,28 +22,79 @@ class SandboxError(RuntimeError):
     """The sandbox could not start, or refused a request at its admin door."""
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxVenue:
+    """One venue of a sandbox that runs."""
+
+    name: str
+    hosts: dict[str, str]
+    """Its rest, public and private addresses."""
+    accounts: dict[str, dict[str, str]]
+    """Keys by account."""
+    pairs: list[str]
+    admin_url: str
+    admin_token: str
+    tls: ssl.SSLContext | None
+
+    def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request at the admin door, answered as JSON. Raises SandboxError with what it
+        said."""
+        data = json.dumps(body or {}).encode() if method == "POST" else None
+        headers = {"X-Sandbox-Token": self.admin_token, "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"{self.admin_url}/{path}", data, headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=self.tls) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise SandboxError(error.read().decode()) from None
+
+    def own_errors(self) -> list[str]:
+        """The sandbox's own mistakes at this venue; none where it does not run any more."""
+        try:
+            status = self.admin("GET", "status")
+        except OSError:  # it was stopped, or is about to end
+            return []
+        return [f"{self.name}: {error}" for error in status["own_errors"]]
+
+
 class SandboxProcess:
     """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of
-    this machine.
+    this machine; with more names, or "all", several, which are in ``venues``.
 
     Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop,
-    port.
+    port, host, tls, tls_name (a list), write, state_dir. ``accounts``, ``pairs`` and ``admin`` are
+    of the first venue.
     """
 
-    def __init__(self, exchange: str = FIRST, **options: Any) -> None:
+    def __init__(self, exchange: str = FIRST, *others: str, **options: Any) -> None:
         self.exchange = exchange
+        self._exchanges = (exchange, *others)
         self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._log: IO[str] | None = None
-        self._address: dict[str, Any] = {}
+        self.venues: dict[str, SandboxVenue] = {}
+        self.ca_file: str | None = None
+        """With TLS: the certificate that clients are to trust."""
+
+    def _arguments(self) -> list[str]:
+        found = []
+        for name, value in self._options.items():
+            option = f"--{name.replace('_', '-')}"
+            if value is True:
+                found.append(option)
+            elif value is not None and value is not False:
+                values = value if isinstance(value, list | tuple) else [value]
+                for one in values:
+                    found += [option, str(one)]
+        return found
 
     def start(self) -> Self:
-        command = [sys.executable, "-P", "-m", "trochil.sandbox", self.exchange, "--json"]
-        for name, value in self._options.items():
-            if value is not None:
-                values = list(value) if isinstance(value, list | tuple) else [value]
-                command += [f"--{name}", *map(str, values)]
+        command = [sys.executable, "-P", "-m", "trochil.sandbox", *self._exchanges, "--json"]
+        command += self._arguments()
         # A file: nobody would empty a pipe, and a full one would stop the sandbox.
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -54,8 +107,25 @@ class SandboxProcess:
             why = self.log.strip()
             self.stop()
             raise SandboxError(why or "the sandbox ended and wrote nothing to its log")
-        self._address = json.loads(line)
+        self._read(json.loads(line))
         return self
+
+    def _read(self, found: dict[str, Any]) -> None:
+        self.ca_file = found["ca_file"]
+        tls = None if self.ca_file is None else ssl.create_default_context(cafile=self.ca_file)
+        self.venues = {
+            name: SandboxVenue(
+                name,
+                hosts=venue["hosts"],
+                accounts=venue["accounts"],
+                pairs=venue["pairs"],
+                admin_url=venue["admin"],
+                admin_token=venue["admin_token"],
+                tls=tls,
+            )
+            for name, venue in found["venues"].items()
+        }
+        self.exchange = next(iter(self.venues))
 
     def stop(self) -> None:
         if self._process is not None:
@@ -95,14 +165,9 @@ class SandboxProcess:
         proves nothing."""
         if self._process is None or self._process.poll() is not None:
             return
-        try:
-            status = self.admin("GET", "status")
-        except OSError:  # it was stopped, or is about to end
-            return
-        if status["own_errors"]:
-            raise SandboxError(
-                "\n".join(["the sandbox's own mistakes:", *status["own_errors"], self.log])
-            )
+        mistakes = [error for venue in self.venues.values() for error in venue.own_errors()]
+        if mistakes:
+            raise SandboxError("\n".join(["the sandbox's own mistakes:", *mistakes, self.log]))
 
     @property
     def log(self) -> str:
@@ -118,30 +183,30 @@ class SandboxProcess:
         return self._process.pid
 
     @property
+    def _first(self) -> SandboxVenue:
+        return self.venues[self.exchange]
+
+    @property
     def hosts(self) -> dict[str, dict[str, str]]:
         """Venue -> its rest, public and private addresses."""
-        hosts: dict[str, dict[str, str]] = self._address["exchange"]
-        return hosts
+        return {name: venue.hosts for name, venue in self.venues.items()}
 
     @property
     def accounts(self) -> dict[str, dict[str, str]]:
-        accounts: dict[str, dict[str, str]] = self._address["accounts"]
-        return accounts
+        """Keys by account."""
+        return self._first.accounts
 
     @property
     def pairs(self) -> list[str]:
-        pairs: list[str] = self._address["pairs"]
-        return pairs
+        return self._first.pairs
 
     @property
     def admin_url(self) -> str:
-        url: str = self._address["admin"]
-        return url
+        return self._first.admin_url
 
     @property
     def admin_token(self) -> str:
-        token: str = self._address["admin_token"]
-        return token
+        return self._first.admin_token
 
     @property
     def folder(self) -> Path:
@@ -156,30 +221,34 @@ class SandboxProcess:
     def config(self) -> dict[str, Any]:
         """What ``trochil.connect`` needs to trade here: the hosts, and a journal that ends with
         this venue."""
-        venues = {name: {"hosts": hosts} for name, hosts in self.hosts.items()}
+        trust = {} if self.ca_file is None else {"ca_file": self.ca_file}
+        venues = {name: {"hosts": hosts} | trust for name, hosts in self.hosts.items()}
         return {"state_dir": str(self.folder / "state"), "venues": venues}
 
     @property
     def keys_file(self) -> str:
-        """A private TOML file with one table an account; gone when the sandbox stops."""
+        """A private TOML file; gone when the sandbox stops. One table an account; of several
+        venues one table each, with the default account."""
+        tables = self.accounts
+        if len(self.venues) > 1:
+            tables = {name: venue.accounts["default"] for name, venue in self.venues.items()}
         path = self.folder / "keys.toml"
-        tables = [
+        texts = [
             f"[{name}]\n" + "".join(f'{field} = "{value}"\n' for field, value in keys.items())
-            for name, keys in self.accounts.items()
+            for name, keys in tables.items()
         ]
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write("\n".join(tables))
+            file.write("\n".join(texts))
         return str(path)
 
+    @property
+    def key_references(self) -> dict[str, str]:
+        """Venue -> the reference of its default account's key, for ``trochil.connect``."""
+        several = len(self.venues) > 1
+        file = self.keys_file
+        return {name: f"file:{file}#{name if several else 'default'}" for name in self.venues}
+
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request at the admin door, answered as JSON. Raises SandboxError with what it
-        said."""
-        data = json.dumps(body or {}).encode() if method == "POST" else None
-        headers = {"X-Sandbox-Token": self.admin_token, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.admin_url}/{path}", data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise SandboxError(error.read().decode()) from None
+        """One request at the admin door of the (first) venue, answered as JSON. Raises SandboxError
+        with what it said."""
+        return self._first.admin(method, path, body)

@@ -171,8 +171,11 @@ class Server:
         self._sent_ids[pair] = self.venue.books[pair].update_id
         self.venue.books[pair].changed.clear()
 
-    def new_account(self, name: str, balances: dict[str, str]) -> Account:
-        account = Account(name, self.dialect.new_keys(name))
+    def new_account(
+        self, name: str, balances: dict[str, str], keys: dict[str, str] | None = None
+    ) -> Account:
+        """``keys``: those that it had before; None: new ones."""
+        account = Account(name, self.dialect.new_keys(name) if keys is None else keys)
         for asset, amount in balances.items():
             account.receive(asset, Decimal(amount))
         return self.venue.open_account(account)

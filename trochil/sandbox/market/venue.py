@@ -129,11 +129,19 @@ class Venue:
     last_price: dict[str, Decimal] = field(default_factory=dict)
     volume: dict[str, list[Decimal]] = field(default_factory=dict)
     _next_order: int = 1000
+    _first_trade: int = 0
 
     def __post_init__(self) -> None:
         for pair, symbol in self.symbols.items():
             self.books.setdefault(pair, Book(pair, symbol.size_step))
             self.volume.setdefault(pair, [ZERO, ZERO])
+
+    def number_from(self, first: int) -> None:
+        """Orders and trades from now on have ids above ``first``."""
+        self._next_order = first
+        self._first_trade = first
+        for book in self.books.values():
+            book.trade_id = first
 
     def open_account(self, account: Account) -> Account:
         self.accounts[account.name] = account
@@ -141,7 +149,7 @@ class Venue:
 
     def list_pair(self, pair: str, symbol: Symbol) -> None:
         self.symbols[pair] = symbol
-        self.books.setdefault(pair, Book(pair, symbol.size_step))
+        self.books.setdefault(pair, Book(pair, symbol.size_step, trade_id=self._first_trade))
         self.volume.setdefault(pair, [ZERO, ZERO])
 
     def place(
