@@ -41,7 +41,7 @@ class ExchangeSocket:
     ) -> None:
         """``tls``: whom a wss address is believed; None: the system's certificates."""
         self.url = url
-        self._tls = tls if url.startswith("wss:") else None
+        self._tls = (tls or True) if url.startswith("wss:") else None
         self._decode = decode
         self._ping = ping
         self._ping_every = ping_every

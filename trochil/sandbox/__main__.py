@@ -2,9 +2,11 @@
 ``SandboxProcess``."""
 
 import argparse
+import contextlib
 import difflib
 import errno
 import json
+import ssl
 import sys
 import time
 from base64 import b64decode
@@ -171,13 +173,21 @@ def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = 
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What the venues prove who they are with, and the file by which clients believe it."""
+
+    context: ssl.SSLContext
+    ca_file: Path
+    ca_is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """Venues that are ready to be served."""
 
     venues: list[PlayedVenue]
     file: DeploymentFile | None
-    ca_file: Path | None
-    ca_is_new: bool
+    tls: Tls | None
 
 
 def prepare(options: argparse.Namespace) -> Sandbox:
@@ -189,31 +199,37 @@ def prepare(options: argparse.Namespace) -> Sandbox:
         raise ValueError("--tls-name goes with --tls")
     if options.rate is None:
         options.rate = RATE if len(names) == 1 else RATE_OF_MANY
-    file = DeploymentFile(options.write) if options.write else None
-    if file is not None:
-        file.take()
-    servers = {name: _build_with_kept_keys(name, options, file) for name in names}
-    listeners = _listeners(names, options, file)
-    ca_file, ca_is_new, tls = None, False, None
-    state_dir = Path(options.state_dir).expanduser().resolve() / "sandbox"
-    if options.tls:
-        from trochil.sandbox.certificates import load_authority, server_context
-
-        authority = load_authority(state_dir)
-        ca_file, ca_is_new = authority.file, authority.is_new
-        of_hosts = [name for listener in listeners.values() for name in listener.names]
-        tls = server_context(authority, [*of_hosts, *options.tls_name])
-    venues = [PlayedVenue(name, servers[name], listeners[name], tls) for name in names]
-    if file is not None:
-        make_private_folder(state_dir)
-        file.write({venue.name: _settings(venue, ca_file) for venue in venues}, state_dir)
-    return Sandbox(venues, file, ca_file, ca_is_new)
+    with contextlib.ExitStack() as undo:
+        file = DeploymentFile(options.write) if options.write else None
+        if file is not None:
+            undo.callback(file.release)
+            file.take()
+        servers = {name: _build_with_kept_keys(name, options, file) for name in names}
+        listeners = _listeners(names, options, file, undo)
+        state_dir = Path(options.state_dir).expanduser().resolve() / "sandbox"
+        tls = _tls(options, listeners, state_dir) if options.tls else None
+        context = None if tls is None else tls.context
+        venues = [PlayedVenue(name, servers[name], listeners[name], context) for name in names]
+        if file is not None:
+            make_private_folder(state_dir)
+            file.write({venue.name: _settings(venue, tls) for venue in venues}, state_dir)
+        undo.pop_all()
+        return Sandbox(venues, file, tls)
 
 
-def _settings(venue: PlayedVenue, ca_file: Path | None) -> dict[str, Any]:
+def _tls(options: argparse.Namespace, listeners: dict[str, Listener], state_dir: Path) -> Tls:
+    from trochil.sandbox.certificates import load_authority, server_context
+
+    authority = load_authority(state_dir)
+    hosts = [name for listener in listeners.values() for name in listener.names]
+    context = server_context(authority, [*hosts, *options.tls_name])
+    return Tls(context, authority.file, authority.is_new)
+
+
+def _settings(venue: PlayedVenue, tls: Tls | None) -> dict[str, Any]:
     """As in a deployment's file."""
     found = {"hosts": venue.hosts, "pairs": list(venue.server.venue.symbols)}
-    return found if ca_file is None else found | {"ca_file": str(ca_file)}
+    return found if tls is None else found | {"ca_file": str(tls.ca_file)}
 
 
 def _build_with_kept_keys(
@@ -251,25 +267,24 @@ def _check_keys(server: Server, keys: dict[str, str], path: Path) -> None:
 
 
 def _listeners(
-    names: list[str], options: argparse.Namespace, file: DeploymentFile | None
+    names: list[str],
+    options: argparse.Namespace,
+    file: DeploymentFile | None,
+    undo: contextlib.ExitStack,
 ) -> dict[str, Listener]:
-    """By --port, else of the file, else free ones. Raises ValueError: then none stays open."""
+    """By --port, else of the file, else free ones. Raises ValueError."""
     found: dict[str, Listener] = {}
-    try:
-        for place, name in enumerate(names):
-            if options.port is not None:
-                port = options.port + place if options.port else 0
-                found[name] = listen_for(name, options.host, port)
-            elif file is None:
-                found[name] = listen_for(name, options.host, 0)
-            elif name in file.ports:
-                found[name] = _listen_again(name, options.host, file)
-            else:
-                found[name] = listen_where_free(name, options.host, file.ports.values())
-    except ValueError:
-        for listener in found.values():
-            listener.socket.close()
-        raise
+    for place, name in enumerate(names):
+        if options.port is not None:
+            port = options.port + place if options.port else 0
+            found[name] = listen_for(name, options.host, port)
+        elif file is None:
+            found[name] = listen_for(name, options.host, 0)
+        elif name in file.ports:
+            found[name] = _listen_again(name, options.host, file)
+        else:
+            found[name] = listen_where_free(name, options.host, file.ports.values())
+        undo.callback(found[name].socket.close)
     return found
 
 
@@ -292,7 +307,7 @@ def as_json(sandbox: Sandbox) -> str:
     return json.dumps(
         {
             "venues": {venue.name: venue.description() for venue in sandbox.venues},
-            "ca_file": None if sandbox.ca_file is None else str(sandbox.ca_file),
+            "ca_file": None if sandbox.tls is None else str(sandbox.tls.ca_file),
         }
     )
 
@@ -315,9 +330,9 @@ def explain(sandbox: Sandbox) -> str:
             "open to other machines: whoever reaches this one can trade here; "
             "the admin door answers on this machine only"
         )
-    if sandbox.ca_file is not None:
+    if sandbox.tls is not None:
         lines.append(
-            f"test CA: {sandbox.ca_file}{', made just now' if sandbox.ca_is_new else ''} "
+            f"test CA: {sandbox.tls.ca_file}{', made just now' if sandbox.tls.ca_is_new else ''} "
             "(for clients: SSL_CERT_FILE, REQUESTS_CA_BUNDLE; of ours: the setting ca_file)"
         )
     if sandbox.file is not None:

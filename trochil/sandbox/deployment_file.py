@@ -43,6 +43,12 @@ class DeploymentFile:
         self._text: str | None = None
         self._lock: int | None = None
 
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def take(self) -> None:
         """Lock the file, if it is there, and read both."""
         self._text = self._locked_text()

@@ -51,14 +51,6 @@ class SandboxVenue:
             with error:
                 raise SandboxError(error.read().decode()) from None
 
-    def own_errors(self) -> list[str]:
-        """The sandbox's own mistakes at this venue; none where it does not run any more."""
-        try:
-            status = self.admin("GET", "status")
-        except OSError:  # it was stopped, or is about to end
-            return []
-        return [f"{self.name}: {error}" for error in status["own_errors"]]
-
 
 class SandboxProcess:
     """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of
@@ -165,7 +157,14 @@ class SandboxProcess:
         proves nothing."""
         if self._process is None or self._process.poll() is not None:
             return
-        mistakes = [error for venue in self.venues.values() for error in venue.own_errors()]
+        mistakes = []
+        for name, venue in self.venues.items():
+            ask = self.admin if name == self.exchange else venue.admin
+            try:
+                status = ask("GET", "status")
+            except OSError:  # it was stopped, or is about to end
+                continue
+            mistakes += [f"{name}: {error}" for error in status["own_errors"]]
         if mistakes:
             raise SandboxError("\n".join(["the sandbox's own mistakes:", *mistakes, self.log]))
 
