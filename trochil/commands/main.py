@@ -107,7 +107,7 @@ def replay(
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
-    """A local venue in the foreground: [EXCHANGE] [--port P] [--faults F] and more (--help)."""
+    """Local venues in the foreground: [EXCHANGE...] [--write FILE] [--tls] and more (--help)."""
     from trochil.sandbox.__main__ import main as serve
 
     sys.exit(serve(list(arguments)))
