@@ -466,6 +466,25 @@ def test_the_second_sandbox_with_a_file_says_so(
         assert sandbox.admin("GET", "status")["own_errors"] == []
 
 
+def test_of_those_that_start_at_once_with_a_new_file_one_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "desk.yaml"
+    command = [sys.executable, "-P", "-m", "trochil.sandbox", "binance", "--write", str(file)]
+    command += ["--tls", "--json", "--state-dir", str(tmp_path / "state")]
+    starting = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    first_lines = [process.stdout.readline() for process in starting if process.stdout]
+    (found,) = [json.loads(line)["venues"]["binance"] for line in first_lines if line]
+    assert load_settings(file).venues["binance"].hosts == found["hosts"]
+    reference = load_settings(file).venues["binance"].accounts["default"]
+    assert load_keys(reference) == found["accounts"]["default"]
+    for process in starting:
+        process.terminate()
+        _, error = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, "another sandbox runs with" in error) in ((0, False), (2, True))
+
+
 def test_a_port_of_the_file_that_something_else_took_is_named(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

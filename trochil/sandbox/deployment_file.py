@@ -94,8 +94,7 @@ class DeploymentFile:
 
     def write(self, venues: Mapping[str, Mapping[str, Any]], state_dir: Path) -> None:
         """Put both files in place. ``venues``: hosts, pairs and, with TLS, ca_file of each; the
-        keys are those in ``keys``."""
-        self._write_keys()
+        keys are those in ``keys``, and written by whoever has the lock."""
         settings: dict[str, Any] = {"deployment": self.deployment, "state_dir": str(state_dir)}
         if len(venues) > 1:
             settings["actor_cpus"] = CPUS_OF_MANY
@@ -106,6 +105,7 @@ class DeploymentFile:
         text = HEADER + yaml.safe_dump(settings, sort_keys=False)
         if text != self._text:
             self._replace(text)
+        self._write_keys()
 
     def _write_keys(self) -> None:
         tables = [
