@@ -41,9 +41,7 @@ class SandboxVenue:
         said."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
         headers = {"X-Sandbox-Token": self.admin_token, "Content-Type": "application/json"}
-        request = urllib.request.Request(
-            f"{self.admin_url}/{path}", data, headers, method=method
-        )
+        request = urllib.request.Request(f"{self.admin_url}/{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10, context=self.tls) as answer:
                 return json.load(answer)
