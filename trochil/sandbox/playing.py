@@ -27,7 +27,7 @@ from trochil.sandbox.server import Server
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 END_WITHIN = 2.0
 """Seconds for clients to answer that their connections end."""
-KILL_AFTER = 4.0
+KILL_AFTER = 10.0
 """Seconds after which a venue's process that should end is killed."""
 FAILED = 1
 """Exit code where a venue made mistakes of its own, or ended by itself."""
