@@ -211,7 +211,10 @@ def test_where_one_port_is_taken_no_venue_stays_up(
         ("binance --tls --tls-name bücher --state-dir {folder}", "'bücher' is no name"),
         ("binance --tls --state-dir /proc/1", "name another folder with --state-dir"),
         ("binance --write desk.toml", "name a file that ends in .yaml"),
-        ("binance --write {folder}/none/desk.yaml", "can't be written: No such file"),
+        (
+            "binance --write {folder}/none/desk.yaml --state-dir {folder}",
+            "can't be written: No such file",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(
