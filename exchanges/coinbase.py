@@ -84,6 +84,7 @@ TAKER_SIDES = {"buy": Side.SELL, "sell": Side.BUY}
 ERRORS = ErrorTable(
     messages=(
         *message_rules(ErrorKind.FUNDS, "insufficient funds"),
+        *message_rules(ErrorKind.CLOCK, "timestamp expired", "invalid timestamp"),
         *message_rules(
             ErrorKind.AUTH,
             "api key",
@@ -93,13 +94,14 @@ ERRORS = ErrorTable(
             "authentication",
             "forbidden",
         ),
-        *message_rules(ErrorKind.CLOCK, "timestamp"),
         *message_rules(ErrorKind.DUPLICATE, "duplicate"),
         *message_rules(
             ErrorKind.REFUSED,
             "too small",
             "too large",
+            "too accurate",
             "too precise",
+            "not allowed",
             "invalid",
             "is required",
             "product not found",

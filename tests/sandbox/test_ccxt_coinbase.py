@@ -1,7 +1,7 @@
 """Coinbase's sandbox, checked by ccxt and ccxt.pro, which know the venue as coinbaseexchange.
 
-They have no watchBalance there; and what a post-only order that would take is answered with is an
-order, not an error.
+They have no watchBalance there, and no name for the refusal of a value that is too small. What a
+post-only order that would take is answered with is an order, not an error.
 """
 
 from typing import Any
@@ -23,21 +23,21 @@ class TestCoinbase(Flow):
     unknown_id = "d0c5340b-6d6c-49d9-b567-48c4bfca13d2"
     codes = {
         "funds": "Insufficient funds",
-        "rule": "size is too small",
+        "rule": "notional is too small",
         "cancel": "order not found",
-        "status": "order not found",
+        "status": "NotFound",
         "twice": "client_oid is a duplicate",
         "secret": "invalid signature",
         "key": "Invalid API Key",
     }
 
-    errors = {"twice": ccxt.pro.ExchangeError}
+    errors = {"twice": ccxt.pro.ExchangeError, "rule": ccxt.pro.ExchangeError}
 
     def point(self, client: Any, hosts: dict[str, str]) -> None:
         client.urls["api"] = {
             "public": hosts["rest"],
             "private": hosts["rest"],
-            "ws": f"{hosts['public']}/path",
+            "ws": f"{hosts['public']}/",
         }
 
     def test_post_only_rests_or_does_not_take(self, use: Any) -> None:
