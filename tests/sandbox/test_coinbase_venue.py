@@ -1093,3 +1093,95 @@ def test_the_channels_of_levels_send_a_book_and_its_changes(channel: str) -> Non
             assert MICROSECONDS.fullmatch(update["time"])
 
     use(work)
+
+
+def test_level2_tells_each_change_in_its_order() -> None:
+    async def work(client: Client) -> None:
+        async with client.session.ws_connect("/") as socket:
+            await socket.send_json(subscribe(client, "level2", product_ids=[PAIR], signs=True))
+            await receive(socket, "subscriptions")
+            await receive(socket, "snapshot")
+            price = client.best_ask - TENTH
+            text = decimal_text(price)
+            client.flow("sell", "0.3", str(price))
+            client.flow("sell", "0.2", str(price))
+            client.flow("buy", "0.4", str(price), "IOC")
+            number = (await client.place(price="3000")).body["id"]
+            await client.call("DELETE", f"/orders/{number}")
+            changes = [(await receive(socket))["changes"] for _ in range(6)]
+            assert changes == [
+                [["sell", text, "0.3"]],
+                [["sell", text, "0.5"]],
+                [["sell", text, "0.2"]],
+                [["sell", text, "0.1"]],
+                [["buy", "3000", "0.01"]],
+                [["buy", "3000", "0"]],
+            ]
+
+    use(work)
+
+
+# Two orders of one account.
+
+
+@pytest.mark.parametrize(
+    ("resting", "taking", "kinds"),
+    [
+        ("0.01", "0.004", ["received", "change", "done"]),
+        ("0.004", "0.01", ["received", "done", "change", "open"]),
+        ("0.01", "0.01", ["received", "done", "done"]),
+    ],
+)
+def test_orders_of_one_account_do_not_trade(resting: str, taking: str, kinds: list[str]) -> None:
+    async def work(client: Client) -> None:
+        venue = client.server.venue
+        price = str(client.best_ask - TENTH)
+        maker = (await client.place(price=price, size=resting)).body["id"]
+        async with client.session.ws_connect("/") as socket:
+            message = subscribe(client, "user", "level2", product_ids=[PAIR], signs=True)
+            await socket.send_json(message)
+            await receive(socket, "snapshot")
+            taker = (await client.place(side="sell", price=price, size=taking)).body["id"]
+            frames = [await receive(socket, *kinds, "match") for _ in kinds]
+            assert [frame["type"] for frame in frames] == kinds
+            smaller = maker if Decimal(resting) <= Decimal(taking) else taker
+            done = next(frame for frame in frames if frame["type"] == "done")
+            assert (done["order_id"], done["reason"]) == (smaller, "canceled")
+            assert done["cancel_reason"] == "102:Self Trade Prevention"
+            for change in (frame for frame in frames if frame["type"] == "change"):
+                assert change["reason"] == "STP"
+                assert (change["old_size"], change["new_size"]) == ("0.01", "0.006")
+        assert venue.fills == []
+        larger = maker if smaller == taker else taker
+        left = (await client.call("GET", f"/orders/{larger}")).body
+        equal = resting == taking
+        assert (left["status"], left["size"]) == (
+            ("done", "0.01000000") if equal else ("open", "0.00600000")
+        )
+        await client.call("DELETE", "/orders")
+        holdings = {balance.asset: balance.held for balance in client.account.balances()}
+        assert set(holdings.values()) == {0}
+        book = client.server.book(PAIR)
+        assert book.size_at("buy", Decimal(price)) == book.size_at("sell", Decimal(price)) == 0
+
+    use(work)
+
+
+def test_a_market_order_passes_over_own_orders() -> None:
+    async def work(client: Client) -> None:
+        price = str(client.best_ask - TENTH)
+        own = (await client.place(side="sell", price=price, size="0.01")).body["id"]
+        terms = {"type": "market", "price": None}
+        by_size = (await client.place(**terms, size="0.03")).body["id"]
+        shown = (await client.call("GET", f"/orders/{by_size}")).body
+        assert (shown["done_reason"], shown["filled_size"]) == ("filled", "0.02000000")
+        assert (await client.call("GET", f"/orders/{own}")).body["done_reason"] == "canceled"
+        await client.place(side="sell", price=price, size="0.01")
+        by_funds = (await client.place(**terms, size=None, funds="200")).body["id"]
+        shown = (await client.call("GET", f"/orders/{by_funds}")).body
+        assert shown["done_reason"] == "filled"
+        spent = Decimal(shown["executed_value"]) + Decimal(shown["fill_fees"])
+        kept = Decimal("0.01") * Decimal(price) * Decimal("1.001")
+        assert 199 < spent + kept <= 200
+
+    use(work)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from trochil.sandbox.book_windows import Levels, level_rows
 from trochil.sandbox.candles import Candle
 from trochil.sandbox.dialect import MarketStats, Row
 from trochil.sandbox.formats import (
@@ -27,6 +28,7 @@ from trochil.sandbox.market.venue import Fill, Symbol
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 DONE_REASON = {"filled": "filled", "cancelled": "canceled", "expired": "canceled"}
 BY_TIME_IN_FORCE = "101:Time In Force"
+BY_SELF_TRADE_PREVENTION = "102:Self Trade Prevention"
 BY_LIQUIDITY = "106:Insufficient Liquidity"
 DOLLARS = ("USD", "USDC", "USDT")
 MARKET_TYPE = "spot"
@@ -372,6 +374,21 @@ def subscriptions_row(topics: Iterable[str]) -> Row:
     }
 
 
+def snapshot_message(pair: str, bids: Levels, asks: Levels) -> Row:
+    """The whole book of the channels of levels."""
+    return {
+        "type": "snapshot",
+        "product_id": pair,
+        "asks": level_rows(asks),
+        "bids": level_rows(bids),
+    }
+
+
+def levels_message(pair: str, changes: list[list[str]], time: str) -> Row:
+    """Changed levels: side, price and new size of each."""
+    return {"type": "l2update", "product_id": pair, "changes": changes, "time": time}
+
+
 def received_row(order: Order) -> Row:
     sizes = {"size": order.amount, "funds": order.quote_amount}
     if not order.is_market:
@@ -414,12 +431,29 @@ def match_row(match: Match) -> Row:
     }
 
 
+def change_row(order: Order, by: Match) -> Row:
+    """An order lost a part, so as not to trade with another one of its account; a market order of
+    funds lost some of these."""
+    row: Row = {"order_id": uuid_of(order.id), "reason": "STP", "side": order.side}
+    if order.quote_amount is not None:
+        row["old_funds"] = decimal_text(order.quote_amount + by.value)
+        row["new_funds"] = decimal_text(order.quote_amount)
+    else:
+        row["old_size"] = decimal_text(order.left + by.amount)
+        row["new_size"] = decimal_text(order.left)
+    if not order.is_market:
+        row["price"] = decimal_text(order.price)
+    return row
+
+
 def own_row(order: Order, kind: str) -> Row:
     """What the owner of an order is told of it besides."""
     row: Row = {"user_id": user_id(order.account), "profile_id": profile_id(order.account)}
     if kind == "received" and UUID_FORM.fullmatch(order.client_id):
         row["client_oid"] = order.client_id
-    if kind == "done" and order.state == "expired":
+    if kind == "done" and order.is_kept_apart:
+        row["cancel_reason"] = BY_SELF_TRADE_PREVENTION
+    elif kind == "done" and order.state == "expired":
         row["cancel_reason"] = BY_LIQUIDITY if order.is_market else BY_TIME_IN_FORCE
     return row
 
@@ -438,9 +472,11 @@ def own_match_row(order: Order, role: str, fee_rate: Decimal) -> Row:
 
 
 def level3_row(kind: str, frame: Row) -> list[str]:
-    """A message of the channel full as the channel level3 has it: noop for what has no row."""
-    row = frame | {"type": kind, "size": frame.get("size", frame.get("remaining_size", ""))}
-    if kind not in LEVEL3_SCHEMA:
+    """A message of the channel full as the channel level3 has it: noop for what has no row there,
+    like an order that doesn't rest."""
+    sizes = [frame[name] for name in ("size", "remaining_size", "new_size") if name in frame]
+    row = frame | {"size": sizes[0] if sizes else ""}
+    if kind not in LEVEL3_SCHEMA or (kind == "change" and "price" not in frame):
         row["type"] = kind = "noop"
     return [str(row[name]) for name in LEVEL3_SCHEMA[kind]]
 

@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from trochil.sandbox import coinbase_rows as rows
-from trochil.sandbox.book_windows import BookWindow, level_rows
+from trochil.sandbox.book_windows import BookLevel, BookWindow, level_rows
 from trochil.sandbox.candles import Candle, Candles
 from trochil.sandbox.coinbase_rows import NO_DETAILS, OrderDetails
 from trochil.sandbox.connection import Connection
@@ -83,11 +83,13 @@ ACCESS_HEADERS = {
     "timestamp": "CB-ACCESS-TIMESTAMP",
     "passphrase": "CB-ACCESS-PASSPHRASE",
 }
-BOOK_CHANNELS = ("level2", "level2_batch", "level2_50")
+BATCHES = ("level2_50", "level2_batch")
+"""Channels of levels with many changes a message; level2 has a message for each."""
 PRODUCT_CHANNELS = (
-    *BOOK_CHANNELS,
     "full",
     "heartbeat",
+    "level2",
+    *BATCHES,
     "level3",
     "matches",
     "ticker",
@@ -385,6 +387,7 @@ class Dialect(BaseDialect):
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
     recordings = Recordings()
     fee_in_quote = True
+    keeps_own_orders_apart = True
     extra_key_fields = ("passphrase",)
     secrets_are_base64 = True
     snapshot_on_subscribe = True
@@ -445,6 +448,7 @@ class Dialect(BaseDialect):
         self._details: dict[int, OrderDetails] = {}
         self._last_matches: dict[str, Row] = {}
         """Of each product, as the feed told it."""
+        self._resting_ids: set[int] = set()
         self._sending_channels: set[str] = set()
         """Those of ``RHYTHMS_S`` that somebody follows."""
 
@@ -953,11 +957,20 @@ class Dialect(BaseDialect):
     def _opening(self, channel: str, pair: str) -> Row | None:
         if channel == "level3":
             return {"type": "level3", "schema": rows.LEVEL3_SCHEMA}
+        if channel == "level2" and self.server.replay is None:
+            return self._current_levels(pair)
         if channel == "matches" and pair in self._last_matches:
             return self._last_matches[pair] | {"type": "last_match"}
         if channel.startswith("ticker"):
             return self.ticker(pair)
         return self.status() if channel == "status" else None
+
+    def _current_levels(self, pair: str) -> Row | None:
+        if self.server.faults.hits("withhold_snapshot"):
+            return None
+        book = self.server.book(pair)
+        bids, asks = ([BookLevel(*level) for level in book.levels(s)] for s in ("buy", "sell"))
+        return rows.snapshot_message(pair, bids, asks)
 
     def _send_in_rhythm(self, channel: str) -> None:
         """To all that follow the channel, past the faults of market data, until nobody does."""
@@ -1006,26 +1019,18 @@ class Dialect(BaseDialect):
         return rows.ticker_message(last[0], sequence, self.market_stats(pair), day)
 
     def book_topics(self, pair: str) -> Mapping[str, int]:
-        return {f"{channel}:{pair}": 0 for channel in BOOK_CHANNELS}
+        """The batches; of a recorded market all its frames are level2's."""
+        channels = BATCHES if self.server.replay is None else (*BATCHES, "level2")
+        return {f"{channel}:{pair}": 0 for channel in channels}
 
     def book_frame(
         self, topic: str, window: BookWindow, connection: Connection, now_ns: int
     ) -> Row:
         if window.is_snapshot:
-            return {
-                "type": "snapshot",
-                "product_id": window.pair,
-                "asks": level_rows(window.asks),
-                "bids": level_rows(window.bids),
-            }
+            return rows.snapshot_message(window.pair, window.bids, window.asks)
         bids = [["buy", price, size] for price, size in level_rows(window.bids)]
         asks = [["sell", price, size] for price, size in level_rows(window.asks)]
-        return {
-            "type": "l2update",
-            "product_id": window.pair,
-            "changes": bids + asks,
-            "time": iso_time(now_ns),
-        }
+        return rows.levels_message(window.pair, bids + asks, iso_time(now_ns))
 
     def on_trade(self, match: Match) -> None:
         self.candles.setdefault(match.symbol, Candles()).add(match)
@@ -1049,30 +1054,43 @@ class Dialect(BaseDialect):
         parts = self.parts(kind, order, match)
         self.publish(f"full:{pair}", partial(told_to, frame, parts))
         self.publish(f"level3:{pair}", rows.level3_row(kind, frame))
-        if match is not None:
+        if kind == "match":
             self._last_matches[pair] = frame
             self.publish(f"matches:{pair}", frame)
+        level = self.changed_level(kind, order, match)
+        if level is not None:
+            self.publish(f"level2:{pair}", rows.levels_message(pair, [level], frame["time"]))
         for name, own in parts.items():
             self.send_to_account(self.venue.accounts[name], f"user:{pair}", frame | own)
 
     def event_row(self, kind: str, order: Order, match: Match | None) -> Row:
         if match is not None:
-            return rows.match_row(match)
+            return rows.change_row(order, match) if kind == "change" else rows.match_row(match)
         makers = {"received": rows.received_row, "open": rows.open_row, "done": rows.done_row}
         return makers[kind](order)
 
     def parts(self, kind: str, order: Order, match: Match | None) -> dict[str, Row]:
         """Name of an account -> what it is told besides of an event that it is part of."""
-        if match is None:
-            own = {order.account.name: rows.own_row(order, kind)}
-        else:
-            own = {match.maker.account.name: {}, match.taker.account.name: {}}
-            maker = rows.own_match_row(match.maker, "maker", self.venue.maker_fee)
-            own[match.maker.account.name] |= maker
-            taker = rows.own_match_row(match.taker, "taker", self.venue.taker_fee)
-            own[match.taker.account.name] |= taker
+        own = {order.account.name: rows.own_row(order, kind)}
+        if match is not None and kind == "match":
+            taker = match.taker
+            own[order.account.name] = rows.own_match_row(order, "maker", self.venue.maker_fee)
+            own[taker.account.name] = rows.own_match_row(taker, "taker", self.venue.taker_fee)
         own.pop(self.server.liquidity_provider.name, None)
         return own
+
+    def changed_level(self, kind: str, order: Order, match: Match | None) -> list[str] | None:
+        """Side, price and new size of the level that an event changed; None for none."""
+        has_changed = match.maker is order if match is not None else kind == "open"
+        if kind == "open":
+            self._resting_ids.add(order.id)
+        elif kind == "done" and order.id in self._resting_ids:
+            self._resting_ids.remove(order.id)
+            has_changed = order.state == "cancelled"
+        if not has_changed or order.price is None:
+            return None
+        size = self.server.book(order.symbol).size_at(order.side, order.price)
+        return [order.side, decimal_text(order.price), decimal_text(size)]
 
     def on_event(self, event: Event) -> None:
         """What an order changes in the balances of its account."""
