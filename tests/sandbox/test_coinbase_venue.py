@@ -412,6 +412,18 @@ def test_all_orders_of_a_product_are_cancelled_or_all() -> None:
     use(work)
 
 
+def test_what_the_path_names_is_named_by_nothing_else() -> None:
+    async def work(client: Client) -> None:
+        first, second = [(await client.place()).body["id"] for _ in range(2)]
+        answer = await client.call("GET", f"/orders/{first}?id={second}")
+        assert answer.refusal == (400, "Invalid id")
+        answer = await client.call("DELETE", f"/orders/{first}", {"id": second})
+        assert answer.refusal == (400, "Invalid id")
+        assert len((await client.call("GET", "/orders")).body) == 2
+
+    use(work)
+
+
 # Lists of an account.
 
 
@@ -837,6 +849,15 @@ def test_channels_are_named_in_all_forms_and_left() -> None:
                 "Failed to unsubscribe",
                 "nothing is not a valid channel",
             )
+            await receive(socket, "subscriptions")
+            await socket.send_json(
+                {
+                    "type": "unsubscribe",
+                    "channels": [{"name": "ticker", "product_ids": ["NO-THING"]}],
+                }
+            )
+            error = await receive(socket, "error")
+            assert error["reason"] == "NO-THING is not a valid product"
             left = names(await receive(socket, "subscriptions"))
             assert left == [("matches", [OTHER]), ("ticker", [OTHER])]
 

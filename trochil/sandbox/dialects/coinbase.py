@@ -6,7 +6,7 @@ of the venue have reported; where none are known, they name the parameter.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -895,38 +895,38 @@ class Dialect(BaseDialect):
         """A channel without products is left wholly."""
         topics: set[str] = set()
         for channel in channels:
-            if channel.name not in CHANNELS:
-                refusal = Rejected(Reason.UNKNOWN_TOPIC, channel.name)
+            try:
+                self.check_names(channel)
+            except Rejected as refusal:
                 self.send(connection, self.socket_error(message, refusal))
-            elif channel.product_ids is None and not channel.account_ids:
+                continue
+            topics.update(channel.topics())
+            if channel.product_ids is None and not channel.account_ids:
                 topics.update(t for t in connection.topics if t.startswith(f"{channel.name}:"))
-            else:
-                topics.update(channel.topics())
         followed = connection.topics.difference(topics)
         self.unsubscribe(connection, topics, rows.subscriptions_row(followed))
 
-    def check_channel(self, channel: WantedChannel, account: Account | None) -> None:
-        """Raises Rejected where a connection can't follow it."""
+    def check_names(self, channel: WantedChannel) -> None:
+        """Raises Rejected for an unknown channel or product."""
         if channel.name not in CHANNELS:
             raise Rejected(Reason.UNKNOWN_TOPIC, channel.name)
+        for each in channel.product_ids or ():
+            if channel.name in PRODUCT_CHANNELS and each not in self.venue.symbols:
+                raise Rejected(NOT_SUBSCRIBED, f"{each} is not a valid product")
+
+    def check_channel(self, channel: WantedChannel, account: Account | None) -> None:
+        """Raises Rejected where a connection can't follow it."""
+        self.check_names(channel)
         if account is None and channel.name in LOGIN_CHANNELS:
             raise Rejected(NOT_SUBSCRIBED, NEEDS_LOGIN[channel.name])
+        if channel.name in PRODUCT_CHANNELS and not channel.product_ids:
+            raise Rejected(NOT_SUBSCRIBED, " is not a valid product")
         if channel.name == "balance":
             assert account is not None
-            self.check_account_ids(channel.account_ids, account)
-        elif channel.name in PRODUCT_CHANNELS:
-            self.check_product_ids(channel.product_ids or ("",))
-
-    def check_account_ids(self, ids: Iterable[str], account: Account) -> None:
-        known = [rows.account_id(account, balance.asset) for balance in account.balances()]
-        for each in ids or ("",):
-            if each not in known:
-                raise Rejected(NOT_SUBSCRIBED, f"{each} is not a valid account")
-
-    def check_product_ids(self, ids: Iterable[str]) -> None:
-        for each in ids:
-            if each not in self.venue.symbols:
-                raise Rejected(NOT_SUBSCRIBED, f"{each} is not a valid product")
+            known = [rows.account_id(account, balance.asset) for balance in account.balances()]
+            for each in channel.account_ids or ("",):
+                if each not in known:
+                    raise Rejected(NOT_SUBSCRIBED, f"{each} is not a valid account")
 
     def socket_error(self, message: Message, refusal: Rejected) -> Frame:
         _, text = self.refusal_of(refusal.reason, refusal.detail)
