@@ -970,8 +970,8 @@ COINBASE = Exchange(
         books="orders (full); by setting: level2, level2_batch",
         gaps="one sequence a product, every message counts (full); none (level2)",
         checked="recorded level2 frames of ten pairs; "
-        "ccxt and ccxt.pro (level2, orders, user channel)",
-        unchecked="the full channel order by order",
+        "ccxt and ccxt.pro (level2, orders, user channel); "
+        "cbpro (full channel order by order, orders, user channel)",
         not_applicable={
             "checksum_mismatch": "The feed's messages carry a sequence number; "
             "no checksum is among them."
