@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.support.served import Served, served
+from trochil.sandbox.coinbase.requests import CANCEL_AFTER_S
 from trochil.sandbox.dialects import coinbase
 from trochil.sandbox.formats import decimal_text, uuid_of
 from trochil.sandbox.market.matching import Order
@@ -340,7 +341,7 @@ def test_an_order_good_till_a_time_ends_then() -> None:
 
 
 def test_an_order_whose_time_is_over_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(coinbase.CANCEL_AFTER_S, "min", 1)
+    monkeypatch.setitem(CANCEL_AFTER_S, "min", 1)
 
     async def work(client: Client) -> None:
         placed = (await client.place(time_in_force="GTT", cancel_after="min")).body
