@@ -1207,3 +1207,20 @@ def test_a_market_order_passes_over_own_orders() -> None:
         assert 199 < spent + kept <= 200
 
     use(work)
+
+
+def test_an_order_that_never_rested_changes_no_level() -> None:
+    async def work(client: Client) -> None:
+        price = str(client.best_ask - TENTH)
+        await client.place(price=price, size="0.01")
+        async with client.session.ws_connect("/") as socket:
+            await socket.send_json(subscribe(client, "level2", product_ids=[PAIR], signs=True))
+            await receive(socket, "snapshot")
+            await client.place(side="sell", price=price, size="0.004")
+            await client.place(price="3000", time_in_force="IOC")
+            await client.call("DELETE", "/orders")
+            changes = [(await receive(socket))["changes"] for _ in range(2)]
+            text = decimal_text(Decimal(price))
+            assert changes == [[["buy", text, "0.006"]], [["buy", text, "0"]]]
+
+    use(work)
