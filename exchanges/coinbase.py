@@ -84,6 +84,7 @@ TAKER_SIDES = {"buy": Side.SELL, "sell": Side.BUY}
 ERRORS = ErrorTable(
     messages=(
         *message_rules(ErrorKind.FUNDS, "insufficient funds"),
+        *message_rules(ErrorKind.CLOCK, "timestamp expired", "invalid timestamp"),
         *message_rules(
             ErrorKind.AUTH,
             "api key",
@@ -93,13 +94,14 @@ ERRORS = ErrorTable(
             "authentication",
             "forbidden",
         ),
-        *message_rules(ErrorKind.CLOCK, "timestamp"),
         *message_rules(ErrorKind.DUPLICATE, "duplicate"),
         *message_rules(
             ErrorKind.REFUSED,
             "too small",
             "too large",
+            "too accurate",
             "too precise",
+            "not allowed",
             "invalid",
             "is required",
             "product not found",
@@ -968,8 +970,8 @@ COINBASE = Exchange(
         books="orders (full); by setting: level2, level2_batch",
         gaps="one sequence a product, every message counts (full); none (level2)",
         checked="recorded level2 frames of ten pairs; "
-        "ccxt and ccxt.pro (level2, orders, user channel)",
-        unchecked="the full channel order by order",
+        "ccxt and ccxt.pro (level2, orders, user channel); "
+        "cbpro (full channel order by order, orders, user channel)",
         not_applicable={
             "checksum_mismatch": "The feed's messages carry a sequence number; "
             "no checksum is among them."

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.test_dialect import PAIR, Client, use
-from trochil.sandbox.dialects import coinbase, htx
+from tests.sandbox.test_dialect import Client, use
+from trochil.sandbox.dialects import htx
 
 SYMBOL = "btcusdt"
 
@@ -20,42 +20,6 @@ async def receive(socket: aiohttp.ClientWebSocketResponse) -> Any:
         return json.loads(gzip.decompress(message.data))
     assert message.type is aiohttp.WSMsgType.TEXT
     return json.loads(message.data)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("no json", "type is required"),
-        ("[]", "type is required"),
-        ('{"type": "subscribe"}', "channels is required"),
-        ('{"type": "subscribe", "channels": "matches"}', "Invalid channels"),
-        ('{"type": "subscribe", "channels": [7]}', "Invalid channels"),
-        (
-            '{"type": "subscribe", "channels": ["matches"], "product_ids": "BTC-USDT"}',
-            "Invalid product_ids",
-        ),
-        (
-            '{"type": "subscribe", "channels": [], "signature": "x", "timestamp": "soon"}',
-            "Invalid timestamp",
-        ),
-        (
-            '{"type": "subscribe", "channels": ["full"], "product_ids": ["BTC-USDT"]}',
-            "level2, level3, and full channels now require authentication",
-        ),
-    ],
-)
-def test_coinbase_refuses_by_an_error_frame(text: str, reason: str) -> None:
-    async def work(client: Client) -> None:
-        async with client.socket("/") as socket, asyncio.timeout(5):
-            await socket.send_str(text)
-            frame = await receive(socket)
-            assert (frame["type"], json.loads(frame["reason"])) == ("error", {"message": reason})
-            matches = {"type": "subscribe", "channels": ["matches"], "product_ids": [PAIR]}
-            await socket.send_json(matches)
-            assert (await receive(socket))["type"] == "subscriptions"
-        assert client.server.own_errors == []
-
-    use(coinbase.Dialect, work)
 
 
 @pytest.mark.parametrize(

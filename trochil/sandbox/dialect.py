@@ -160,6 +160,9 @@ class BaseDialect:
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
     fee_in_quote: ClassVar[bool] = False
     """Both sides pay their fee in quote; else each pays in what it receives."""
+    keeps_own_orders_apart: ClassVar[bool] = False
+    """Two orders of one account don't trade: the smaller one is cancelled, the larger one loses as
+    much."""
     client_ids_last: ClassVar[bool] = False
     """A client id may never come again; else not while its order is open."""
 
@@ -196,6 +199,7 @@ class BaseDialect:
         self.venue.post_only_cancels = self.post_only_cancels
         self.venue.fee_in_quote = self.fee_in_quote
         self.venue.client_ids_last = self.client_ids_last
+        self.venue.keeps_own_orders_apart = self.keeps_own_orders_apart
         for symbol in self.venue.symbols.values():
             self.set_rules(symbol)
         self.books = BookWindows(server, self.book_channel)
@@ -307,7 +311,8 @@ class BaseDialect:
 
     def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
         """Something happened to an order, whoever's: received, open, match (the maker's, once it
-        has shrunk), done."""
+        has shrunk), change (it lost the amount of ``match``, so as not to trade with an order of
+        its own account), done."""
 
     def new_keys(self, name: str) -> dict[str, str]:
         """Keys of a new account."""

@@ -31,6 +31,8 @@ class Order:
     updated: int = 0
     is_cancelling: bool = False
     fees: Decimal = ZERO
+    is_kept_apart: bool = False
+    """It was cancelled so as not to trade with an order of its own account."""
 
     @property
     def left(self) -> Decimal:
@@ -90,6 +92,17 @@ class Match:
         return self.price * self.amount
 
 
+@dataclass(slots=True, frozen=True)
+class OwnCrossing:
+    """Two orders of one account would trade."""
+
+    maker: Order
+    taker: Order
+    price: Decimal
+    wanted: Decimal
+    """In base, what the taker would still get if the maker had enough."""
+
+
 @dataclass(slots=True)
 class Queue:
     """One price level: orders in time priority and their sum."""
@@ -105,6 +118,8 @@ class Book:
 
     symbol: str
     size_step: Decimal
+    keeps_own_orders_apart: bool = False
+    """Orders of one account don't trade with one another."""
     update_id: int = 1
     trade_id: int = 0
     sides: dict[Side, dict[Decimal, Queue]] = field(default_factory=lambda: {"buy": {}, "sell": {}})
@@ -150,6 +165,11 @@ class Book:
         queue.orders.remove(order)
         self._shrink(order, order.left)
 
+    def decrement(self, order: Order, by: Decimal) -> None:
+        """A resting order loses a part of its amount and stays where it is."""
+        order.amount -= by
+        self._shrink(order, by)
+
     def _shrink(self, order: Order, by: Decimal) -> None:
         assert order.price is not None
         queue = self.sides[order.side][order.price]
@@ -162,9 +182,9 @@ class Book:
         self.update_id += 1
         self.changed[side, price] = None
 
-    def take(self, order: Order, time: int) -> Iterator[Match]:
+    def take(self, order: Order, time: int) -> Iterator[Match | OwnCrossing]:
         """Match an incoming order against the other side, one match at a time, as far as its price
-        allows."""
+        allows. Who gets an OwnCrossing ends or decrements both orders before the next."""
         other = "sell" if order.side == "buy" else "buy"
         while (wanted := self._wanted(order)) > 0 and (price := self.best(other)) is not None:
             if order.price is not None and order.type != "market" and self._worse(order, price):
@@ -172,10 +192,19 @@ class Book:
             if order.quote_amount is not None and (wanted := self._affordable(order, price)) <= 0:
                 break
             maker = self.sides[other][price].orders[0]
+            if self._are_kept_apart(maker, order):
+                yield OwnCrossing(maker, order, price, wanted)
+                if not order.is_open:
+                    break
+                continue
             match = self._match(maker, order, price, min(wanted, maker.left), time)
             if order.quote_amount is not None and self._is_spent(order, other):
                 order.state = "filled"
             yield match
+
+    def _are_kept_apart(self, maker: Order, taker: Order) -> bool:
+        is_own = maker.account is taker.account and not maker.account.unlimited
+        return self.keeps_own_orders_apart and is_own
 
     def _is_spent(self, order: Order, other: Side) -> bool:
         """Whether the rest of an order by value buys nothing more at the best price."""

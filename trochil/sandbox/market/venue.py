@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from trochil.sandbox.market.accounts import ZERO, Account
-from trochil.sandbox.market.matching import Book, Match, Order
+from trochil.sandbox.market.matching import Book, Match, Order, OwnCrossing
 from trochil.sandbox.market.reasons import Reason
 
 
@@ -117,13 +117,16 @@ class Venue:
     on_event: list[Callable[[Event], None]] = field(default_factory=list)
     on_trade: list[Callable[[Match], None]] = field(default_factory=list)
     on_book: list[Callable[[str, Order, Match | None], None]] = field(default_factory=list)
-    """Called for every order, whoever's: received, match (the maker, once it has shrunk), open,
-    done."""
+    """Called for every order, whoever's: received, match (the maker, once it has shrunk), change
+    (it lost the amount of the match, which was kept from happening), open, done."""
     fee_in_quote: bool = False
     """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it
     receives."""
     post_only_cancels: bool = False
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
+    keeps_own_orders_apart: bool = False
+    """Two orders of one account don't trade: the smaller one is cancelled, the larger one loses as
+    much; both are cancelled if they are equal."""
     client_ids_last: bool = False
     """A client id may never come again; else not while its order is open, in one market."""
     last_price: dict[str, Decimal] = field(default_factory=dict)
@@ -227,11 +230,17 @@ class Venue:
         if order.tif == "FOK" and order.type == "limit" and book.fillable(order) < order.amount:
             self._end(order, "expired", time)
             return
+        book.keeps_own_orders_apart = self.keeps_own_orders_apart
         for match in book.take(order, time):
+            if isinstance(match, OwnCrossing):
+                self._keep_apart(match, time)
+                continue
             self._emit_book("match", match.maker, match)
             self._settle(match)
             if not match.maker.is_open:
                 self._emit_book("done", match.maker)
+        if order.is_kept_apart:
+            return
         if not order.is_open:
             self._emit_book("done", order)
             return
@@ -240,6 +249,36 @@ class Venue:
         else:
             book.rest(order)
             self._emit_book("open", order)
+
+    def _keep_apart(self, crossing: OwnCrossing, time: int) -> None:
+        """Decrement and cancel: no trade."""
+        maker = crossing.maker
+        taker = crossing.taker
+        amount = min(maker.left, crossing.wanted)
+        maker.is_kept_apart = maker.left <= crossing.wanted
+        taker.is_kept_apart = crossing.wanted <= maker.left
+        if maker.is_kept_apart:
+            self.cancel(maker, time)
+        else:
+            self._decrement(maker, crossing, amount, time)
+        if taker.is_kept_apart:
+            self._end(taker, "cancelled", time)
+        else:
+            self._decrement(taker, crossing, amount, time)
+
+    def _decrement(self, order: Order, crossing: OwnCrossing, by: Decimal, time: int) -> None:
+        asset, held = self._held_by(order)
+        if order is crossing.maker:
+            self.books[order.symbol].decrement(order, by)
+        elif order.quote_amount is not None:
+            order.quote_amount -= by * crossing.price
+        else:
+            order.amount -= by
+        _, still_held = self._held_by(order)
+        order.account.release(asset, held - still_held)
+        order.updated = time
+        none = Match(0, crossing.maker, crossing.taker, crossing.price, by, time)
+        self._emit_book("change", order, none)
 
     def cancel(self, order: Order, time: int, request_id: str = "") -> None:
         """Raises Rejected("unknown_order") when it is closed already."""

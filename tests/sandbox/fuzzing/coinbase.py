@@ -1,0 +1,208 @@
+"""Coinbase's words: REST and the feed."""
+
+import time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+
+from exchanges.coinbase import CoinbaseAuth
+from tests.sandbox.fuzzing.engine import Fuzz, Mistake, Terms, Words
+from tests.sandbox.fuzzing.rest import Rest
+from tests.sandbox.fuzzing.socket import Socket
+from trochil.sandbox.formats import uuid_of
+
+PAIRS = ("BTC-USD", "ETH-USD", "ETH-BTC")
+PAGE = ("before", "after", "limit")
+NO_ID = "d0c5340b-6d6c-49d9-b567-48c4bfca13d2"
+CHANNELS = ("ticker", "matches", "heartbeat", "level2_batch", "level2", "full", "level3", "user")
+
+
+def refused(status: int, body: Any) -> bool:
+    """A rejected order is shown as an order."""
+    if status == 200:
+        return isinstance(body, dict) and body.get("status") == "rejected"
+    return isinstance(body, dict) and {"message"} == set(body)
+
+
+def public(path: str, *params: str, mandatory: tuple[str, ...] = ()) -> Rest:
+    return Rest("GET", path, refused, params=params, mandatory=mandatory)
+
+
+def signed(
+    method: str,
+    path: str,
+    *params: str,
+    mandatory: tuple[str, ...] = (),
+    kind: Any = "query",
+    in_body: bool = False,
+) -> Rest:
+    return Rest(
+        method,
+        path,
+        refused,
+        venue="coinbase",
+        kind=kind,
+        params=params,
+        mandatory=mandatory,
+        in_body=in_body,
+    )
+
+
+def client_id(fuzz: Fuzz) -> str:
+    return str(UUID(int=fuzz.fresh_number(), version=4))
+
+
+def client_id_of_some_order(fuzz: Fuzz) -> str:
+    """An unknown one where the order has none of its client's."""
+    order = fuzz.some_order()
+    return order.client_id if order is not None and len(order.client_id) == len(NO_ID) else NO_ID
+
+
+def id_of_some_order(fuzz: Fuzz) -> str:
+    order = fuzz.some_order()
+    return NO_ID if order is None else uuid_of(order.id)
+
+
+def terms(params: dict[str, Any]) -> Terms:
+    return Terms(
+        side=params["side"],
+        amount=None if params.get("time_in_force") == "IOC" else Decimal(params["size"]),
+        price=Decimal(params["price"]),
+        client_id=params.get("client_oid"),
+    )
+
+
+def subscription(fuzz: Fuzz, params: dict[str, Any], mistake: Mistake) -> dict[str, Any]:
+    """A message of one channel, signed."""
+    login = CoinbaseAuth(fuzz.venue.account.keys).login(time.time())
+    message = {"type": params.get("type")} | {
+        name: [params[part]]
+        for name, part in (("channels", "channel"), ("product_ids", "product"))
+        if part in params
+    }
+    others = {name: params[name] for name in params if name not in ("type", "channel", "product")}
+    return {name: message[name] for name in message if message[name] is not None} | login | others
+
+
+class Repeating(Rest):
+    """Some of its parameters may come twice."""
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return tuple(each for each in super().mistakes if each != "doubled")
+
+
+class FreshSocket(Socket):
+    """One for each message: a refused channel has two answers."""
+
+    async def _open(self, fuzz: Fuzz) -> aiohttp.ClientWebSocketResponse:
+        return await fuzz.venue.session.ws_connect(self.path)
+
+
+def answer(message: Any, frame: Any) -> str | None:
+    """The first answer counts."""
+    kind = frame["type"] if isinstance(frame, dict) else ""
+    return {"error": "refused", "subscriptions": "taken"}.get(kind)
+
+
+ORDER = ("product_id", "side", "size", "price")
+OF_ORDER = (*ORDER, "type", "time_in_force", "post_only", "client_oid", "stp")
+LISTED = ("start_date", "end_date")
+PRODUCT = "/products/{product}"
+WORDS = Words(
+    endpoints=[
+        public("/time"),
+        public("/currencies"),
+        public("/products"),
+        public("/products/stats"),
+        public(PRODUCT, "product", mandatory=("product",)),
+        public(f"{PRODUCT}/ticker", "product", mandatory=("product",)),
+        public(f"{PRODUCT}/stats", "product", mandatory=("product",)),
+        public(f"{PRODUCT}/book", "product", "level", mandatory=("product",)),
+        public(f"{PRODUCT}/trades", "product", *PAGE, mandatory=("product",)),
+        public(f"{PRODUCT}/candles", "product", "granularity", mandatory=("product",)),
+        signed("POST", "/orders", *OF_ORDER, mandatory=ORDER, kind="place", in_body=True),
+        signed("GET", "/orders", "product_id", "sorting", *PAGE, *LISTED),
+        Repeating("GET", "/orders", refused, venue="coinbase", params=("status", "sorting")),
+        signed("GET", "/orders/{id}", "id", mandatory=("id",)),
+        signed("GET", "/orders/client:{oid}", "oid", mandatory=("oid",)),
+        signed("DELETE", "/orders/{id}", "id", "product_id", mandatory=("id",), kind="cancel"),
+        signed("DELETE", "/orders/client:{oid}", "oid", mandatory=("oid",), kind="cancel"),
+        signed("DELETE", "/orders", "product_id", kind="cancel_all"),
+        signed("GET", "/fills", "product_id", *PAGE, *LISTED, mandatory=("product_id",)),
+        signed("GET", "/accounts"),
+        signed("GET", "/fees"),
+        FreshSocket(
+            "subscribe",
+            "/",
+            subscription,
+            answer,
+            params=("type", "channel", "product"),
+            mandatory=("type", "channel", "product"),
+        ),
+    ],
+    right={
+        "after": ("1", "2000"),
+        "before": ("1", "1100"),
+        "channel": CHANNELS,
+        "client_oid": (client_id,),
+        "end_date": ("2100-01-01", "2024-01-01T00:00:00.000Z"),
+        "granularity": ("60", "86400"),
+        "id": (id_of_some_order,),
+        "level": ("1", "2", "3"),
+        "limit": ("1", "5", "1000"),
+        "oid": (client_id_of_some_order,),
+        "post_only": (True, False, "true"),
+        "price": ("3000.00", "5999.5", "6100", "9000"),
+        "product": ("BTC-USD", "ETH-BTC"),
+        "product_id": ("BTC-USD",),
+        "side": ("buy", "sell"),
+        "size": ("0.001", "0.01", "0.12345"),
+        "sorting": ("asc", "desc"),
+        "start_date": ("2024-01-01", "2024-01-01T00:00:00Z"),
+        "status": ("open", "done", "all", "pending"),
+        "stp": ("dc",),
+        "time_in_force": ("GTC", "GTC", "IOC", "FOK"),
+        "type": ("limit",),
+        "subscribe type": ("subscribe",),
+    },
+    wrong={
+        "after": ("-1", "1.5", "x", "99999999999999999999"),
+        "before": ("-1", "x"),
+        "channel": ("trades", "rfq_matches", "auctionfeed", "FULL", "", 7, None, {}, ["full"]),
+        "client_oid": ("x" * 80, "mine", NO_ID.upper(), NO_ID.replace("-", ""), 7, True, ["x"]),
+        "end_date": ("soon", "2024-13-01", "-1"),
+        "granularity": ("0", "61", "x", "-60"),
+        "id": ("1", "1001", "x" * 80, NO_ID, NO_ID.upper()),
+        "level": ("0", "4", "best", "1.0", "-1"),
+        "limit": ("0", "-1", "ten", "1.5", "1001", "99999999999999999999"),
+        "oid": ("mine", NO_ID, NO_ID.upper()),
+        "post_only": ("maybe", "1", 1, 0),
+        "price": ("0", "-3000", "3000.001", "NaN", "1e400", "free", True, None, "", ["1"]),
+        "product": ("BTCUSD", "NOPE", "BTC-USD%00", "BTC-USD,ETH-USD"),
+        "product_id": ("BTCUSD", "NOPE", "BTC-USD,ETH-USD"),
+        "side": ("HOLD", "BUY ", "", 1, None, ["buy"]),
+        "size": ("0", "-1", "0.000001", "1e9", "NaN", "Infinity", "0x10", "1,5", "１", True),
+        "sorting": ("up", "ASC"),
+        "start_date": ("yesterday", "2024-01-01T99:00:00Z"),
+        "status": ("closed", "OPEN", "open,closed"),
+        "stp": ("co", "cn", "cb", "DC", 1),
+        "time_in_force": ("GTX", "gtc", "GTT", "DAY", 1),
+        "type": ("stop", "LIMIT", "stop_limit", 1),
+        "subscribe type": ("listen", "", None, 7, ["subscribe"], {}),
+    },
+    terms=terms,
+    not_offered={
+        "POST /orders": {
+            "stop": "loss",
+            "stop_price": "2900.00",
+            "stop_limit_price": "2900.00",
+            "max_floor": "0.001",
+            "funds": "100",
+            "cancel_after": "min",
+            "leverage": "3",
+        },
+    },
+)
