@@ -534,7 +534,7 @@ def test_fills_are_listed_newest_first_and_by_pages() -> None:
 def test_many_orders_are_placed_and_cancelled_each_by_itself() -> None:
     async def work(client: Client) -> None:
         first = ORDER | {"client-order-id": "first"}
-        wrong = ORDER | {"client-order-id": "wrong", "amount": "0"}
+        wrong = ORDER | {"client-order-id": "wrong", "amount": "0", "stop-price": None}
         path = "/v1/order/batch-orders"
         placed = (await client.ask("POST", path, [first, wrong]))["data"]
         assert placed[0]["client-order-id"] == "first"

@@ -72,6 +72,16 @@ from trochil.sandbox.server import Server
 
 SIDE_OF: dict[str, Side] = {"buy": "buy", "sell": "sell"}
 TYPES = [f"{side}-{name}" for side in SIDE_OF for name in TERMS_OF_TYPE]
+ORDER_PARAMS = (
+    "account-id",
+    "symbol",
+    "type",
+    "amount",
+    "price",
+    "source",
+    "client-order-id",
+    "self-match-prevent",
+)
 SOURCES = {"spot-api": "spot-api", "api": "spot-api"}
 """Where orders come from; the second is an older name. Those of margin accounts are not offered."""
 STATES = ("created", "submitted", "partial-filled", "partial-canceled", "filled", "canceled")
@@ -181,8 +191,6 @@ def split_topic(topic: str) -> tuple[str, str, str]:
 def order_terms(order: Params) -> OrderTerms:
     """POST /v1/order/orders/place. The amount of a purchase at the market's price is in quote."""
     side_name, _, type_name = order.string("type").partition("-")
-    if side_name not in SIDE_OF or type_name not in TERMS_OF_TYPE:
-        raise Rejected(INVALID_TYPE, order.string("type"))
     side = SIDE_OF[side_name]
     kind, tif = TERMS_OF_TYPE[type_name]
     price = None if kind == "market" else order.decimal("price")
@@ -226,6 +234,14 @@ def check_account(params: Params, *, is_mandatory: bool = True) -> None:
     account_id = params.string("account-id", None if is_mandatory else str(ACCOUNT_ID))
     if account_id != str(ACCOUNT_ID):
         raise Rejected(UNKNOWN_ACCOUNT, account_id)
+
+
+def id_in_path(request: Request, again: str) -> str:
+    """A number. The venue's own client repeats it by another name."""
+    found = str(request.integer("id"))
+    if str(request.integer(again, int(found))) != found:
+        raise Rejected(Reason.ILLEGAL, again)
+    return found
 
 
 def listed(request: Params, name: str, known: tuple[str, ...] | list[str]) -> list[str]:
@@ -442,7 +458,12 @@ class Dialect(BaseDialect):
             self.market_route("history/trade", self.get_trades, "symbol", "size"),
             SignedRoute("GET", "/v2/user/uid", self.get_user, params=()),
             SignedRoute("GET", "/v1/account/accounts", self.get_accounts, params=()),
-            SignedRoute("GET", "/v1/account/accounts/{id}/balance", self.get_balance, params=()),
+            SignedRoute(
+                "GET",
+                "/v1/account/accounts/{id}/balance",
+                self.get_balance,
+                params=("account-id",),
+            ),
             SignedRoute("POST", f"{orders}/place", self.post_order, kind="place"),
             SignedRoute("POST", "/v1/order/batch-orders", self.post_orders, kind="place"),
             SignedRoute(
@@ -469,8 +490,13 @@ class Dialect(BaseDialect):
                 self.get_order_by_client_id,
                 params=("clientOrderId",),
             ),
-            SignedRoute("GET", f"{orders}/{{id}}", self.get_order, params=()),
-            SignedRoute("GET", f"{orders}/{{id}}/matchresults", self.get_fills_of_order, params=()),
+            SignedRoute("GET", f"{orders}/{{id}}", self.get_order, params=("order_id",)),
+            SignedRoute(
+                "GET",
+                f"{orders}/{{id}}/matchresults",
+                self.get_fills_of_order,
+                params=("order_id",),
+            ),
             SignedRoute(
                 "GET",
                 "/v1/order/matchresults",
@@ -482,7 +508,7 @@ class Dialect(BaseDialect):
                 f"{orders}/{{id}}/submitcancel",
                 self.post_cancel,
                 kind="cancel",
-                params=("symbol",),
+                params=("symbol", "order_id"),
             ),
             SignedRoute(
                 "POST",
@@ -711,6 +737,7 @@ class Dialect(BaseDialect):
 
     def get_balance(self, request: Request, account: Account) -> Row:
         check_account(Params({"account-id": request.string("id")}))
+        check_account(request, is_mandatory=False)
         rows = held_rows(account.balances(), self.now_ms())
         data = {"id": ACCOUNT_ID, "type": "spot", "state": "working", "list": rows}
         return {"status": "ok", "data": data}
@@ -720,12 +747,12 @@ class Dialect(BaseDialect):
         sent = {name: value for name, value in request.values.items() if name not in signing}
         return str(self.placed(account, Params(sent)).id)
 
-    def placed(self, account: Account, order: Params) -> Order:
-        """Raises Rejected, having done nothing."""
-        order.only(
-            "account-id", "symbol", "type", "amount", "price", "source", "client-order-id",
-            "self-match-prevent",
-        )  # fmt: skip
+    def placed(self, account: Account, sent: Params) -> Order:
+        """Raises Rejected, having done nothing. A null counts as not sent."""
+        order = Params({name: value for name, value in sent.values.items() if value is not None})
+        if order.string("type") not in TYPES:
+            raise Rejected(INVALID_TYPE, order.string("type"))
+        order.only(*ORDER_PARAMS)
         check_account(order)
         order.choice("source", SOURCES, "spot-api")
         order.choice("self-match-prevent", {"0": 0}, 0)
@@ -804,7 +831,7 @@ class Dialect(BaseDialect):
         return {"status": "ok", "data": rows, **more}
 
     def get_order(self, request: Request, account: Account) -> Row:
-        order = self.find_order(account, order_id=str(request.integer("id")))
+        order = self.find_order(account, order_id=id_in_path(request, "order_id"))
         return {"status": "ok", "data": single_order_row(self.symbol(order.symbol), order)}
 
     def get_order_by_client_id(self, request: Request, account: Account) -> Row:
@@ -814,7 +841,7 @@ class Dialect(BaseDialect):
 
     def get_fills_of_order(self, request: Request, account: Account) -> list[Row]:
         """Newest first."""
-        order = self.find_order(account, order_id=str(request.integer("id")))
+        order = self.find_order(account, order_id=id_in_path(request, "order_id"))
         fills = self.fills_of(account, order=order)
         return [fill_row(self.symbol(order.symbol), fill) for fill in reversed(fills)]
 
@@ -846,7 +873,7 @@ class Dialect(BaseDialect):
     def post_cancel(self, request: Request, account: Account) -> Any:
         """The refusal tells the order's state."""
         self.optional_pair(request.string("symbol", ""))
-        order_id = str(request.integer("id"))
+        order_id = id_in_path(request, "order_id")
         with suppress(Rejected):
             order = self.find_order(account, order_id=order_id)
             if order.is_open and not order.is_cancelling:
@@ -1213,8 +1240,9 @@ class Dialect(BaseDialect):
         return "invalid.ch" if rest and (rest[1:] or rest[0] not in known_modes) else ""
 
     def refused_login(self, connection: Connection, message: Message) -> tuple[int, str] | None:
-        message.only("action", "ch", "params")
         names = (*SOCKET_SIGNATURE, "accessKey", "timestamp", "signature")
+        # The venue's own client repeats them beside "params".
+        message.only("action", "ch", "params", *names)
         params = message.params("params") if "params" in message else Params({})
         if any(name not in params for name in names):
             return INVALID_REQUEST, "missing.param.auth"
