@@ -212,6 +212,7 @@ def test_lists_are_numbered_by_a_header_which_can_be_asked_for_alone() -> None:
         ("/v3/markets/USDT-BTC/orderbook", 400, "MARKET_NAME_REVERSED"),
         (f"/v3/markets/{PAIR}/orderbook?depth=20", 400, "BAD_REQUEST"),
         (f"/v3/markets/{PAIR}/orderbook?depth=1&depth=1", 400, "BAD_REQUEST"),
+        (f"/v3/markets/{PAIR}/orderbook?symbol=ETH-USDT", 400, "BAD_REQUEST"),
         (f"/v3/markets/{PAIR}/orderbook?limit=1", 400, "BAD_REQUEST"),
         ("/v3/markets?colour=blue", 400, "BAD_REQUEST"),
         ("/v3/currencies/NONE", 404, "CURRENCY_DOES_NOT_EXIST"),

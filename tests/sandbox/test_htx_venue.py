@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ import pytest
 
 from tests.support.served import Served, served
 from trochil.sandbox.dialects import htx
+from trochil.sandbox.htx.requests import DEPTHS
 from trochil.sandbox.server import Server
 
 PAIRS = ("BTC-USDT", "ETH-USDT")
@@ -95,7 +97,7 @@ class Client:
             "BTC-USDT",
             side,
             "market",
-            htx.Decimal(amount),
+            Decimal(amount),
             None,
             server.now_ns(),
         )
@@ -192,7 +194,7 @@ def test_images_are_as_their_type_says() -> None:
     use(work)
 
 
-@pytest.mark.parametrize("depth", htx.DEPTHS)
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_changes_of_each_depth_join_what_a_request_gives(depth: int) -> None:
     async def work(client: Client) -> None:
         topic = f"market.btcusdt.mbp.{depth}"
@@ -428,8 +430,9 @@ def test_orders_show_what_the_venue_documents() -> None:
         named = await client.place(client_order_id="Mine_1-a")
         found = await client.ask("GET", "/v1/order/orders/getClientOrder", clientOrderId="Mine_1-a")
         assert str(found["data"]["id"]) == named
-        missing = await client.ask("GET", "/v1/order/orders/getClientOrder", clientOrderId="none")
-        assert missing["err-code"] == "base-record-invalid"
+        for name in ("none", f"sandbox{bought}"):
+            missing = await client.ask("GET", "/v1/order/orders/getClientOrder", clientOrderId=name)
+            assert missing["err-code"] == "base-record-invalid"
 
     use(work)
 

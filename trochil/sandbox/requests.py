@@ -177,7 +177,7 @@ class Request(Params):
     body: Any
     """The same decoded: JSON, or a form as a dict; None without one."""
     doubled: frozenset[str]
-    """Names that the query or a form has more than once."""
+    """Names that the query or a form has more than once, or that it has besides the path."""
 
     @property
     def method(self) -> str:
@@ -229,6 +229,7 @@ async def read_request(http: web.Request) -> Request:
     form = [] if _is_json(text) else parse_qsl(text, keep_blank_values=True)
     names = Counter([*http.query, *(name for name, _ in form)])
     doubled = frozenset(name for name, times in names.items() if times > 1)
+    doubled |= http.match_info.keys() & {*names, *(sent if isinstance(sent, dict) else ())}
     return Request(values, http, text, body, doubled)
 
 
