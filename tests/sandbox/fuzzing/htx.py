@@ -203,7 +203,13 @@ WORDS = Words(
         signed(
             "POST", f"{ORDERS}/{{order}}/submitcancel", "order", mandatory=("order",), kind="cancel"
         ),
-        signed("POST", f"{ORDERS}/batchcancel", "order-ids", mandatory=("order-ids",)),
+        signed(
+            "POST",
+            f"{ORDERS}/batchcancel",
+            "order-ids",
+            mandatory=("order-ids",),
+            kind="cancel_all",
+        ),
         signed(
             "POST",
             f"{ORDERS}/batchCancelOpenOrders",
