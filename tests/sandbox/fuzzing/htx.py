@@ -21,11 +21,18 @@ ORDERS = "/v1/order/orders"
 OF_TOPICS: tuple[Mistake, ...] = ("missing", "wrong value", "unknown parameter", "wrong method")
 
 
+def answer_pings(fuzz: Fuzz) -> None:
+    """Of all sockets: else they were cut after a while."""
+    for connection in fuzz.venue.server.connections:
+        connection.unanswered_pings = 0
+
+
 @dataclass
 class Settled(Rest):
     """Its cancels are done a moment after they are taken: the next request waits for that."""
 
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
+        answer_pings(fuzz)
         outcome = await super().send(fuzz, sending)
         while any(order.is_cancelling and order.is_open for order in fuzz.orders()):
             await asyncio.sleep(0.01)
@@ -56,10 +63,6 @@ def signed(
     )
 
 
-def many_orders(params: dict[str, Any]) -> list[dict[str, Any]]:
-    return [params]
-
-
 def gunzipped(frame: aiohttp.WSMessage) -> Any:
     return json.loads(gzip.decompress(frame.data))
 
@@ -67,6 +70,7 @@ def gunzipped(frame: aiohttp.WSMessage) -> Any:
 def market_socket(action: str, path: str, channels: str) -> Socket:
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
         """A topic is followed once: the next message were none otherwise."""
+        answer_pings(fuzz)
         for connection in fuzz.venue.server.connections:
             connection.topics.clear()
         name = "fly" if mistake == "wrong method" else action
@@ -144,6 +148,15 @@ def terms(params: dict[str, Any]) -> Terms:
 
 ORDER = ("account-id", "symbol", "type", "amount", "price")
 TIMES = ("start-time", "end-time")
+PLACE = signed(
+    "POST",
+    f"{ORDERS}/place",
+    *ORDER,
+    "client-order-id",
+    "source",
+    mandatory=ORDER,
+    kind="place",
+)
 WORDS = Words(
     endpoints=[
         public("/v1/common/timestamp"),
@@ -163,15 +176,7 @@ WORDS = Words(
         signed("GET", "/v2/user/uid"),
         signed("GET", "/v1/account/accounts"),
         signed("GET", "/v1/account/accounts/{account}/balance", "account", mandatory=("account",)),
-        signed(
-            "POST",
-            f"{ORDERS}/place",
-            *ORDER,
-            "client-order-id",
-            "source",
-            mandatory=ORDER,
-            kind="place",
-        ),
+        *[PLACE] * 4,  # the others need orders
         signed(
             "GET",
             "/v1/order/openOrders",
