@@ -45,7 +45,8 @@ def main() -> int:
 
 def run(scene: dict[str, Any], sandbox: SandboxProcess, folder: Path) -> int:
     """The client's script, which trusts the sandbox's CA besides all others."""
-    bundle = trust(scene["python"], sandbox.ca_file, folder)
+    assert sandbox.ca_file is not None
+    bundle = trust(scene["python"], Path(sandbox.ca_file), folder)
     address = {
         "exchange": sandbox.hosts,
         "accounts": sandbox.accounts,
