@@ -193,7 +193,7 @@ def test_an_account_hears_of_itself_by_numbers_once_it_has_logged_in(
                 assert (await client.login(each))["Success"]
                 await each.invoke("Subscribe", streams)
             _, bought = await client.place(type="MARKET", timeInForce="FILL_OR_KILL", limit="")
-            assert (bought["status"], bought["timeInForce"]) == ("CLOSED", "IMMEDIATE_OR_CANCEL")
+            assert (bought["status"], bought["timeInForce"]) == ("CLOSED", "FILL_OR_KILL")
             heard = []
             for each in (hub, other):
                 orders = await each.until("order", 2)
@@ -292,9 +292,11 @@ def test_fills_are_listed_newest_first_and_by_pages(sandbox: SandboxProcess) -> 
         ({"quantity": "0.00001"}, 409, "DUST_TRADE_DISALLOWED_MIN_VALUE"),
         ({"quantity": "900"}, 409, "INSUFFICIENT_FUNDS"),
         ({"limit": "90000", "timeInForce": "POST_ONLY_GOOD_TIL_CANCELLED"}, 409, "POST_ONLY"),
-        ({"marketSymbol": "USDT-BTC"}, 404, "MARKET_DOES_NOT_EXIST"),
+        ({"marketSymbol": "USDT-BTC"}, 400, "MARKET_NAME_REVERSED"),
+        ({"marketSymbol": "BTC-NONE"}, 404, "MARKET_DOES_NOT_EXIST"),
         ({"type": "MARKET"}, 400, "BAD_REQUEST"),
         ({"type": "CEILING_MARKET"}, 400, "BAD_REQUEST"),
+        ({"type": "CEILING_LIMIT"}, 400, "ORDER_TYPE_INVALID"),
         ({"clientOrderId": "mine"}, 400, "BAD_REQUEST"),
     ],
 )

@@ -25,13 +25,23 @@ async def receive(socket: aiohttp.ClientWebSocketResponse) -> Any:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("no json", "Field is missing: sub."),
+        ("no json", "not json string"),
+        ("[]", "not json string"),
         ("{}", "Field is missing: sub."),
         ('{"sub": {}}', "Format Error: sub."),
         ('{"sub": "x"}', "invalid topic x"),
         ('{"sub": "market.btcusdt"}', "invalid topic market.btcusdt"),
         ('{"sub": "market.btcusdt.mbp.150"}', "invalid topic market.btcusdt.mbp.150"),
-        ('{"sub": "market.nothing.depth.step0"}', "Unknown symbol"),
+        ('{"sub": "market.nothing.depth.step0"}', "invalid symbol nothing"),
+        ('{"sub": "market.btcusdt.kline.1min"}', "invalid topic market.btcusdt.kline.1min"),
+        ('{"sub": "market.btcusdt.depth.step9"}', "invalid topic market.btcusdt.depth.step9"),
+        ('{"sub": "index.btcusdt.bbo"}', "invalid topic index.btcusdt.bbo"),
+        ('{"req": "market.btcusdt.bbo"}', "invalid topic market.btcusdt.bbo"),
+        (
+            '{"unsub": "market.btcusdt.bbo"}',
+            "unsub with not subbed topic market.btcusdt.bbo",
+        ),
+        ('{"sub": "market.btcusdt.bbo", "pick": ["x"]}', "invalid parameter: pick"),
     ],
 )
 def test_htx_refuses_a_topic_by_an_error_frame(text: str, error: str) -> None:
@@ -52,9 +62,13 @@ def test_htx_refuses_a_topic_by_an_error_frame(text: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "reason"),
     [
-        ('{"action": "sub"}', 2001, "Field is missing: ch."),
-        ('{"action": "req", "ch": "auth"}', 2001, "Field is missing: params."),
-        ('{"action": "req", "ch": "auth", "params": {}}', 2001, "Field is missing: accessKey."),
+        ("no json", 2001, "invalid.json"),
+        ('{"action": "sub"}', 2001, "invalid.ch"),
+        ('{"action": {"a": 1}, "ch": "auth"}', 2001, "invalid.param"),
+        ('{"action": "place", "ch": "orders#btcusdt"}', 2001, "invalid.action"),
+        ('{"action": "req", "ch": "auth"}', 2001, "missing.param.auth"),
+        ('{"action": "req", "ch": "auth", "params": {}}', 2001, "missing.param.auth"),
+        ('{"action": "req", "ch": "accounts.list"}', 2001, "invalid.ch"),
         ('{"action": "sub", "ch": "orders#btcusdt"}', 2002, "invalid.auth.state"),
     ],
 )

@@ -19,7 +19,7 @@ FOREIGN_CLIENTS: dict[str, tuple[str, ...]] = {
     "binance": ("ccxt", "cryptofeed"),
     "bybit": ("ccxt", "cryptofeed", "pybit"),
     "coinbase": ("cbpro", "ccxt"),
-    "htx": ("ccxt", "cryptofeed"),
+    "htx": ("ccxt", "cryptofeed", "huobi_Python (as huobi-sdk-hash-7)"),
     "hyperliquid": ("ccxt", "hyperliquid-python-sdk"),
     "kraken": ("ccxt", "krakenex", "python-kraken-sdk"),
     "okx": ("ccxt", "cryptofeed", "python-okx"),

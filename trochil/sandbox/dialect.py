@@ -24,6 +24,7 @@ How a dialect is written: one class ``Dialect(BaseDialect)`` in a module of ``di
   which connection.
 """
 
+import asyncio
 import hmac
 import json
 import re
@@ -192,6 +193,8 @@ class BaseDialect:
     private_ping_s: ClassVar[float] = 0.0
     snapshot_on_subscribe: ClassVar[bool] = False
     """Who begins to follow a book is first sent its whole window."""
+    snapshot_interval_s: ClassVar[float] = 0.0
+    """Seconds between two frames of ``snapshot_topics``; 0: one with every change of the book."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -207,6 +210,7 @@ class BaseDialect:
         """The last number of each sequence that a dialect counts besides the books' own; see
         ``count``."""
         self._recent_trades: dict[str, list[Match]] = {}
+        self._snapshots_due: set[str] = set()
         self._routes: dict[Any, Route] = {}
 
     # What a dialect writes.
@@ -241,8 +245,13 @@ class BaseDialect:
         return {}
 
     def snapshot_topics(self, pair: str) -> list[str]:
-        """The topics of a pair's book whose every frame is the whole window."""
+        """The topics of a pair's book whose every frame is the whole window; published every
+        ``snapshot_interval_s`` while the book changes."""
         return []
+
+    def snapshot_window(self, pair: str, topic: str) -> BookWindow:
+        """What the next frame of one of the ``snapshot_topics`` shows."""
+        return self.books.snapshot(pair)
 
     def book_frame(
         self, topic: str, window: BookWindow, connection: Connection, now_ns: int
@@ -702,7 +711,7 @@ class BaseDialect:
             if topic in depths:
                 return self.books.snapshot(pair, depths[topic])
             if self.server.replay is None and topic in self.snapshot_topics(pair):
-                return self.books.snapshot(pair)
+                return self.snapshot_window(pair, topic)
         return None
 
     def anyone_follows(self, topic: str) -> bool:
@@ -756,8 +765,25 @@ class BaseDialect:
                     self.publish(topic, partial(self.book_frame, topic, window))
             else:
                 self.books.forget(pair, depth)
+        if not self.snapshot_interval_s:
+            self._publish_snapshots(pair)
+        elif pair not in self._snapshots_due:
+            self._snapshots_due.add(pair)
+            now_s = asyncio.get_running_loop().time()
+            wait_s = self.snapshot_interval_s - now_s % self.snapshot_interval_s
+            self.server.call_later(wait_s, self._publish_due_snapshots, pair)
+
+    def _publish_due_snapshots(self, pair: str) -> None:
+        """A book that did not change since is due no more."""
+        self._snapshots_due.discard(pair)
+        with self.server.holding_back(pair):
+            self._publish_snapshots(pair)
+
+    def _publish_snapshots(self, pair: str) -> None:
         for topic in self.snapshot_topics(pair):
-            self.publish(topic, partial(self.book_frame, topic, self.books.snapshot(pair)))
+            if self.anyone_follows(topic):
+                window = self.snapshot_window(pair, topic)
+                self.publish(topic, partial(self.book_frame, topic, window))
 
     def on_trade(self, match: Match) -> None:
         """A public trade: remembered, and published by ``trade_frames``."""

@@ -177,7 +177,7 @@ class Request(Params):
     body: Any
     """The same decoded: JSON, or a form as a dict; None without one."""
     doubled: frozenset[str]
-    """Names that the query or a form has more than once, and those of the path that either has."""
+    """Names that the query or a form has more than once, or that it has besides the path."""
 
     @property
     def method(self) -> str:
@@ -228,8 +228,8 @@ async def read_request(http: web.Request) -> Request:
     values = {**http.match_info, **query, **(sent if isinstance(sent, dict) else {})}
     form = [] if _is_json(text) else parse_qsl(text, keep_blank_values=True)
     names = Counter([*http.query, *(name for name, _ in form)])
-    of_path = {name for name in http.match_info if name in http.query or name in (sent or ())}
-    doubled = frozenset(name for name, times in names.items() if times > 1) | of_path
+    doubled = frozenset(name for name, times in names.items() if times > 1)
+    doubled |= http.match_info.keys() & {*names, *(sent if isinstance(sent, dict) else ())}
     return Request(values, http, text, body, doubled)
 
 

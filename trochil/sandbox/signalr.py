@@ -25,6 +25,7 @@ from trochil.sandbox.requests import Message, Params, Request
 KEEP_ALIVE_S = 10.0
 CONNECTION_TOKEN = "c2FuZGJveA/+sandbox=="
 """With all that a client must encode in an address."""
+CONNECTION_ID = "5a0d3c1e-6f0b-4f7e-9d3a-2b8c7e4f1a60"
 CURSOR = "d-1"
 INITIALIZED: Row = {"C": CURSOR, "S": 1, "M": []}
 """The first frame on a socket."""
@@ -51,10 +52,14 @@ class HubDialect(BaseDialect):
 
     def hub_routes(self) -> list[Route]:
         """What surrounds a connection by HTTP."""
+        negotiating = ("clientProtocol", "connectionData", "transport", "_", "tid")
+        connected = (*negotiating, "connectionToken", "groupsToken", "messageId")
         return [
-            PublicRoute("GET", "/signalr/negotiate", self.get_negotiation),
-            PublicRoute("GET", "/signalr/start", self.get_start),
-            PublicRoute("GET", "/signalr/abort", self.get_abort),
+            PublicRoute("GET", "/signalr/negotiate", self.get_negotiation, params=negotiating),
+            PublicRoute("GET", "/signalr/start", self.get_start, params=connected),
+            PublicRoute("GET", "/signalr/ping", self.get_ping, params=connected),
+            PublicRoute("GET", "/signalr/abort", self.get_abort, params=connected),
+            PublicRoute("POST", "/signalr/abort", self.get_abort, params=connected),
         ]
 
     def sockets(self) -> Mapping[str, SocketHandler]:
@@ -64,8 +69,18 @@ class HubDialect(BaseDialect):
         return {
             "Url": "/signalr",
             "ConnectionToken": CONNECTION_TOKEN,
+            "ConnectionId": CONNECTION_ID,
+            "KeepAliveTimeout": 20.0,
+            "DisconnectTimeout": 30.0,
+            "ConnectionTimeout": 110.0,
+            "TryWebSockets": True,
             "ProtocolVersion": "1.5",
+            "TransportConnectTimeout": 5.0,
+            "LongPollDelay": 0.0,
         }
+
+    def get_ping(self, request: Request) -> Row:
+        return {"Response": "pong"}
 
     def get_start(self, request: Request) -> Row:
         return {"Response": "started"}

@@ -1,0 +1,316 @@
+"""HTX's words: REST v1 and v2, its market sockets and the account's."""
+
+import asyncio
+import gzip
+import json
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from exchanges.htx import HtxAuth
+from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Outcome, Sending, Terms, Words
+from tests.sandbox.fuzzing.rest import Rest
+from tests.sandbox.fuzzing.socket import Socket
+from trochil.sandbox.htx.rows import client_order_id
+
+PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
+ORDERS = "/v1/order/orders"
+OF_TOPICS: tuple[Mistake, ...] = ("missing", "wrong value", "unknown parameter", "wrong method")
+
+
+def answer_pings(fuzz: Fuzz) -> None:
+    """Of all sockets: else they were cut after a while."""
+    for connection in fuzz.venue.server.connections:
+        connection.unanswered_pings = 0
+
+
+@dataclass
+class Settled(Rest):
+    """Its cancels are done a moment after they are taken: the next request waits for that."""
+
+    async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
+        answer_pings(fuzz)
+        outcome = await super().send(fuzz, sending)
+        while any(order.is_cancelling and order.is_open for order in fuzz.orders()):
+            await asyncio.sleep(0.01)
+        return outcome
+
+
+def refused(status: int, body: Any) -> bool:
+    older = body.get("status") == "error" and {"err-code", "err-msg"} < set(body)
+    return older or ("status" not in body and body.get("code") != 200 and "message" in body)
+
+
+def public(path: str, *params: str, mandatory: tuple[str, ...] = ()) -> Rest:
+    return Rest("GET", path, refused, params=params, mandatory=mandatory)
+
+
+def signed(
+    method: str, path: str, *params: str, mandatory: tuple[str, ...] = (), kind: Kind = "query"
+) -> Rest:
+    return Settled(
+        method,
+        path,
+        refused,
+        venue="htx",
+        kind=kind,
+        params=params,
+        mandatory=mandatory,
+        in_body=method == "POST",
+    )
+
+
+def gunzipped(frame: aiohttp.WSMessage) -> Any:
+    return json.loads(gzip.decompress(frame.data))
+
+
+def market_socket(action: str, path: str, channels: str) -> Socket:
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        """A topic is followed once: the next message were none otherwise."""
+        answer_pings(fuzz)
+        for connection in fuzz.venue.server.connections:
+            connection.topics.clear()
+        name = "fly" if mistake == "wrong method" else action
+        topics = {name: sent.pop(channels)} if channels in sent else {}
+        return {**topics, **sent, "id": fuzz.fresh_number()}
+
+    def answer(message: Any, frame: Any) -> str | None:
+        if frame.get("id") != message["id"]:
+            return None
+        return "taken" if frame["status"] == "ok" else "refused"
+
+    return Socket(
+        f"{action} {channels}",
+        path,
+        make,
+        answer,
+        params=(channels,),
+        mandatory=(channels,),
+        mistakes=OF_TOPICS,
+        decode=gunzipped,
+    )
+
+
+def login(fuzz: Fuzz) -> Any:
+    auth = HtxAuth(fuzz.venue.account.keys)
+    return auth.login_to(f"http://{fuzz.venue.host}/ws/v2", time.time())
+
+
+def account_socket(action: str) -> Socket:
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        return {"action": "fly" if mistake == "wrong method" else action, **sent}
+
+    def answer(message: Any, frame: Any) -> str | None:
+        if frame["action"] != message["action"]:
+            return None
+        return "taken" if frame["code"] == 200 else "refused"
+
+    return Socket(
+        f"{action} of an account",
+        "/ws/v2",
+        make,
+        answer,
+        params=("ch",),
+        mandatory=("ch",),
+        mistakes=OF_TOPICS,
+        login=login,
+        logged_in=lambda frame: frame["action"] == "req",
+    )
+
+
+# Values.
+
+
+def fresh_name(fuzz: Fuzz) -> str:
+    return f"fuzz-{fuzz.fresh_number()}"
+
+
+def name_of_some_order(fuzz: Fuzz) -> str:
+    order = fuzz.some_order()
+    return (client_order_id(order) if order is not None else "") or "none"
+
+
+def ids(fuzz: Fuzz) -> list[str]:
+    return [fuzz.order_id()]
+
+
+def terms(params: dict[str, Any]) -> Terms:
+    return Terms(
+        side=params["type"].partition("-")[0],
+        amount=Decimal(params["amount"]),
+        price=Decimal(params["price"]),
+        client_id=params.get("client-order-id"),
+    )
+
+
+ORDER = ("account-id", "symbol", "type", "amount", "price")
+TIMES = ("start-time", "end-time")
+PLACE = signed(
+    "POST",
+    f"{ORDERS}/place",
+    *ORDER,
+    "client-order-id",
+    "source",
+    mandatory=ORDER,
+    kind="place",
+)
+WORDS = Words(
+    endpoints=[
+        public("/v1/common/timestamp"),
+        public("/v1/common/symbols"),
+        public("/v1/common/currencys"),
+        public("/v1/settings/common/market-symbols", "symbols", "ts"),
+        public("/v2/settings/common/symbols", "ts"),
+        public("/v2/settings/common/currencies", "ts"),
+        public("/v2/reference/currencies", "currency"),
+        public("/v2/market-status"),
+        public("/market/tickers"),
+        public("/market/detail", "symbol", mandatory=("symbol",)),
+        public("/market/detail/merged", "symbol", mandatory=("symbol",)),
+        public("/market/trade", "symbol", mandatory=("symbol",)),
+        public("/market/history/trade", "symbol", "size", mandatory=("symbol",)),
+        public("/market/depth", "symbol", "type", "depth", mandatory=("symbol", "type")),
+        signed("GET", "/v2/user/uid"),
+        signed("GET", "/v1/account/accounts"),
+        signed("GET", "/v1/account/accounts/{account}/balance", "account", mandatory=("account",)),
+        *[PLACE] * 4,  # the others need orders
+        signed(
+            "GET",
+            "/v1/order/openOrders",
+            *("account-id", "symbol", "side", "types", "size"),
+            mandatory=("account-id", "symbol"),
+        ),
+        signed(
+            "GET",
+            ORDERS,
+            *("symbol", "states", "types", "size", *TIMES),
+            mandatory=("symbol", "states"),
+        ),
+        signed("GET", "/v1/order/history", "symbol", "size", "direct", *TIMES),
+        signed("GET", f"{ORDERS}/{{order}}", "order", mandatory=("order",)),
+        signed("GET", f"{ORDERS}/{{order}}/matchresults", "order", mandatory=("order",)),
+        signed(
+            "GET",
+            f"{ORDERS}/getClientOrder",
+            "clientOrderId",
+            mandatory=("clientOrderId",),
+        ),
+        signed(
+            "GET",
+            "/v1/order/matchresults",
+            *("symbol", "types", "size", "from", *TIMES),
+            mandatory=("symbol",),
+        ),
+        signed("GET", "/v2/reference/transact-fee-rate", "symbols", mandatory=("symbols",)),
+        signed(
+            "POST", f"{ORDERS}/{{order}}/submitcancel", "order", mandatory=("order",), kind="cancel"
+        ),
+        signed(
+            "POST",
+            f"{ORDERS}/batchcancel",
+            "order-ids",
+            mandatory=("order-ids",),
+            kind="cancel_all",
+        ),
+        signed(
+            "POST",
+            f"{ORDERS}/batchCancelOpenOrders",
+            *("account-id", "symbol", "side", "types", "size"),
+            kind="cancel_all",
+        ),
+        market_socket("sub", "/ws", "channel"),
+        market_socket("req", "/ws", "channel of a request"),
+        market_socket("sub", "/feed", "changes"),
+        market_socket("req", "/feed", "changes requested"),
+        account_socket("sub"),
+        account_socket("unsub"),
+    ],
+    right={
+        "symbol": ("btcusdt",),
+        "symbols": ("btcusdt", "btcusdt,ethbtc"),
+        "ts": ("1", "1700000000000"),
+        "currency": ("btc",),
+        "type": ("buy-limit", "sell-limit", "buy-ioc", "sell-limit-fok", "buy-limit-maker"),
+        "GET /market/depth type": ("step0", "step1", "step5"),
+        "depth": ("5", "10", "20"),
+        "size": ("10", "100"),
+        "account": ("7",),
+        "account-id": ("7",),
+        "amount": ("0.001", "0.01", "0.12345"),
+        "price": ("30000.00", "59000.5", "61000", "90000"),
+        "client-order-id": (fresh_name,),
+        "clientOrderId": (name_of_some_order,),
+        "source": ("spot-api",),
+        "side": ("buy", "sell"),
+        "types": ("buy-limit", "buy-limit,sell-limit"),
+        "states": ("filled", "filled,canceled,submitted"),
+        "direct": ("next", "prev"),
+        "start-time": ("1",),
+        "end-time": ("172800001",),
+        "order": (Fuzz.order_id,),
+        "order-ids": (ids,),
+        "from": ("1", "100"),
+        "channel": (
+            *(f"market.btcusdt.depth.step{number}" for number in range(6)),
+            *(f"market.btcusdt.mbp.refresh.{levels}" for levels in (5, 10, 20)),
+            *(f"market.btcusdt.{name}" for name in ("bbo", "detail", "ticker", "trade.detail")),
+        ),
+        "channel of a request": (
+            *(f"market.btcusdt.depth.step{number}" for number in range(6)),
+            "market.btcusdt.detail",
+            "market.btcusdt.trade.detail",
+        ),
+        "changes": tuple(f"market.btcusdt.mbp.{levels}" for levels in (5, 20, 150, 400)),
+        "changes requested": tuple(f"market.btcusdt.mbp.{levels}" for levels in (5, 20, 150, 400)),
+        "ch": ("orders#btcusdt", "orders#*", "trade.clearing#*#1", "accounts.update#2"),
+    },
+    wrong={
+        "symbol": ("BTCUSDT", "btc-usdt", "nope", "btcusdt,x", "btcusdt "),
+        "symbols": ("nope", "btcusdt,", "BTCUSDT", "btcusdt;ethusdt"),
+        "ts": ("soon", "-1"),
+        "currency": ("zzz", "BTC"),
+        "type": ("buy-stop-limit", "limit", "BUY-LIMIT", "buy-", "sell-limit-iceberg"),
+        "GET /market/depth type": ("step6", "0", "STEP0"),
+        "depth": ("7", "0", "-1", "150"),
+        "size": ("0", "-1", "x", "1.5", "9999"),
+        "account": ("8", "x"),
+        "account-id": ("8", "x", "-7"),
+        "amount": ("0", "-1", "0.0000001", "1e9", "NaN", "Infinity", "0x10", "1,5", "many", True),
+        "price": ("0", "-30000", "30000.001", "NaN", "1e400", "free", ["30000"]),
+        "client-order-id": ("x" * 65, "a b", "ünï", ";"),
+        "clientOrderId": ("sandbox1001", "nobody's"),
+        "source": ("margin-api", "web"),
+        "side": ("BUY", "hold"),
+        "types": ("limit", "buy-limit,,"),
+        "states": ("open", "FILLED", ","),
+        "direct": ("up",),
+        "start-time": ("soon", "-1"),
+        "end-time": ("soon", "-1"),
+        "order": ("none", "-5", "1.5", "9" * 25),
+        "order-ids": ([], "1", [1], ["1"] * 51),
+        "from": ("none", "-5"),
+        "channel": (
+            "market.btcusdt.kline.1min",
+            "market.btcusdt.mbp.150",
+            "market.BTCUSDT.bbo",
+            "market.btcusdt",
+            7,
+            ["market.btcusdt.bbo"],
+        ),
+        "channel of a request": ("market.btcusdt.bbo", "market.btcusdt.kline.1min", 7),
+        "changes": ("market.btcusdt.mbp.10", "market.btcusdt.bbo", "market.nope.mbp.5", 7),
+        "changes requested": ("market.btcusdt.mbp.10", "market.nope.mbp.5", None),
+        "ch": ("orders", "orders#BTCUSDT", "accounts.update#3", "trade.clearing#*#2", "x", 7),
+    },
+    terms=terms,
+    not_offered={
+        f"POST {ORDERS}/place": {
+            "stop-price": "50000",
+            "operator": "gte",
+            "self-match-prevent": "1",
+        },
+    },
+)
