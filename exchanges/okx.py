@@ -68,6 +68,7 @@ from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, T
 API = "/api/v5"
 SPOT = {"instType": "SPOT"}
 FILLS_A_PAGE = 100
+ORDERS_A_PAGE = 100
 ARGS_A_FRAME = 500
 LEVELS = 400
 CHECKED_LEVELS = 25
@@ -765,9 +766,22 @@ class OkxOrders(OrderEntry):
         )
 
     def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
-        params = {**SPOT, **self.pair(trading_pair)}
+        """Newest first; a full page is followed by what is older than its last order."""
+        return self._open_orders({**SPOT, **self.pair(trading_pair)})
+
+    def _open_orders(self, params: dict[str, str]) -> Call[list[OrderUpdate]]:
+        def following(answer: Answer) -> Call[list[OrderUpdate]] | None:
+            found = read_orders(answer)
+            is_full = len(found) + len(found.bad) >= ORDERS_A_PAGE
+            if not is_full or not found:
+                return None
+            return self._open_orders({**params, "after": found[-1].exchange_order_id})
+
         path = f"{API}/trade/orders-pending"
-        return signed_request("GET", path, read_orders, params, cost={"private": 1})
+        call: Call[list[OrderUpdate]] = signed_request(
+            "GET", path, read_orders, params, cost={"private": 1}
+        )
+        return call.in_parts(following)
 
     def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
         """Of the last three days; newest page first, back to where the cursor begins."""
