@@ -756,7 +756,7 @@ class BaseDialect:
                     self.publish(topic, partial(self.book_frame, topic, window))
             else:
                 self.books.forget(pair, depth)
-        for topic in self.snapshot_topics(pair):
+        for topic in filter(self.anyone_follows, self.snapshot_topics(pair)):
             self.publish(topic, partial(self.book_frame, topic, self.books.snapshot(pair)))
 
     def on_trade(self, match: Match) -> None:
