@@ -9,7 +9,7 @@ from tests.support.ccxt_flow import Flow
 
 class TestBybit(Flow):
     venue = "bybit"
-    market_terms: ClassVar = {"createMarketBuyOrderRequiresPrice": False, "marketUnit": "baseCoin"}
+    market_terms: ClassVar = {"marketUnit": "baseCoin"}
     refuses_post_only = False
     codes: ClassVar = {
         "funds": "170131",
@@ -33,5 +33,6 @@ class TestBybit(Flow):
             "enableUnifiedMargin": False,
             "enableUnifiedAccount": True,
             "unifiedMarginStatus": 6,
+            "createMarketBuyOrderRequiresPrice": False,
         }
         client.options["fetchOrder"] = {"acknowledged": True}
