@@ -667,7 +667,7 @@ class Dialect(BaseDialect):
         Reason.UNKNOWN_SYMBOL: Refusal(
             200, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."
         ),
-        Reason.MARKET_CLOSED: Refusal(200, "51027", "Contract is suspended"),
+        Reason.MARKET_CLOSED: Refusal(200, "51022", "Contract suspended"),
         Reason.PRICE_FILTER: Refusal(200, "51006"),
         Reason.LOT_SIZE: Refusal(
             200, "51121", "Order quantity must be a multiple of the lot size."
