@@ -28,11 +28,5 @@ class TestBybit(Flow):
             api[name] = hosts["rest"]
         api["ws"]["public"]["spot"] = f"{hosts['public']}/v5/public/spot"
         api["ws"]["private"]["contract"] = f"{hosts['private']}/v5/private"
-        # It asks two endpoints of the account for this, else.
-        client.options |= {
-            "enableUnifiedMargin": False,
-            "enableUnifiedAccount": True,
-            "unifiedMarginStatus": 6,
-            "createMarketBuyOrderRequiresPrice": False,
-        }
+        client.options["createMarketBuyOrderRequiresPrice"] = False
         client.options["fetchOrder"] = {"acknowledged": True}
