@@ -77,6 +77,10 @@ def test_public_answers_have_the_fields_that_strict_clients_read() -> None:
         )
         (rule,) = await client.listed("/market/instruments-info", baseCoin="ETH")
         assert rule["symbol"] == "ETHUSDT"
+        others = await client.get("/market/instruments-info", category="linear", limit="1000")
+        assert others["result"] == {"category": "linear", "list": [], "nextPageCursor": ""}
+        wrong = await client.get("/market/instruments-info", category="coins")
+        assert (wrong["retCode"], wrong["retMsg"]) == (10001, "Illegal category")
         (ticker,) = await client.listed("/market/tickers", symbol="BTCUSDT")
         assert float(ticker["lowPrice24h"]) <= float(ticker["highPrice24h"])
         assert {"prevPrice24h", "price24hPcnt", "usdIndexPrice"} <= set(ticker)
