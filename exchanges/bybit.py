@@ -698,9 +698,23 @@ class BybitOrders(OrderEntry):
         return recent.or_else(older)
 
     def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
-        """The newest 50; others are queried one by one."""
-        params = {**SPOT, **self.pair(trading_pair), "limit": str(ORDERS_A_PAGE)}
-        return signed_request("GET", "/v5/order/realtime", read_orders, params, cost={"query": 1})
+        """Newest first; behind the last page there is a cursor too."""
+        return self._open_orders({**SPOT, **self.pair(trading_pair), "limit": str(ORDERS_A_PAGE)})
+
+    def _open_orders(self, params: dict[str, str]) -> Call[list[OrderUpdate]]:
+        def following(answer: Answer) -> Call[list[OrderUpdate]] | None:
+            found = read_orders(answer)
+            is_full = len(found) + len(found.bad) >= ORDERS_A_PAGE
+            cursor = unquote(list_of(answer).cursor)
+            if not is_full or not cursor:
+                return None
+            return self._open_orders({**params, "cursor": cursor})
+
+        path = "/v5/order/realtime"
+        call: Call[list[OrderUpdate]] = signed_request(
+            "GET", path, read_orders, params, cost={"query": 1}
+        )
+        return call.in_parts(following)
 
     def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
         rule = self.rules[trading_pair]

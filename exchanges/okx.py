@@ -68,6 +68,7 @@ from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, T
 API = "/api/v5"
 SPOT = {"instType": "SPOT"}
 FILLS_A_PAGE = 100
+ORDERS_A_PAGE = 100
 ARGS_A_FRAME = 500
 LEVELS = 400
 CHECKED_LEVELS = 25
@@ -87,9 +88,9 @@ BEING_CANCELLED = "51410"
 """The order is being cancelled already: the cancel was taken."""
 # fmt: off
 REFUSED = (
-    "50014", "50015", "50027", "51000", "51001", "51004", "51005", "51006", "51020", "51021",
-    "51022", "51023", "51024", "51116", "51120", "51121", "51136", "51137", "51138", "51201",
-    "51202", "51203", "59113", "60012", "60018", "64001", "64002", "64003", "64004",
+    "50014", "50015", "50027", "51000", "51001", "51004", "51005", "51006", "51010", "51020",
+    "51021", "51022", "51023", "51024", "51116", "51120", "51121", "51136", "51137", "51138",
+    "51201", "51202", "51203", "59113", "60012", "60018", "64001", "64002", "64003", "64004",
 )
 NOT_FOUND = ("51400", "51401", "51402", "51503", "51509", "51510", "51603")
 AUTH = (
@@ -765,9 +766,22 @@ class OkxOrders(OrderEntry):
         )
 
     def open_orders(self, trading_pair: str | None = None) -> Call[list[OrderUpdate]]:
-        params = {**SPOT, **self.pair(trading_pair)}
+        """Newest first; a full page is followed by what is older than its last order."""
+        return self._open_orders({**SPOT, **self.pair(trading_pair)})
+
+    def _open_orders(self, params: dict[str, str]) -> Call[list[OrderUpdate]]:
+        def following(answer: Answer) -> Call[list[OrderUpdate]] | None:
+            found = read_orders(answer)
+            is_full = len(found) + len(found.bad) >= ORDERS_A_PAGE
+            if not is_full or not found:
+                return None
+            return self._open_orders({**params, "after": found[-1].exchange_order_id})
+
         path = f"{API}/trade/orders-pending"
-        return signed_request("GET", path, read_orders, params, cost={"private": 1})
+        call: Call[list[OrderUpdate]] = signed_request(
+            "GET", path, read_orders, params, cost={"private": 1}
+        )
+        return call.in_parts(following)
 
     def fills(self, trading_pair: str, after: FillCursor) -> Call[Page[Fill]]:
         """Of the last three days; newest page first, back to where the cursor begins."""

@@ -79,9 +79,15 @@ class Call(Generic[T_co]):
     read: Callable[[Answer], T_co]
     otherwise: "Call[T_co] | None" = None
     """Asked next where this one finds nothing (NotFound)."""
+    following: "Callable[[Answer], Call[T_co] | None] | None" = None
+    """Of a list that comes in parts: the call for the part behind that of an answer; None behind
+    the last. All parts are read, and joined."""
 
     def or_else(self, otherwise: "Call[T_co]") -> "Call[T_co]":
         return replace(self, otherwise=otherwise)
+
+    def in_parts(self, following: "Callable[[Answer], Call[T_co] | None]") -> "Call[T_co]":
+        return replace(self, following=following)
 
 
 def public_request(

@@ -63,6 +63,11 @@ def only(rows: Rows[Record]) -> Record:
     raise NotFound("the venue lists none")
 
 
+def joined(first: Any, rest: Any) -> Any:
+    """Two parts of a list as one, with what could not be read of either."""
+    return Rows([*first, *rest], [*bad_rows(first), *bad_rows(rest)])
+
+
 def unreadable(bad: BadRow) -> Fault:
     """The fault that tells of a row that could not be read."""
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)

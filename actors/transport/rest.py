@@ -27,7 +27,7 @@ from exchanges.contract import (
     Fault,
     Request,
 )
-from exchanges.rows import bad_rows, unreadable
+from exchanges.rows import bad_rows, joined, unreadable
 from orderbook.errors import (
     AuthenticationError,
     ClockSkew,
@@ -159,6 +159,7 @@ class Rest:
             raise self._error_of(fault, answer)
         try:
             found = call.read(answer)
+            following = call.following(answer) if call.following is not None else None
         except MALFORMED as error:
             what = f"the answer can't be read ({type(error).__name__}: {error})"
             self._note(request, Fault(ErrorKind.UNREADABLE, "", what, frame=answer.body))
@@ -166,7 +167,10 @@ class Rest:
             raise kind(f"{request.method} {request.path}: {what}") from None
         for bad in bad_rows(found):
             self._note(request, unreadable(bad))
-        return found
+        if following is None:
+            return found
+        rest: T = joined(found, await self.run(following, timeout))
+        return rest
 
     def _note(self, request: Request, fault: Fault) -> None:
         """Count, keep and report what could not be read. Each reason is logged once: rows come

@@ -14,6 +14,7 @@ from actors.transport.rate_limits import Budget
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
 from exchanges.contract import Answer, Call, Endpoints, Exchange, RateLimit, Request
+from exchanges.rows import BadRow, Rows, bad_rows
 from orderbook.errors import (
     AuthenticationError,
     Disconnected,
@@ -180,6 +181,31 @@ def test_what_one_list_does_not_find_is_asked_of_the_next() -> None:
             await rest.run(call("GET"))
         older = Call(Request("GET", "/api/v3/older"), lambda answer: answer.json())
         assert await rest.run(replace(call("GET"), otherwise=older)) == {"from": "/api/v3/older"}
+
+    at_server(handler, work)
+
+
+def test_a_list_in_parts_is_read_to_its_end_and_its_unreadable_rows_are_kept() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        after = int(request.query.get("after", "0"))
+        return web.json_response([after + 1, "x"] if after == 1 else [after + 1])
+
+    def part(after: int) -> Call[list[int]]:
+        def following(answer: Answer) -> Call[list[int]] | None:
+            return part(after + 1) if after < 2 else None
+
+        def read(answer: Answer) -> Rows[int]:
+            rows = answer.json()
+            bad = [BadRow("$", "no number", b"x") for row in rows if isinstance(row, str)]
+            return Rows((row for row in rows if isinstance(row, int)), bad)
+
+        request = Request("GET", "/api/v3/orders", {"after": str(after)})
+        return Call(request, read).in_parts(following)
+
+    async def work(rest: Rest, arrived: list[str]) -> None:
+        found = await rest.run(part(0))
+        assert (list(found), len(arrived), rest.faults) == ([1, 2, 3], 3, 1)
+        assert [bad.reason for bad in bad_rows(found)] == ["no number"]
 
     at_server(handler, work)
 

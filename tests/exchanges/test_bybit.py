@@ -462,6 +462,15 @@ def test_open_orders_may_be_of_one_pair(entry: Any) -> None:
     assert entry.open_orders("BTC-USDT").request.params["symbol"] == "BTCUSDT"
 
 
+def test_a_full_page_of_open_orders_is_followed_by_that_of_its_cursor(entry: Any) -> None:
+    call = entry.open_orders("BTC-USDT")
+    assert call.request.params["limit"] == "50"
+    following = call.following(listed(*[ORDER_ROW] * 50, nextPageCursor="28%3A7%2C28%3A7"))
+    assert following.request.params == call.request.params | {"cursor": "28:7,28:7"}
+    assert following.following(listed(*[ORDER_ROW] * 49, nextPageCursor="9%3A7")) is None
+    assert following.following(listed(*[ORDER_ROW] * 50, nextPageCursor="")) is None
+
+
 def test_fills_are_read_page_by_page(entry: Any) -> None:
     first = entry.fills("BTC-USDT", FillCursor(time=5_000_000))
     assert first.request.params == {

@@ -124,6 +124,19 @@ def test_open_orders_are_asked_for_all_or_one_pair(entry: Any) -> None:
     ]
 
 
+def test_a_full_page_of_open_orders_is_followed_by_what_is_older(entry: Any) -> None:
+    (row,) = json.loads(frames("private.jsonl")[5])["data"]
+    call = entry.open_orders("BTC-USDT")
+    page = [row | {"ordId": str(number)} for number in range(200, 100, -1)]
+    following = call.following(answer(page))
+    assert following.request == private(
+        "trade/orders-pending", {"instType": "SPOT", "instId": "BTC-USDT", "after": "101"}
+    )
+    page[0] |= {"ordId": None}
+    assert call.following(answer(page)).request.params["after"] == "101", "it counts for the page"
+    assert following.following(answer(page[:99])) is None
+
+
 PAIR = {"instType": "SPOT", "instId": "BTC-USDT"}
 
 

@@ -9,7 +9,7 @@ from tests.support.ccxt_flow import Flow
 
 class TestBybit(Flow):
     venue = "bybit"
-    market_terms: ClassVar = {"createMarketBuyOrderRequiresPrice": False, "marketUnit": "baseCoin"}
+    market_terms: ClassVar = {"marketUnit": "baseCoin"}
     refuses_post_only = False
     codes: ClassVar = {
         "funds": "170131",
@@ -28,10 +28,5 @@ class TestBybit(Flow):
             api[name] = hosts["rest"]
         api["ws"]["public"]["spot"] = f"{hosts['public']}/v5/public/spot"
         api["ws"]["private"]["contract"] = f"{hosts['private']}/v5/private"
-        # It asks two endpoints of the account for this, else.
-        client.options |= {
-            "enableUnifiedMargin": False,
-            "enableUnifiedAccount": True,
-            "unifiedMarginStatus": 6,
-        }
+        client.options["createMarketBuyOrderRequiresPrice"] = False
         client.options["fetchOrder"] = {"acknowledged": True}

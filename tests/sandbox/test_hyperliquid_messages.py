@@ -19,7 +19,15 @@ from trochil.sandbox.process import SandboxProcess
 pytest.importorskip("eth_account")
 
 ASSET = 10_000
+USER = "0x" + "12" * 20
 UNREADABLE = "Failed to deserialize the JSON body into the target type: "
+
+
+NOT_JSON = "Error parsing JSON into valid websocket request: "
+
+
+def subscribing(subscription: dict[str, Any]) -> dict[str, Any]:
+    return {"method": "subscribe", "subscription": subscription}
 
 
 def order(**changes: Any) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def post(sandbox: SandboxProcess, path: str, body: Any) -> tuple[int, Any]:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, json.load(error)
+            return error.code, error.read().decode()
 
 
 def signed(sandbox: SandboxProcess, auth: Auth, content: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +97,15 @@ def orders_taken(sandbox: SandboxProcess) -> int:
         (order(p="much"), "p"),
         (order(s="NaN"), "s"),
         (order(t={}), "limit"),
-        (order(t={"trigger": {"isMarket": True}}), "limit"),
+        (order(t={"trigger": {"isMarket": True}}), "triggerPx"),
+        (order(t={"limit": {"tif": "Gtc", "until": 1}}), "until"),
+        (order(a=True), "a"),
+        (order(a=2**64), "a"),
+        (order(p=30000), "p"),
+        (order(r=None), "r"),
+        (order(c="mine"), "c"),
+        (order(c="0x" + "1" * 80), "c"),
+        (order(colour="red"), "colour"),
         (order(t={"limit": {"tif": "Fok"}}), "tif"),
     ],
 )
@@ -125,6 +141,11 @@ def test_an_order_in_a_closed_market_is_refused(sandbox: SandboxProcess, auth: A
     [
         ({"type": "order"}, "orders"),
         ({"type": "order", "orders": [7]}, "orders"),
+        ({"type": "order", "orders": []}, "grouping"),
+        ({"type": "order", "orders": [], "grouping": "pairs"}, "grouping"),
+        ({"type": "noop", "orders": []}, "orders"),
+        ({"type": "usdSend"}, "type"),
+        ({"type": "updateLeverage", "asset": 0, "isCross": True, "leverage": 2}, "type"),
         ({"type": "cancel"}, "cancels"),
         ({"type": "cancel", "cancels": [{"a": ASSET}]}, "o"),
         ({"type": "cancel", "cancels": [{"a": ASSET, "o": "first"}]}, "o"),
@@ -144,7 +165,7 @@ def test_an_action_that_can_not_be_read_is_refused(
     ("changes", "name"),
     [
         ({"action": None}, "action"),
-        ({"action": {"type": 2**70}}, "action"),
+        ({"action": {"type": 2**70}}, "type"),
         ({"nonce": None}, "nonce"),
         ({"nonce": "soon"}, "nonce"),
         ({"nonce": 2**64}, "nonce"),
@@ -173,7 +194,14 @@ def test_what_is_signed_wrongly_is_the_clients_mistake(
         ({"type": "userFeesAndAssetCtxs"}, "type"),
         ({"type": "l2Book"}, "coin"),
         ({"type": "orderStatus"}, "oid"),
-        ({"type": "userFillsByTime", "startTime": "early"}, "startTime"),
+        ({"type": "userFillsByTime", "startTime": 1}, "user"),
+        ({"type": "userFills", "user": "0x12"}, "user"),
+        ({"type": "userFillsByTime", "user": USER, "startTime": "early"}, "startTime"),
+        ({"type": "userFills", "user": USER, "aggregateByTime": True}, "aggregateByTime"),
+        ({"type": "orderStatus", "user": USER, "oid": "first"}, "oid"),
+        ({"type": "meta", "colour": "red"}, "colour"),
+        ({"type": "l2Book", "coin": "BTC", "nSigFigs": 3}, "nSigFigs"),
+        ({"type": "candleSnapshot", "req": {}}, "type"),
     ],
 )
 def test_a_question_that_can_not_be_read_is_refused(
@@ -188,17 +216,31 @@ def test_a_question_that_can_not_be_read_is_refused(
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ("hello", UNREADABLE + "method"),
-        ([], UNREADABLE + "method"),
-        ({"method": "fly"}, UNREADABLE + "method"),
-        ({"method": "subscribe"}, UNREADABLE + "subscription"),
-        ({"method": "subscribe", "subscription": "l2Book"}, UNREADABLE + "subscription"),
-        ({"method": "unsubscribe", "subscription": {}}, UNREADABLE + "type"),
-        ({"method": "subscribe", "subscription": {"type": "trades"}}, UNREADABLE + "coin"),
-        ({"method": "subscribe", "subscription": {"type": "userFills"}}, UNREADABLE + "user"),
+        ("hello", NOT_JSON + "hello"),
+        ([], NOT_JSON + "[]"),
+        ({"method": "fly"}, NOT_JSON + '{"method":"fly"}'),
+        ({"method": "subscribe"}, NOT_JSON + '{"method":"subscribe"}'),
+        ({"method": "ping", "id": 1}, NOT_JSON + '{"method":"ping","id":1}'),
+        (subscribing({}), NOT_JSON + '{"method":"subscribe","subscription":{}}'),
         (
-            {"method": "subscribe", "subscription": {"type": "l4Book", "coin": "NOPE"}},
-            "Invalid asset",
+            subscribing({"type": "trades"}),
+            NOT_JSON + '{"method":"subscribe","subscription":{"type":"trades"}}',
+        ),
+        (
+            subscribing({"type": "candle", "coin": "BTC"}),
+            NOT_JSON + '{"method":"subscribe","subscription":{"type":"candle","coin":"BTC"}}',
+        ),
+        (
+            subscribing({"type": "userFills", "user": "me"}),
+            NOT_JSON + '{"method":"subscribe","subscription":{"type":"userFills","user":"me"}}',
+        ),
+        (
+            subscribing({"type": "l4Book", "coin": "NOPE"}),
+            'Invalid subscription {"type":"l4Book","coin":"NOPE"}',
+        ),
+        (
+            {"method": "unsubscribe", "subscription": {"type": "trades", "coin": "BTC"}},
+            'Already unsubscribed: {"type":"trades","coin":"BTC"}',
         ),
     ],
 )
@@ -220,10 +262,11 @@ def test_a_book_opens_with_its_levels_under_either_name() -> None:
         async with client.socket("/ws") as socket, asyncio.timeout(5):
             await socket.receive_str()
             for coin in ("BTC", "BTC/USDT"):
-                message = {"method": "subscribe", "subscription": {"type": "l2Book", "coin": coin}}
-                await socket.send_json(message)
+                subscription = {"type": "l2Book", "coin": coin}
+                await socket.send_json(subscribing(subscription))
                 acknowledgement = await socket.receive_json()
-                assert acknowledgement == {"channel": "subscriptionResponse", "data": message}
+                told = subscribing(subscription | {"nSigFigs": None, "mantissa": None})
+                assert acknowledgement == {"channel": "subscriptionResponse", "data": told}
                 frame = await socket.receive_json()
                 assert (frame["channel"], frame["data"]["coin"]) == ("l2Book", coin)
                 assert [len(side) for side in frame["data"]["levels"]] == [20, 20]

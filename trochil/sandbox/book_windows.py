@@ -62,6 +62,9 @@ class BookChannel:
     """A level that leaves the window is sent with size 0; else clients forget it themselves."""
     numbers_frames: bool = False
     """Ids number the frames, one by one; else they are those of the book's changes."""
+    resets_with_image: bool = False
+    """Where the numbers of frames begin again, with 1, the first is a whole window; else it is a
+    change like others."""
     default_depth: int | None = None
     """Which of the channels a requested book is of that names none; None: the deepest."""
     requests_current_book: bool = False
@@ -142,11 +145,14 @@ class BookWindows:
         ``touched``: levels that changed, also those that are again as they were: the channel of a
         whole book sends them all, for whoever requested the book at the moment in between."""
         previous_id = self._last_ids.get((pair, depth), 0)
+        begins_again = False
         if self._channel.numbers_frames and previous_id:
-            reset = self._server.faults.hits("sequence_reset")
-            last_id = 1 if reset else previous_id + 1
+            begins_again = self._server.faults.hits("sequence_reset")
+            last_id = 1 if begins_again else previous_id + 1
         self._last_ids[pair, depth] = last_id
         bids, asks = self._changes(pair, depth)
+        if begins_again and self._channel.resets_with_image:
+            return self.snapshot(pair, depth)
         is_whole_book = not depth and not self._channel.levels
         if touched is not None and previous_id and is_whole_book:
             bids, asks = touched

@@ -4,6 +4,8 @@ spot pairs do.
 Source: its API documentation; for l4Book, order_book_server, which runs beside a node.
 """
 
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgpack
+from aiohttp import web
 
-from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels
+from trochil.sandbox.book_windows import BookChannel, BookWindow
 from trochil.sandbox.connection import Connection
+from trochil.sandbox.day_prices import DayPrices, day_prices
 from trochil.sandbox.dialect import (
     BaseDialect,
     Frame,
@@ -28,8 +32,8 @@ from trochil.sandbox.dialect import (
     SocketHandler,
     TimeInForce,
 )
-from trochil.sandbox.formats import decimal_places, decimal_text, exact_text, milliseconds
-from trochil.sandbox.market.accounts import Account
+from trochil.sandbox.formats import decimal_places, decimal_text, milliseconds
+from trochil.sandbox.market.accounts import ZERO, Account, Balance
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
@@ -47,11 +51,26 @@ SIZE_AND_PRICE_PLACES = 8
 """Decimals that sizes and prices of a spot pair have together."""
 PRICE_DIGITS = 5
 MIN_NOTIONAL = Decimal(10)
-NO_HASH = "0x00"
+NO_HASH = "0x" + "0" * 64
 """Of a trade's transaction: there is no chain here."""
-NO_USER = "0x0"
-"""Whose a resting order is: here l4Book doesn't show it."""
-MARKET_CHANNELS = ("l2Book", "l4Book", "trades")
+NO_USER = "0x" + "0" * 40
+"""Whose a resting order is: here l4Book doesn't show it; and who trades against accounts."""
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+ROWS_AN_ANSWER = 2000
+"""Most fills, or closed orders."""
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "l2Book": ("coin", "nSigFigs", "mantissa", "fast"),
+    "l4Book": ("coin",),
+    "trades": ("coin",),
+    "bbo": ("coin",),
+    "activeAssetCtx": ("coin",),
+    "allMids": ("dex",),
+    "orderUpdates": ("user",),
+    "userFills": ("user", "aggregateByTime"),
+    "userEvents": ("user",),
+    "spotState": ("user",),
+}
+"""What may be followed, and what such a subscription may say."""
 STATUS = {
     "new": "open",
     "partially_filled": "open",
@@ -62,6 +81,8 @@ STATUS = {
 SIDE = {"buy": "B", "sell": "A"}
 TIME_IN_FORCE = {"GTC": "Gtc", "IOC": "Ioc"}
 TIME_IN_FORCE_OF: dict[str, TimeInForce] = {"Gtc": "GTC", "Ioc": "IOC"}
+TIMES_IN_FORCE = ("Alo", *TIME_IN_FORCE_OF)
+GROUPINGS = ("na", "normalTpsl", "positionTpsl")
 KIND_OF_ACTION: dict[str, RequestKind] = {
     "order": "place",
     "cancel": "cancel",
@@ -73,6 +94,28 @@ NO_MATCH = "Order could not immediately match against any resting orders."
 
 UNKNOWN_OID = "unknownOid"
 PLAIN_TEXT = "text"
+EMPTY = "empty"
+NULL = "null"
+
+# Reasons of its own.
+
+NO_COIN = "no_coin"
+NO_VAULT = "no_vault"
+NO_BUILDER = "no_builder"
+TRIGGER = "trigger"
+NOTHING_TRADED = "nothing_traded"
+REDUCE_ONLY = "reduce_only"
+USED_NONCE = "used_nonce"
+LOW_NONCE = "low_nonce"
+TOO_LATE = "too_late"
+INVALID_SUBSCRIPTION = "invalid_subscription"
+SUBSCRIBED = "subscribed"
+UNSUBSCRIBED = "unsubscribed"
+SOCKET_WORDS = {
+    INVALID_SUBSCRIPTION: "Invalid subscription {}",
+    SUBSCRIBED: "Already subscribed: {}",
+    UNSUBSCRIBED: "Already unsubscribed: {}",
+}
 
 # Signatures.
 
@@ -94,72 +137,129 @@ DAY_MS = 86_400_000
 # Rows.
 
 
+def number(value: Decimal | None) -> str:
+    """As the venue writes numbers: "30000.0"."""
+    text = decimal_text(value)
+    return text if "." in text else f"{text}.0"
+
+
 def perp_row(symbol: Symbol) -> Row:
     """info meta: the perpetual of a pair's asset."""
     return {
         "name": symbol.base,
         "szDecimals": decimal_places(symbol.size_step),
         "maxLeverage": 10,
+        "marginTableId": 10,
     }
 
 
-def token_row(index: int, symbol: Symbol) -> Row:
+def token_row(index: int, name: str, places: int) -> Row:
     """info spotMeta."""
     return {
-        "name": symbol.base,
-        "szDecimals": decimal_places(symbol.size_step),
+        "name": name,
+        "szDecimals": places,
         "weiDecimals": 8,
         "index": index,
+        "tokenId": f"0x{index:032x}",
+        "isCanonical": True,
+        "evmContract": None,
+        "fullName": None,
+        "deployerTradingFeeShare": "0.0",
     }
 
 
 def usdc_row() -> Row:
     """info spotMeta: what every pair is quoted in."""
-    return {"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0}
+    return token_row(0, "USDC", 8)
 
 
-def context_row(stats: MarketStats) -> Row:
-    """info metaAndAssetCtxs and spotMetaAndAssetCtxs."""
+def context_row(stats: MarketStats, day: DayPrices) -> Row:
+    """What the contexts of spot pairs and of perpetuals have in common."""
     return {
-        "markPx": decimal_text(stats.last),
-        "midPx": decimal_text(stats.middle),
-        "prevDayPx": decimal_text(stats.last),
-        "dayNtlVlm": decimal_text(stats.quote_volume),
-        "dayBaseVlm": decimal_text(stats.volume),
+        "markPx": number(stats.last),
+        "midPx": number(stats.middle),
+        "prevDayPx": number(day.first),
+        "dayNtlVlm": number(stats.quote_volume),
+        "dayBaseVlm": number(stats.volume),
     }
 
 
+def perp_context_row(stats: MarketStats, day: DayPrices) -> Row:
+    """info metaAndAssetCtxs. Nobody holds a position here."""
+    return {
+        **context_row(stats, day),
+        "funding": "0.0",
+        "openInterest": "0.0",
+        "premium": "0.0",
+        "oraclePx": number(stats.middle),
+        "impactPxs": [number(stats.bid), number(stats.ask)],
+    }
+
+
+def spot_context_row(coin: str, stats: MarketStats, day: DayPrices) -> Row:
+    """info spotMetaAndAssetCtxs."""
+    supply = {"circulatingSupply": "0.0", "totalSupply": "0.0"}
+    return {"coin": coin, **context_row(stats, day), **supply}
+
+
+def level_row(price: Decimal, size: Decimal) -> Row:
+    """``n``: orders, always 1 here."""
+    return {"px": number(price), "sz": number(size), "n": 1}
+
+
 def book_row(coin: str, window: BookWindow, time_ns: int) -> Row:
-    """info l2Book, and the channel of that name. ``n``: orders, always 1 here."""
-
-    def side(levels: Levels) -> list[Row]:
-        return [
-            {"px": decimal_text(price), "sz": decimal_text(size), "n": 1} for price, size in levels
-        ]
-
+    """info l2Book, and the channel of that name."""
+    sides = (window.bids, window.asks)
     return {
         "coin": coin,
         "time": milliseconds(time_ns),
-        "levels": [side(window.bids), side(window.asks)],
+        "levels": [[level_row(*level) for level in side] for side in sides],
+    }
+
+
+def best_row(coin: str, window: BookWindow, time_ns: int) -> Row:
+    """The channel bbo; null for an empty side."""
+    sides = (window.bids, window.asks)
+    return {
+        "coin": coin,
+        "time": milliseconds(time_ns),
+        "bbo": [level_row(*side[0]) if side else None for side in sides],
     }
 
 
 def trade_row(coin: str, match: Match) -> Row:
-    """The channel trades. The side is the taker's."""
+    """The channel trades. The side is the taker's; the users are the buyer and the seller."""
+    orders = sorted((match.maker, match.taker), key=lambda order: not order.is_buy)
     return {
         "coin": coin,
         "side": SIDE[match.taker.side],
-        "px": decimal_text(match.price),
-        "sz": decimal_text(match.amount),
+        "px": number(match.price),
+        "sz": number(match.amount),
         "time": milliseconds(match.time),
         "tid": match.id,
         "hash": NO_HASH,
+        "users": [order.account.keys.get("api_key", NO_USER) for order in orders],
+    }
+
+
+def basic_order_row(coin: str, order: Order) -> Row:
+    """info openOrders, and the channel orderUpdates."""
+    named = {} if cloid(order) is None else {"cloid": cloid(order)}
+    return {
+        "coin": coin,
+        "side": SIDE[order.side],
+        "limitPx": number(order.price),
+        "sz": number(order.remaining),
+        "oid": order.id,
+        "timestamp": milliseconds(order.time),
+        "origSz": number(order.amount),
+        **named,
     }
 
 
 def order_row(coin: str, order: Order) -> Row:
-    """info frontendOpenOrders, and whatever else shows an account's order."""
-    return {"coin": coin, **order_fields(order, order.remaining)}
+    """info frontendOpenOrders, orderStatus and historicalOrders."""
+    return {"coin": coin, **order_fields(order, order.remaining), "children": []}
 
 
 def resting_order_row(coin: str, order: Order, size: Decimal) -> Row:
@@ -170,13 +270,13 @@ def resting_order_row(coin: str, order: Order, size: Decimal) -> Row:
 def order_fields(order: Order, size: Decimal) -> Row:
     return {
         "side": SIDE[order.side],
-        "limitPx": decimal_text(order.price),
-        "sz": decimal_text(size),
+        "limitPx": number(order.price),
+        "sz": number(size),
         "oid": order.id,
         "timestamp": milliseconds(order.time),
-        "origSz": decimal_text(order.amount),
+        "origSz": number(order.amount),
         "cloid": cloid(order),
-        "tif": TIME_IN_FORCE[order.tif],
+        "tif": "Alo" if order.is_post_only else TIME_IN_FORCE[order.tif],
         "orderType": "Limit",
         "reduceOnly": False,
         "isTrigger": False,
@@ -187,14 +287,14 @@ def order_fields(order: Order, size: Decimal) -> Row:
 
 
 def cloid(order: Order) -> str | None:
-    """The client's id; None where the client sent none in the venue's form."""
-    return order.client_id if order.client_id.startswith("0x") else None
+    """The client's id; None where it sent none."""
+    return order.own_client_id or None
 
 
-def order_status_row(coin: str, order: Order) -> Row:
-    """info orderStatus, and the channel orderUpdates."""
+def order_status_row(row: Row, order: Order) -> Row:
+    """info orderStatus and historicalOrders, and the channel orderUpdates."""
     return {
-        "order": order_row(coin, order),
+        "order": row,
         "status": order_status(order),
         "statusTimestamp": milliseconds(order.updated),
     }
@@ -209,22 +309,24 @@ def order_status(order: Order) -> str:
 
 def fill_row(coin: str, fill: Fill) -> Row:
     """info userFills, and the channel of that name."""
+    named = {} if cloid(fill.order) is None else {"cloid": cloid(fill.order)}
     return {
         "coin": coin,
-        "px": decimal_text(fill.price),
-        "sz": decimal_text(fill.amount),
+        "px": number(fill.price),
+        "sz": number(fill.amount),
         "side": SIDE[fill.order.side],
         "time": milliseconds(fill.time),
-        "oid": fill.order.id,
-        "tid": fill.trade_id,
-        "crossed": not fill.is_maker,
-        "fee": exact_text(fill.fee),
-        "feeToken": fill.fee_asset,
-        "cloid": cloid(fill.order),
         "startPosition": "0.0",
-        "dir": "Trade",
+        "dir": "Buy" if fill.order.is_buy else "Sell",
         "closedPnl": "0.0",
         "hash": NO_HASH,
+        "oid": fill.order.id,
+        "crossed": not fill.is_maker,
+        "fee": number(fill.fee),
+        "tid": fill.trade_id,
+        "feeToken": fill.fee_asset,
+        "twapId": None,
+        **named,
     }
 
 
@@ -242,18 +344,21 @@ def fill_of(event: Event, match: Match) -> Fill:
     )
 
 
-def balance_rows(account: Account) -> list[Row]:
+def balance_row(balance: Balance, token: int) -> Row:
     """info spotClearinghouseState, and the channel spotState."""
-    return [
-        {
-            "coin": balance.asset,
-            "total": exact_text(balance.total),
-            "hold": exact_text(balance.held),
-            "entryNtl": "0.0",
-            "token": 0,
-        }
-        for balance in account.balances()
-    ]
+    return {
+        "coin": balance.asset,
+        "token": token,
+        "total": number(balance.total),
+        "hold": number(balance.held),
+        "entryNtl": "0.0",
+    }
+
+
+def margin_row() -> Row:
+    """Of perpetuals, in which no account has anything."""
+    names = ("accountValue", "totalNtlPos", "totalRawUsd", "totalMarginUsed")
+    return dict.fromkeys(names, "0.0")
 
 
 def opened_order_row(coin: str, change: OrderChange) -> Row:
@@ -271,7 +376,7 @@ def book_diff_row(coin: str, change: OrderChange) -> Row:
         "user": NO_USER,
         "coin": coin,
         "oid": change.order.id,
-        "px": decimal_text(change.order.price),
+        "px": number(change.order.price),
         "raw_book_diff": raw_book_diff(change),
     }
 
@@ -279,26 +384,20 @@ def book_diff_row(coin: str, change: OrderChange) -> Row:
 def raw_book_diff(change: OrderChange) -> Row | str:
     match change.kind:
         case "new":
-            return {"new": {"sz": decimal_text(change.size)}}
+            return {"new": {"sz": number(change.size)}}
         case "update":
-            sizes = {
-                "origSz": decimal_text(change.size_before),
-                "newSz": decimal_text(change.size),
-            }
-            return {"update": sizes}
+            return {"update": {"origSz": number(change.size_before), "newSz": number(change.size)}}
         case "remove":
             return "remove"
 
 
 def placed_row(order: Order) -> Row:
     """What became of an order that the venue took: what it filled at once, if anything."""
-    filled: Row = {}
-    if order.filled:
-        filled = {
-            "totalSz": decimal_text(order.filled),
-            "avgPx": decimal_text(order.average_price),
-        }
-    return {"resting" if order.is_open else "filled": filled | {"oid": order.id}}
+    named = {} if cloid(order) is None else {"cloid": cloid(order)}
+    if order.is_open:
+        return {"resting": {"oid": order.id, **named}}
+    filled = {"totalSz": decimal_text(order.filled), "avgPx": number(order.average_price)}
+    return {"filled": filled | {"oid": order.id, **named}}
 
 
 def error_row(message: str, asset: int) -> Row:
@@ -307,15 +406,6 @@ def error_row(message: str, asset: int) -> Row:
 
 
 # Requests.
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedTerms:
-    """An order of an action."""
-
-    asset: int
-    pair: str
-    terms: OrderTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,76 +421,166 @@ def action_kind(request: Request) -> RequestKind:
     return KIND_OF_ACTION.get(request.params("action").string("type"), "query")
 
 
-def order_terms(row: Params) -> OrderTerms:
+def order_terms(row: Params, form: re.Pattern[str]) -> OrderTerms:
     """A row of the action order; the venue has no market orders."""
     time_in_force = row.params("t").params("limit").string("tif")
-    if time_in_force not in ("Alo", *TIME_IN_FORCE_OF):
-        raise Rejected(Reason.ILLEGAL, "tif")
     return OrderTerms(
-        side=side_of(row),
+        side="buy" if boolean(row, "b") else "sell",
         kind="post_only" if time_in_force == "Alo" else "limit",
         tif=TIME_IN_FORCE_OF.get(time_in_force, "GTC"),
         amount=row.decimal("s"),
         price=row.decimal("p"),
-        client_id=row.string("c", ""),
+        client_id=row.client_id("c", form),
     )
 
 
-def side_of(row: Params) -> Side:
-    is_buy = row["b"]
-    if not isinstance(is_buy, bool):
-        raise Rejected(Reason.ILLEGAL, "b")
-    return "buy" if is_buy else "sell"
+def boolean(row: Params, name: str) -> bool:
+    value = row[name]
+    if not isinstance(value, bool):
+        raise Rejected(Reason.ILLEGAL, name)
+    return value
+
+
+def number_text(row: Params, name: str) -> str:
+    """A number that is sent as a text, as the venue itself writes it when it hashes."""
+    if not isinstance(row[name], str):
+        raise Rejected(Reason.ILLEGAL, name)
+    return decimal_text(row.decimal(name))
+
+
+def whole(row: Params, name: str) -> int:
+    """A whole number of 64 bits; texts are none."""
+    value = row[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+        raise Rejected(Reason.ILLEGAL, name)
+    return value
 
 
 def asset_of(row: Params, name: str) -> int:
-    """An asset's id; texts are none."""
-    asset = row[name]
-    if not isinstance(asset, int):
-        raise Rejected(Reason.ILLEGAL, name)
-    return asset
+    """An asset's id."""
+    return whole(row, name)
 
 
 def cancel_by_oid(row: Params) -> CancelTerms:
     """A row of the action cancel."""
-    return CancelTerms(asset=asset_of(row, "a"), order_id=str(row.integer("o")))
+    return CancelTerms(asset=asset_of(row, "a"), order_id=str(whole(row, "o")))
 
 
-def cancel_by_cloid(row: Params) -> CancelTerms:
+def cancel_by_cloid(row: Params, form: re.Pattern[str]) -> CancelTerms:
     """A row of the action cancelByCloid."""
-    return CancelTerms(asset=asset_of(row, "asset"), client_id=row.string("cloid"))
+    asset = asset_of(row, "asset")
+    if "cloid" not in row:
+        raise Rejected(Reason.MISSING, "cloid")
+    return CancelTerms(asset=asset, client_id=row.client_id("cloid", form))
 
 
-def action_payload(request: Request) -> bytes:
-    """What is hashed: the action with its fields in the order they came, the nonce, for whose vault
-    it is, and until when."""
-    action = request.params("action").values
-    try:
-        packed = bytes(msgpack.packb(action))
-    except (ValueError, OverflowError):
-        raise Rejected(Reason.ILLEGAL, "action") from None
+def address_of(params: Params, name: str) -> str:
+    """In lower case."""
+    address = params.string(name)
+    if not ADDRESS.fullmatch(address):
+        raise Rejected(Reason.ILLEGAL, name)
+    return address.lower()
+
+
+def read_action(action: Params, form: re.Pattern[str]) -> Row:
+    """An action as the venue reads it, which is what it hashes: with its fields in the venue's
+    order, and numbers without zeros at their end. Whoever hashed it otherwise seems to be somebody
+    else. Raises Rejected: ILLEGAL for what it doesn't offer."""
+    kind = action.string("type")
+    match kind:
+        case "order":
+            return read_orders(action, form)
+        case "cancel":
+            action.only("type", "cancels")
+            cancels = [read_cancel(row) for row in action.params_list("cancels")]
+            return {"type": kind, "cancels": cancels}
+        case "cancelByCloid":
+            action.only("type", "cancels")
+            cancels = [read_cancel_by_cloid(row, form) for row in action.params_list("cancels")]
+            return {"type": kind, "cancels": cancels}
+        case "scheduleCancel":
+            action.only("type", "time")
+            return {"type": kind} | ({"time": whole(action, "time")} if "time" in action else {})
+        case "noop":
+            action.only("type")
+            return {"type": kind}
+    raise Rejected(Reason.ILLEGAL, "type")
+
+
+def read_orders(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "orders", "grouping", "builder")
+    orders = [read_order(row, form) for row in action.params_list("orders")]
+    grouping = action.choice("grouping", dict(zip(GROUPINGS, GROUPINGS, strict=True)))
+    read = {"type": "order", "orders": orders, "grouping": grouping}
+    if "builder" not in action:
+        return read
+    builder = action.params("builder")
+    builder.only("b", "f")
+    return read | {"builder": {"b": address_of(builder, "b"), "f": whole(builder, "f")}}
+
+
+def read_order(row: Params, form: re.Pattern[str]) -> Row:
+    row.only("a", "b", "p", "s", "r", "t", "c")
+    read = {
+        "a": asset_of(row, "a"),
+        "b": boolean(row, "b"),
+        "p": number_text(row, "p"),
+        "s": number_text(row, "s"),
+        "r": boolean(row, "r"),
+        "t": read_order_type(row.params("t")),
+    }
+    client_id = row.client_id("c", form)
+    return read | ({"c": client_id} if client_id else {})
+
+
+def read_order_type(kind: Params) -> Row:
+    """A limit order's time in force, or a trigger."""
+    kind.only("limit", "trigger")
+    if "trigger" in kind:
+        trigger = kind.params("trigger")
+        trigger.only("isMarket", "triggerPx", "tpsl")
+        terms = {
+            "isMarket": boolean(trigger, "isMarket"),
+            "triggerPx": number_text(trigger, "triggerPx"),
+            "tpsl": trigger.choice("tpsl", {"tp": "tp", "sl": "sl"}),
+        }
+        return {"trigger": terms}
+    limit = kind.params("limit")
+    limit.only("tif")
+    known = dict(zip(TIMES_IN_FORCE, TIMES_IN_FORCE, strict=True))
+    return {"limit": {"tif": limit.choice("tif", known)}}
+
+
+def read_cancel(row: Params) -> Row:
+    row.only("a", "o")
+    return {"a": asset_of(row, "a"), "o": whole(row, "o")}
+
+
+def read_cancel_by_cloid(row: Params, form: re.Pattern[str]) -> Row:
+    row.only("asset", "cloid")
+    terms = cancel_by_cloid(row, form)
+    return {"asset": terms.asset, "cloid": terms.client_id}
+
+
+def action_payload(request: Params, form: re.Pattern[str]) -> bytes:
+    """What is hashed: the action, the nonce, for whose vault it is, and until when."""
+    request.only("action", "nonce", "signature", "vaultAddress", "expiresAfter")
+    packed = bytes(msgpack.packb(read_action(request.params("action"), form)))
     nonce = eight_bytes(request, "nonce")
-    vault = b"\1" + vault_address(request) if "vaultAddress" in request else b"\0"
+    vault = b"\0"
+    if "vaultAddress" in request:
+        vault = b"\1" + bytes.fromhex(address_of(request, "vaultAddress")[2:])
     expiry = b"\0" + eight_bytes(request, "expiresAfter") if "expiresAfter" in request else b""
     return packed + nonce + vault + expiry
 
 
-def eight_bytes(request: Request, name: str) -> bytes:
-    try:
-        return request.integer(name).to_bytes(8, "big")
-    except OverflowError:
-        raise Rejected(Reason.ILLEGAL, name) from None
+def eight_bytes(request: Params, name: str) -> bytes:
+    return whole(request, name).to_bytes(8, "big")
 
 
-def vault_address(request: Request) -> bytes:
-    try:
-        return bytes.fromhex(request.string("vaultAddress").removeprefix("0x"))
-    except ValueError:
-        raise Rejected(Reason.ILLEGAL, "vaultAddress") from None
-
-
-def signature_of(request: Request) -> WalletSignature:
+def signature_of(request: Params) -> WalletSignature:
     signature = request.params("signature")
+    signature.only("r", "s", "v")
     return WalletSignature(
         v=signature.integer("v"), r=hex_integer(signature, "r"), s=hex_integer(signature, "s")
     )
@@ -413,6 +593,14 @@ def hex_integer(params: Params, name: str) -> int:
         raise Rejected(Reason.ILLEGAL, name) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A type of POST /info: what answers it, and what it may say besides its type."""
+
+    answer: Callable[[Params], Any]
+    params: tuple[str, ...] = ()
+
+
 class Nonces:
     """The highest nonces that one account used; they are times in ms."""
 
@@ -420,12 +608,13 @@ class Nonces:
         self._used: list[int] = []
 
     def use(self, nonce: int, now_ms: int) -> None:
-        """Raises Rejected(BAD_TIME) for a nonce that was used, is below the lowest of the hundred
-        that are kept, or is far from the venue's clock."""
-        is_full = len(self._used) == NONCES_KEPT
-        is_too_low = is_full and nonce < self._used[0]
-        is_near = now_ms - 2 * DAY_MS < nonce < now_ms + DAY_MS
-        if nonce in self._used or is_too_low or not is_near:
+        """Raises Rejected for a nonce that was used, is below the lowest of the hundred that are
+        kept, or is far from the venue's clock."""
+        if nonce in self._used:
+            raise Rejected(USED_NONCE, str(nonce))
+        if len(self._used) == NONCES_KEPT and nonce < self._used[0]:
+            raise Rejected(LOW_NONCE, f"{nonce} < {self._used[0]}")
+        if not now_ms - 2 * DAY_MS < nonce < now_ms + DAY_MS:
             raise Rejected(Reason.BAD_TIME, str(nonce))
         self._used = sorted([*self._used, nonce])[-NONCES_KEPT:]
 
@@ -438,6 +627,14 @@ class Dialect(BaseDialect):
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."
+    client_id_form = re.compile(r"0x[0-9a-fA-F]{32}")
+    offered_methods = (
+        "ping",
+        "subscribe",
+        "unsubscribe",
+        "post",
+    )
+    offered_streams = tuple(SUBSCRIPTIONS)
     refusals = {
         Reason.UNKNOWN_SYMBOL: Refusal(200, "", "Invalid asset"),
         Reason.PRICE_FILTER: Refusal(200, "", "Price must be divisible by tick size."),
@@ -453,6 +650,22 @@ class Dialect(BaseDialect):
         ),
         Reason.BAD_KEY: Refusal(200, "", "User or API Wallet {} does not exist."),
         Reason.BAD_TIME: Refusal(200, "", "Invalid nonce: {}"),
+        USED_NONCE: Refusal(200, "", "Invalid nonce: duplicate nonce {}"),
+        LOW_NONCE: Refusal(200, "", "Invalid nonce: nonce too low {}"),
+        # The words of a late action are not documented.
+        TOO_LATE: Refusal(200, "", "Action expired: {}"),
+        NO_VAULT: Refusal(200, "", "Vault not registered: {}"),
+        NO_BUILDER: Refusal(200, "", "Builder fee has not been approved."),
+        TRIGGER: Refusal(200, "", "Invalid TP/SL price."),
+        REDUCE_ONLY: Refusal(200, "", "Reduce only order would increase position."),
+        NOTHING_TRADED: Refusal(
+            200,
+            "",
+            "Cannot set scheduled cancel time until enough volume traded. "
+            "Required: $1000000. Traded: ${}.",
+        ),
+        NO_COIN: Refusal(500, NULL, "null"),
+        Reason.UNKNOWN_PATH: Refusal(404, EMPTY),
         Reason.ILLEGAL: Refusal(
             422, PLAIN_TEXT, "Failed to deserialize the JSON body into the target type: {}"
         ),
@@ -466,6 +679,7 @@ class Dialect(BaseDialect):
         self.nonces: dict[str, Nonces] = {}
 
     def routes(self) -> list[Route]:
+        """Bodies are by their types."""
         return [
             PublicRoute("POST", "/info", self.post_info),
             SignedRoute("POST", "/exchange", self.post_exchange, kind=action_kind),
@@ -499,28 +713,55 @@ class Dialect(BaseDialect):
     def error_body(self, code: int | str, message: str, request: Request | None) -> Any:
         if code == UNKNOWN_OID:
             return {"status": code}
-        if code == PLAIN_TEXT:
-            return message
+        if code == NULL:
+            return None
         return {"status": "err", "response": message}
+
+    def error(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        retry_after: int = 0,
+        request: Request | None = None,
+    ) -> web.Response:
+        """Some refusals are plain texts."""
+        refusal, message = self.refusal_of(reason, detail)
+        if refusal.code == EMPTY:
+            return web.Response(status=refusal.status)
+        if refusal.code == PLAIN_TEXT:
+            headers = self.retry_headers(retry_after) if retry_after else {}
+            return web.Response(text=message, status=refusal.status, headers=headers)
+        return super().error(reason, detail, retry_after=retry_after, request=request)
 
     # Who signs.
 
     def new_keys(self, name: str) -> dict[str, str]:
         return new_wallet()
 
-    def verify(self, request: Request) -> Account:
+    def verify(self, request: Params) -> Account:
         """A signature of anything else is a stranger's. Raises Rejected: BAD_KEY with an address,
         BAD_TIME with the nonce, ILLEGAL."""
-        payload = action_payload(request)
+        payload = action_payload(request, self.client_id_form)
         signature = signature_of(request)
         signers = [self.signer(source, payload, signature) for source in SOURCES]
         for address in signers:
             account = self.server.account_of_key(address)
             if account is not None:
                 nonces = self.nonces.setdefault(account.name, Nonces())
-                nonces.use(request.integer("nonce"), milliseconds(self.server.now_ns()))
+                nonces.use(whole(request, "nonce"), milliseconds(self.server.now_ns()))
+                self.check_terms(request)
                 return account
         raise Rejected(Reason.BAD_KEY, signers[0])
+
+    def check_terms(self, request: Params) -> None:
+        """Raises Rejected for an action that comes too late, and for one for a vault: there are
+        none here."""
+        if "vaultAddress" in request:
+            raise Rejected(NO_VAULT, address_of(request, "vaultAddress"))
+        now_ms = milliseconds(self.server.now_ns())
+        if "expiresAfter" in request and now_ms > whole(request, "expiresAfter"):
+            raise Rejected(TOO_LATE, f"{request['expiresAfter']} < {now_ms}")
 
     def signer(self, source: str, payload: bytes, signature: WalletSignature) -> str:
         message = {"source": source, "connectionId": keccak256(payload)}
@@ -531,40 +772,70 @@ class Dialect(BaseDialect):
 
     # POST /info.
 
-    def post_info(self, request: Request) -> Any:
-        handler = request.choice("type", self.info_types())
-        return handler(request)
+    def post_info(self, request: Params) -> Any:
+        kinds = self.questions()
+        question = kinds[request.choice("type", dict(zip(kinds, kinds, strict=True)))]
+        request.only("type", *question.params)
+        return question.answer(request)
 
-    def info_types(self) -> Mapping[str, Callable[[Request], Any]]:
+    def questions(self) -> Mapping[str, Question]:
+        """The types that are offered. Lists of what no account has here are empty."""
+        user = ("user",)
+        times = ("user", "startTime", "endTime")
         return {
-            "meta": self.get_meta,
-            "metaAndAssetCtxs": self.get_meta_and_contexts,
-            "spotMeta": self.get_spot_meta,
-            "spotMetaAndAssetCtxs": self.get_spot_meta_and_contexts,
-            "perpDexs": self.get_perp_dexs,
-            "allMids": self.get_all_mids,
-            "l2Book": self.get_l2_book,
-            "exchangeStatus": self.get_exchange_status,
-            "userRole": self.get_user_role,
-            "userAbstraction": self.get_user_abstraction,
-            "userFees": self.get_user_fees,
-            "userFills": self.get_user_fills,
-            "userFillsByTime": self.get_user_fills_by_time,
-            "openOrders": self.get_open_orders,
-            "frontendOpenOrders": self.get_open_orders,
-            "orderStatus": self.get_order_status,
-            "spotClearinghouseState": self.get_spot_state,
+            "meta": Question(self.get_meta, ("dex",)),
+            "metaAndAssetCtxs": Question(self.get_meta_and_contexts, ("dex",)),
+            "spotMeta": Question(self.get_spot_meta),
+            "spotMetaAndAssetCtxs": Question(self.get_spot_meta_and_contexts),
+            "perpDexs": Question(self.get_perp_dexs),
+            "allMids": Question(self.get_all_mids, ("dex",)),
+            "l2Book": Question(self.get_l2_book, ("coin", "nSigFigs", "mantissa")),
+            "recentTrades": Question(self.get_recent_trades, ("coin",)),
+            "exchangeStatus": Question(self.get_exchange_status),
+            "userRole": Question(self.get_user_role, user),
+            "userAbstraction": Question(self.get_user_abstraction, user),
+            "userFees": Question(self.get_user_fees, user),
+            "userRateLimit": Question(self.get_user_rate_limit, user),
+            "userFills": Question(self.get_user_fills, ("user", "aggregateByTime")),
+            "userFillsByTime": Question(
+                self.get_user_fills_by_time, (*times, "aggregateByTime", "reversed")
+            ),
+            "openOrders": Question(self.get_open_orders, ("user", "dex")),
+            "frontendOpenOrders": Question(self.get_frontend_open_orders, ("user", "dex")),
+            "historicalOrders": Question(self.get_historical_orders, user),
+            "orderStatus": Question(self.get_order_status, ("user", "oid")),
+            "spotClearinghouseState": Question(self.get_spot_state, user),
+            "clearinghouseState": Question(self.get_perp_state, ("user", "dex")),
+            "userFunding": Question(self.get_nothing, times),
+            "userNonFundingLedgerUpdates": Question(self.get_nothing, times),
+            "userTwapSliceFills": Question(self.get_nothing, user),
+            "userVaultEquities": Question(self.get_nothing, user),
+            "extraAgents": Question(self.get_nothing, user),
+            "subAccounts": Question(self.get_null, user),
+            "maxBuilderFee": Question(self.get_max_builder_fee, ("user", "builder")),
         }
 
-    def get_meta(self, request: Request) -> Row:
-        return {"universe": [perp_row(symbol) for symbol in self.markets()]}
+    def get_meta(self, request: Params) -> Row:
+        check_dex(request)
+        return {
+            "universe": [perp_row(symbol) for symbol in self.markets()],
+            "marginTables": [],
+            "collateralToken": 0,
+        }
 
-    def get_meta_and_contexts(self, request: Request) -> list[Any]:
-        contexts = [context_row(self.market_stats(symbol.pair)) for symbol in self.markets()]
+    def get_meta_and_contexts(self, request: Params) -> list[Any]:
+        contexts = [perp_context_row(*self.stats(symbol.pair)) for symbol in self.markets()]
         return [self.get_meta(request), contexts]
 
-    def get_spot_meta(self, request: Request) -> Row:
-        tokens = [token_row(self.token(symbol.pair), symbol) for symbol in self.markets()]
+    def stats(self, pair: str) -> tuple[MarketStats, DayPrices]:
+        stats = self.market_stats(pair)
+        return stats, day_prices(self.recent_trades(pair), stats.last)
+
+    def get_spot_meta(self, request: Params) -> Row:
+        tokens = [
+            token_row(self.token(symbol.pair), symbol.base, decimal_places(symbol.size_step))
+            for symbol in self.markets()
+        ]
         universe = [self.spot_pair_row(symbol.pair) for symbol in self.markets() if symbol.trading]
         return {"tokens": [usdc_row(), *tokens], "universe": universe}
 
@@ -572,113 +843,248 @@ class Dialect(BaseDialect):
         """The number of a pair's asset; USDC is 0."""
         return self.index(pair) + 1
 
+    def token_of(self, asset: str) -> int:
+        """The number of an asset."""
+        numbers = {symbol.base: self.token(symbol.pair) for symbol in self.markets()}
+        return numbers.get(asset, 0)
+
     def spot_pair_row(self, pair: str) -> Row:
         return {
             "name": self.symbol(pair),
             "tokens": [self.token(pair), 0],
             "index": self.index(pair),
+            "isCanonical": not self.index(pair),
         }
 
-    def get_spot_meta_and_contexts(self, request: Request) -> list[Any]:
+    def get_spot_meta_and_contexts(self, request: Params) -> list[Any]:
         contexts = [
-            {"coin": self.symbol(symbol.pair), **context_row(self.market_stats(symbol.pair))}
+            spot_context_row(self.symbol(symbol.pair), *self.stats(symbol.pair))
             for symbol in self.markets()
         ]
         return [self.get_spot_meta(request), contexts]
 
-    def get_perp_dexs(self, request: Request) -> list[None]:
+    def get_perp_dexs(self, request: Params) -> list[None]:
         """The venue's own is null; others don't exist here."""
         return [None]
 
-    def get_all_mids(self, request: Request) -> Row:
-        return {
-            self.symbol(symbol.pair): decimal_text(self.market_stats(symbol.pair).middle)
-            for symbol in self.markets()
-        }
+    def get_all_mids(self, request: Params) -> Row:
+        check_dex(request)
+        return self.all_mids()
 
-    def get_l2_book(self, request: Request) -> Row:
-        return self.l2_book(request.string("coin"))
+    def all_mids(self) -> Row:
+        """Of spot pairs and of perpetuals."""
+        mids: Row = {}
+        for symbol in self.markets():
+            middle = number(self.market_stats(symbol.pair).middle)
+            mids |= dict.fromkeys((self.symbol(symbol.pair), self.perp(symbol.pair)), middle)
+        return mids
 
-    def get_exchange_status(self, request: Request) -> Row:
+    def get_l2_book(self, request: Params) -> Row:
+        check_aggregation(request)
+        return self.l2_book(self.coin(request))
+
+    def coin(self, request: Params) -> str:
+        """Raises Rejected: NO_COIN."""
+        coin = request.string("coin")
+        try:
+            self.pair_of(coin)
+        except Rejected:
+            raise Rejected(NO_COIN) from None
+        return coin
+
+    def get_recent_trades(self, request: Params) -> list[Row]:
+        """Newest first."""
+        coin = self.coin(request)
+        trades = self.recent_trades(self.pair_of(coin), 10)
+        return [trade_row(coin, match) for match in reversed(trades)]
+
+    def get_exchange_status(self, request: Params) -> Row:
         return {"time": milliseconds(self.server.now_ns()), "specialStatuses": None}
 
-    def get_user_role(self, request: Request) -> Row:
-        is_known = self.account_of(request.string("user", "")) is not None
+    def get_user_role(self, request: Params) -> Row:
+        is_known = self.account_of(address_of(request, "user")) is not None
         return {"role": "user" if is_known else "missing"}
 
-    def get_user_abstraction(self, request: Request) -> str:
+    def get_user_abstraction(self, request: Params) -> str:
         """Balances of spot and perpetuals are apart."""
+        address_of(request, "user")
         return "disabled"
 
-    def get_user_fees(self, request: Request) -> Row:
+    def get_user_fees(self, request: Params) -> Row:
+        address_of(request, "user")
         maker_fee = str(self.venue.maker_fee)
         taker_fee = str(self.venue.taker_fee)
+        rates = {
+            "cross": taker_fee,
+            "add": maker_fee,
+            "spotCross": taker_fee,
+            "spotAdd": maker_fee,
+        }
         return {
-            "userAddRate": maker_fee,
+            "dailyUserVlm": [],
+            "feeSchedule": {
+                **rates,
+                "tiers": {"vip": [], "mm": []},
+                "referralDiscount": "0.0",
+                "stakingDiscountTiers": [],
+            },
             "userCrossRate": taker_fee,
-            "userSpotAddRate": maker_fee,
+            "userAddRate": maker_fee,
             "userSpotCrossRate": taker_fee,
+            "userSpotAddRate": maker_fee,
+            "activeReferralDiscount": "0.0",
+            "trial": None,
+            "feeTrialReward": "0.0",
+            "feeTrialEscrow": "0.0",
+            "nextTrialAvailableTimestamp": None,
+            "stakingLink": None,
+            "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
         }
 
-    def get_user_fills(self, request: Request) -> list[Row]:
-        """Newest first."""
-        return self.fill_rows(self.fills_of(self.user(request)))[::-1]
+    def get_user_rate_limit(self, request: Params) -> Row:
+        account = self.user(request)
+        return {
+            "cumVlm": number(self.traded(account)),
+            "nRequestsUsed": len(self.orders_of(account)),
+            "nRequestsCap": 10_000 + int(self.traded(account)),
+            "nRequestsSurplus": 0,
+        }
 
-    def get_user_fills_by_time(self, request: Request) -> list[Row]:
+    def traded(self, account: Account) -> Decimal:
+        """In USDC."""
+        fills = self.all_fills(account)
+        return sum((fill.value for fill in fills), ZERO)
+
+    def all_fills(
+        self, account: Account, since_ms: int | None = None, until_ms: int | None = None
+    ) -> list[Fill]:
         """Oldest first."""
-        fills = self.fills_of(
-            self.user(request),
-            since_ms=request.optional_integer("startTime"),
-            until_ms=request.optional_integer("endTime"),
+        return self.fills_of(
+            account, since_ms=since_ms, until_ms=until_ms, limit=len(self.venue.fills)
         )
-        return self.fill_rows(fills)
+
+    def get_user_fills(self, request: Params) -> list[Row]:
+        """Newest first."""
+        check_aggregated_fills(request)
+        return self.fill_rows(self.all_fills(self.user(request))[-ROWS_AN_ANSWER:])[::-1]
+
+    def get_user_fills_by_time(self, request: Params) -> list[Row]:
+        """The oldest of that time, oldest first."""
+        check_aggregated_fills(request)
+        if request.flag("reversed"):
+            raise Rejected(Reason.ILLEGAL, "reversed")
+        fills = self.all_fills(
+            self.user(request),
+            since_ms=whole(request, "startTime"),
+            until_ms=whole(request, "endTime") if "endTime" in request else None,
+        )
+        return self.fill_rows(fills[:ROWS_AN_ANSWER])
 
     def fill_rows(self, fills: list[Fill]) -> list[Row]:
         return [fill_row(self.symbol(fill.order.symbol), fill) for fill in fills]
 
-    def get_open_orders(self, request: Request) -> list[Row]:
+    def get_open_orders(self, request: Params) -> list[Row]:
+        check_dex(request)
+        orders = self.orders_of(self.user(request), is_open=True)
+        return [basic_order_row(self.symbol(order.symbol), order) for order in orders]
+
+    def get_frontend_open_orders(self, request: Params) -> list[Row]:
+        check_dex(request)
         orders = self.orders_of(self.user(request), is_open=True)
         return [order_row(self.symbol(order.symbol), order) for order in orders]
 
-    def get_order_status(self, request: Request) -> Row:
+    def get_historical_orders(self, request: Params) -> list[Row]:
+        """Newest first."""
+        orders = self.orders_of(self.user(request))[-ROWS_AN_ANSWER:]
+        return [self.status_row(order) for order in reversed(orders)]
+
+    def status_row(self, order: Order) -> Row:
+        return order_status_row(order_row(self.symbol(order.symbol), order), order)
+
+    def get_order_status(self, request: Params) -> Row:
         """``oid`` is either of an order's ids."""
-        order_id = request.string("oid")
-        order = self.find_order(self.user(request), order_id=order_id, client_id=order_id)
-        return {"status": "order", "order": order_status_row(self.symbol(order.symbol), order)}
+        oid = request["oid"]
+        if isinstance(oid, str):
+            client_id = request.client_id("oid", self.client_id_form)
+            order = self.find_order(self.user(request), client_id=client_id)
+        else:
+            order = self.find_order(self.user(request), order_id=str(whole(request, "oid")))
+        return {"status": "order", "order": self.status_row(order)}
 
-    def get_spot_state(self, request: Request) -> Row:
-        return {"balances": balance_rows(self.user(request))}
+    def get_spot_state(self, request: Params) -> Row:
+        return {"balances": self.balances(self.user(request))}
 
-    def user(self, request: Request) -> Account:
+    def balances(self, account: Account) -> list[Row]:
+        return [
+            balance_row(balance, self.token_of(balance.asset)) for balance in account.balances()
+        ]
+
+    def get_perp_state(self, request: Params) -> Row:
+        """All that accounts have is in spot."""
+        check_dex(request)
+        address_of(request, "user")
+        return {
+            "marginSummary": margin_row(),
+            "crossMarginSummary": margin_row(),
+            "crossMaintenanceMarginUsed": "0.0",
+            "withdrawable": "0.0",
+            "assetPositions": [],
+            "time": milliseconds(self.server.now_ns()),
+        }
+
+    def get_nothing(self, request: Params) -> list[Row]:
+        address_of(request, "user")
+        return []
+
+    def get_null(self, request: Params) -> None:
+        address_of(request, "user")
+
+    def get_max_builder_fee(self, request: Params) -> int:
+        """Nobody has approved any."""
+        address_of(request, "user")
+        address_of(request, "builder")
+        return 0
+
+    def user(self, request: Params) -> Account:
         """Whose state is requested; unknown addresses have nothing."""
-        return self.account_of(request.string("user", "")) or Account("nobody")
+        return self.account_of(address_of(request, "user")) or Account("nobody")
 
     def account_of(self, address: str) -> Account | None:
         return self.server.account_of_key(address.lower())
 
     # POST /exchange.
 
-    def post_exchange(self, request: Request, account: Account) -> Row:
+    def post_exchange(self, request: Params, account: Account) -> Row:
         """All of an action is read before any of it is done."""
         action = request.params("action")
         kind = action.string("type")
         match kind:
             case "order":
-                orders = [self.placed_terms(row) for row in action.params_list("orders")]
-                statuses = [self.place(account, order) for order in orders]
+                statuses: list[Row | str] = [*self.place_orders(account, action)]
             case "cancel":
                 cancels = [cancel_by_oid(row) for row in action.params_list("cancels")]
                 statuses = [self.cancel(account, cancel) for cancel in cancels]
             case "cancelByCloid":
-                cancels = [cancel_by_cloid(row) for row in action.params_list("cancels")]
+                rows = action.params_list("cancels")
+                cancels = [cancel_by_cloid(row, self.client_id_form) for row in rows]
                 statuses = [self.cancel(account, cancel) for cancel in cancels]
+            case "scheduleCancel" if "time" in action:
+                raise Rejected(NOTHING_TRADED, f"{self.traded(account):.2f}")
             case _:
                 return {"status": "ok", "response": {"type": "default"}}
-        return {"status": "ok", "response": {"type": kind, "data": {"statuses": statuses}}}
+        answered = "order" if kind == "order" else "cancel"
+        return {"status": "ok", "response": {"type": answered, "data": {"statuses": statuses}}}
 
-    def placed_terms(self, row: Params) -> PlacedTerms:
-        asset = asset_of(row, "a")
-        return PlacedTerms(asset, self.pair_of_asset(asset), order_terms(row))
+    def place_orders(self, account: Account, action: Params) -> list[Row]:
+        """Raises Rejected."""
+        if "builder" in action:
+            raise Rejected(NO_BUILDER)
+        if action.string("grouping") != "na":
+            raise Rejected(TRIGGER)
+        rows = action.params_list("orders")
+        assets = [asset_of(row, "a") for row in rows]
+        pairs = [self.pair_of_asset(asset) for asset in assets]
+        return [self.place(account, pair, row) for pair, row in zip(pairs, rows, strict=True)]
 
     def pair_of_asset(self, asset: int) -> str:
         for pair in self.venue.symbols:
@@ -686,20 +1092,33 @@ class Dialect(BaseDialect):
                 return pair
         raise Rejected(Reason.ILLEGAL, str(asset))
 
-    def place(self, account: Account, placed: PlacedTerms) -> Row | str:
+    def place(self, account: Account, pair: str, row: Params) -> Row:
         """The status of an order in the answer to its action."""
+        asset = asset_of(row, "a")
         try:
-            order = self.place_order(account, placed.pair, placed.terms)
+            if "trigger" in row.params("t"):
+                raise Rejected(TRIGGER)
+            if boolean(row, "r"):
+                raise Rejected(REDUCE_ONLY)
+            order = self.place_order(account, pair, order_terms(row, self.client_id_form))
         except Rejected as refusal:
-            return self.refused_row(refusal, placed.asset)
+            return self.refused_row(refusal, asset)
         if not order.is_open and not order.filled:
-            return error_row(NO_MATCH, placed.asset)
+            return error_row(NO_MATCH, asset)
         return placed_row(order)
 
     def cancel(self, account: Account, cancel: CancelTerms) -> Row | str:
         """The status of a cancel in the answer to its action."""
         try:
-            self.cancel_order(account, order_id=cancel.order_id, client_id=cancel.client_id)
+            order = self.find_order(
+                account,
+                order_id=cancel.order_id,
+                client_id=cancel.client_id,
+                otherwise=Reason.UNKNOWN_ORDER,
+            )
+            if cancel.asset != SPOT_ASSETS + self.index(order.symbol):
+                raise Rejected(Reason.UNKNOWN_ORDER)
+            self.cancel_order(account, order_id=str(order.id))
         except Rejected as refusal:
             return self.refused_row(refusal, cancel.asset)
         return "success"
@@ -713,55 +1132,152 @@ class Dialect(BaseDialect):
     def on_message(self, connection: Connection, message: Message) -> None:
         match message["method"]:
             case "ping":
+                message.only("method")
                 self.send(connection, {"channel": "pong"})
             case "subscribe":
                 self.on_subscribe(connection, message)
             case "unsubscribe":
-                topic = self.topic(message.params("subscription"))
-                self.unsubscribe(connection, [topic], acknowledgement(message))
+                self.on_unsubscribe(connection, message)
+            case "post":
+                self.on_post(connection, message)
             case _:
-                raise Rejected(Reason.ILLEGAL, "method")
+                raise Rejected(Reason.UNKNOWN_METHOD)
 
     def on_subscribe(self, connection: Connection, message: Message) -> None:
         """What is an account's needs no login: its address is enough."""
+        message.only("method", "subscription")
         subscription = message.params("subscription")
-        self.subscribe(connection, [self.topic(subscription)], acknowledgement(message))
+        topic = self.topic(subscription)
+        if topic in connection.topics:
+            raise Rejected(SUBSCRIBED, as_text(subscription))
+        self.subscribe(connection, [topic], acknowledgement(message))
         if "user" in subscription:
             connection.account = self.account_of(subscription.string("user"))
             connection.is_private = True
         self.send_snapshot(connection, subscription)
 
+    def on_unsubscribe(self, connection: Connection, message: Message) -> None:
+        message.only("method", "subscription")
+        subscription = message.params("subscription")
+        topic = self.topic(subscription)
+        if topic not in connection.topics:
+            raise Rejected(UNSUBSCRIBED, as_text(subscription))
+        self.unsubscribe(connection, [topic], acknowledgement(message))
+
+    def on_post(self, connection: Connection, message: Message) -> None:
+        """A question or an action as by REST, answered with its number."""
+        message.only("method", "id", "request")
+        number_of_post = whole(message, "id")
+        request = message.params("request")
+        request.only("type", "payload")
+        kind = request.choice("type", {"info": "info", "action": "action"})
+        payload = request.params("payload")
+        response = self.posted(kind, payload)
+        data = {"id": number_of_post, "response": response}
+        self.send(connection, {"channel": "post", "data": data})
+
+    def posted(self, kind: str, payload: Params) -> Row:
+        try:
+            if kind == "info":
+                body = self.post_info(payload)
+            else:
+                body = self.post_exchange(payload, self.verify(payload))
+        except Rejected as refusal:
+            answer, text = self.refusal_of(refusal.reason, refusal.detail)
+            if answer.code in (PLAIN_TEXT, NULL):
+                return {"type": "error", "payload": f"{answer.status} {text}"}
+            body = self.error_body(answer.code, text, None)
+        if kind == "info":
+            return {"type": "info", "payload": {"type": payload.string("type"), "data": body}}
+        return {"type": "action", "payload": body}
+
     def topic(self, subscription: Params) -> str:
-        """``l2Book:@1``, ``orderUpdates:0x...``. Channels that the venue has and the sandbox hasn't
-        can be followed too. Raises Rejected: UNKNOWN_SYMBOL."""
-        channel = subscription.string("type")
-        if channel in MARKET_CHANNELS:
-            coin = subscription.string("coin")
-            self.pair_of(coin)
-            return f"{channel}:{coin}"
-        followed = subscription.string("coin", "") or subscription.string("user").lower()
-        return f"{channel}:{followed}"
+        """``l2Book:@1``, ``orderUpdates:0x...``. Raises Rejected: ILLEGAL for what is not offered,
+        INVALID_SUBSCRIPTION for what doesn't exist."""
+        known = dict(zip(SUBSCRIPTIONS, SUBSCRIPTIONS, strict=True))
+        channel = subscription.choice("type", known)
+        names = SUBSCRIPTIONS[channel]
+        subscription.only("type", *names)
+        check_aggregation(subscription)
+        check_aggregated_fills(subscription)
+        if "coin" in names:
+            return f"{channel}:{self.followed_coin(channel, subscription)}"
+        if "user" in names:
+            return f"{channel}:{address_of(subscription, 'user')}"
+        if "dex" in subscription:
+            raise Rejected(INVALID_SUBSCRIPTION, as_text(subscription))
+        return channel
+
+    def followed_coin(self, channel: str, subscription: Params) -> str:
+        """Only perpetuals are shown order by order."""
+        coin = subscription.string("coin")
+        try:
+            pair = self.pair_of(coin)
+        except Rejected:
+            raise Rejected(INVALID_SUBSCRIPTION, as_text(subscription)) from None
+        if channel == "l4Book" and coin != self.perp(pair):
+            raise Rejected(INVALID_SUBSCRIPTION, as_text(subscription))
+        return coin
 
     def send_snapshot(self, connection: Connection, subscription: Params) -> None:
         """What some subscriptions open with."""
         match subscription["type"]:
-            case "l2Book":
-                data = self.l2_book(subscription.string("coin"))
-                self.send(connection, {"channel": "l2Book", "data": data})
             case "l4Book":
                 data = {"Snapshot": self.l4_snapshot(subscription.string("coin"))}
                 self.send(connection, {"channel": "l4Book", "data": data})
-            case "userFills" if connection.account is not None:
-                fills = self.fill_rows(self.fills_of(connection.account))
-                data = {
-                    "isSnapshot": True,
-                    "user": connection.account.keys["api_key"],
-                    "fills": fills,
-                }
-                self.send(connection, {"channel": "userFills", "data": data})
+            case "allMids":
+                self.send(connection, self.mids_frame())
+            case "userFills" | "spotState":
+                self.send(connection, self.opening_frame(subscription))
+            case "l2Book" | "bbo" | "activeAssetCtx" as channel:
+                coin = subscription.string("coin")
+                self.send(connection, self.market_frames(coin)[f"{channel}:{coin}"]())
+
+    def opening_frame(self, subscription: Params) -> Row:
+        """What an account has, or had filled."""
+        address = address_of(subscription, "user")
+        account = self.user(subscription)
+        if subscription["type"] == "spotState":
+            return self.spot_state_frame(address, account)
+        fills = self.fill_rows(self.all_fills(account)[-ROWS_AN_ANSWER:])[::-1]
+        data = {"isSnapshot": True, "user": address, "fills": fills}
+        return {"channel": "userFills", "data": data}
+
+    def spot_state_frame(self, address: str, account: Account) -> Row:
+        state = {"balances": self.balances(account)}
+        return {"channel": "spotState", "data": {"user": address, "spotState": state}}
+
+    def mids_frame(self) -> Row:
+        return {"channel": "allMids", "data": {"mids": self.all_mids()}}
+
+    def market_frames(self, coin: str) -> Mapping[str, Callable[[], Row]]:
+        """Topic -> what makes its frame as the market is now."""
+        pair = self.pair_of(coin)
+
+        def book() -> Row:
+            return {"channel": "l2Book", "data": self.l2_book(coin)}
+
+        def best() -> Row:
+            window = self.books.snapshot(pair)
+            return {"channel": "bbo", "data": best_row(coin, window, time.time_ns())}
+
+        def context() -> Row:
+            is_perp = coin == self.perp(pair)
+            if is_perp:
+                row = perp_context_row(*self.stats(pair))
+            else:
+                row = spot_context_row(coin, *self.stats(pair))
+            channel = "activeAssetCtx" if is_perp else "activeSpotAssetCtx"
+            return {"channel": channel, "data": {"coin": coin, "ctx": row}}
+
+        return {f"l2Book:{coin}": book, f"bbo:{coin}": best, f"activeAssetCtx:{coin}": context}
 
     def socket_error(self, message: Message, refusal: Rejected) -> Frame:
-        _, text = self.refusal_of(refusal.reason, refusal.detail)
+        if refusal.reason in SOCKET_WORDS:
+            text = SOCKET_WORDS[refusal.reason].format(refusal.detail)
+        else:
+            said = message.data if isinstance(message.data, str) else compact(message.data)
+            text = f"Error parsing JSON into valid websocket request: {said}"
         return {"channel": "error", "data": text}
 
     # Books. A frame has the time at which it was made: what leaves late is old.
@@ -810,7 +1326,11 @@ class Dialect(BaseDialect):
         }
         self.publish(f"l4Book:{coin}", {"channel": "l4Book", "data": {"Updates": block}})
         for name in (self.symbol(pair), coin):
-            self.publish(f"l2Book:{name}", {"channel": "l2Book", "data": self.l2_book(name)})
+            for topic, make in self.market_frames(name).items():
+                if self.anyone_follows(topic):
+                    self.publish(topic, make())
+        if self.anyone_follows("allMids"):
+            self.publish("allMids", self.mids_frame())
 
     # Streams.
 
@@ -821,25 +1341,64 @@ class Dialect(BaseDialect):
             for coin in coins
         }
 
+    def on_event(self, event: Event) -> None:
+        """To whoever follows the account's address; a connection may follow several."""
+        for topic, frame in self.event_rows(event):
+            for connection in list(self.server.connections):
+                if topic in connection.topics:
+                    self.server.put_user(connection, self.build(frame))
+
     def event_rows(self, event: Event) -> list[tuple[str, Row]]:
         """Whole frames already; topics name the account."""
         account = event.order.account
         address = account.keys["api_key"]
         coin = self.symbol(event.order.symbol)
-        frames: dict[str, Any] = {"orderUpdates": [order_status_row(coin, event.order)]}
+        status = order_status_row(basic_order_row(coin, event.order), event.order)
+        updates: Row = {"channel": "orderUpdates", "data": [status]}
+        frames = [(f"orderUpdates:{address}", updates)]
         if event.match is not None:
             fills = [fill_row(coin, fill_of(event, event.match))]
-            frames["userFills"] = {"user": address, "fills": fills}
-        frames["spotState"] = {
-            "user": address,
-            "spotState": {"balances": balance_rows(account)},
-        }
-        return [
-            (f"{channel}:{address}", {"channel": channel, "data": data})
-            for channel, data in frames.items()
-        ]
+            told = {"user": address, "fills": fills}
+            frames.append((f"userFills:{address}", {"channel": "userFills", "data": told}))
+            happened = {"channel": "user", "data": {"fills": fills}}
+            frames.append((f"userEvents:{address}", happened))
+        frames.append((f"spotState:{address}", self.spot_state_frame(address, account)))
+        return frames
+
+
+def check_dex(request: Params) -> None:
+    """There is but the venue's own."""
+    if request.string("dex", ""):
+        raise Rejected(NO_COIN)
+
+
+def check_aggregation(request: Params) -> None:
+    """Books are told level by level."""
+    for name in ("nSigFigs", "mantissa"):
+        if name in request:
+            raise Rejected(Reason.ILLEGAL, name)
+    if request.flag("fast"):
+        raise Rejected(Reason.ILLEGAL, "fast")
+
+
+def check_aggregated_fills(request: Params) -> None:
+    """Fills are told one by one."""
+    if request.flag("aggregateByTime"):
+        raise Rejected(Reason.ILLEGAL, "aggregateByTime")
+
+
+def compact(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def as_text(params: Params) -> str:
+    return compact(params.values)
 
 
 def acknowledgement(message: Message) -> Row:
-    """The message is repeated."""
-    return {"channel": "subscriptionResponse", "data": message.data}
+    """The message is repeated, with what it left out."""
+    subscription = message.params("subscription").values
+    if subscription["type"] == "l2Book":
+        subscription = {**subscription, "nSigFigs": None, "mantissa": None}
+    data = {"method": message["method"], "subscription": subscription}
+    return {"channel": "subscriptionResponse", "data": data}

@@ -39,6 +39,11 @@ class Order:
         return self.amount - self.filled
 
     @property
+    def own_client_id(self) -> str:
+        """The id that its client gave it; empty for none."""
+        return "" if self.client_id == f"sandbox{self.id}" else self.client_id
+
+    @property
     def is_open(self) -> bool:
         return self.state in ("new", "partially_filled")
 
