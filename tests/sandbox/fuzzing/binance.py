@@ -120,6 +120,12 @@ def terms(params: dict[str, Any]) -> Terms:
     )
 
 
+def begin_a_minute(fuzz: Fuzz) -> None:
+    """No request is refused for the weight of those before it."""
+    dialect = fuzz.venue.server.dialect
+    dialect.numbers[dialect.minute] = 0
+
+
 ORDER = ("symbol", "side", "type", "timeInForce", "quantity", "price")
 WORDS = Words(
     endpoints=[
@@ -186,6 +192,7 @@ WORDS = Words(
         "id": (1.5, True, "x" * 37, [1]),
     },
     terms=terms,
+    before=begin_a_minute,
     not_offered={
         f"POST {API}/order": {
             "stopPrice": "50000",
