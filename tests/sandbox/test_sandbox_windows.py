@@ -37,7 +37,7 @@ class Follower:
 def test_a_level_that_came_and_went_between_two_frames_is_sent_to_who_saw_it() -> None:
     symbol = Symbol("BTC", "USDT", D("0.01"), D("0.00001"))
     server = Server(dialects.load("binance"), {PAIR: symbol}, rate=0, faults=Faults())
-    follower = Follower(server, "btcusdt@depth")
+    follower = Follower(server, "btcusdt@depth@100ms")
     rest(server, "100")
     server.send_depth(PAIR)
     order = rest(server, "100.5")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -342,7 +343,9 @@ def balances(venue: str | None, account: str, deployment: str, as_json: bool) ->
 def _print_rows(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(
-            json.dumps([{column: row[column] for column in columns} for row in rows], default=str)
+            json.dumps(
+                [{column: row[column] for column in columns} for row in rows], default=_plain
+            )
         )
         return
     from rich.console import Console
@@ -350,8 +353,13 @@ def _print_rows(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: b
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
+        table.add_row(*(_plain(row[column]) for column in columns))
     Console(width=160).print(table)
+
+
+def _plain(value: Any) -> str:
+    """Decimals in digits, without an exponent and without zeros at their end."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 @click.command()

@@ -290,6 +290,10 @@ class BaseDialect:
         """A successful answer in the venue's envelope."""
         return body
 
+    def before(self, request: Request) -> None:
+        """Called with every request of a route, first of all: what it counts against limits. Raises
+        Rejected."""
+
     def headers(self, request: Request) -> dict[str, str]:
         """Of a successful answer."""
         return {}
@@ -406,14 +410,15 @@ class BaseDialect:
         *,
         order_id: str = "",
         client_id: str = "",
+        pair: str | None = None,
         otherwise: str = Reason.NO_SUCH_ORDER,
     ) -> Order:
-        """The newest order with one of these ids (the venue's also as UUID).
+        """The newest order with one of these ids (the venue's also as UUID), of a pair or of any.
 
         Raises Rejected with the reason ``otherwise``, also before an order becomes visible."""
         delay_ns = int(self.server.faults.seconds("delayed_visibility") * 1e9)
         visible_ns = self.server.now_ns() - delay_ns
-        for order in reversed(self.orders_of(account)):
+        for order in reversed(self.orders_of(account, pair)):
             has_id = order_id in (str(order.id), uuid_of(order.id))
             has_client_id = bool(client_id) and order.client_id == client_id
             if (has_id or has_client_id) and order.time <= visible_ns:
@@ -592,20 +597,22 @@ class BaseDialect:
         return response
 
     def _success(self, route: Route, request: Request) -> web.StreamResponse:
+        self.before(request)
         if isinstance(route, SignedRoute):
             account = self.verify(request)
-            self._check_params(route, request, self.signing_params)
+            self.check_params(route, request, self.signing_params)
             body = route.handler(request, account)
         else:
-            self._check_params(route, request)
+            self.check_params(route, request)
             body = route.handler(request)
         if isinstance(body, web.StreamResponse):
             return body
         status = self.placed_status if route.kind == "place" else 200
         return web.json_response(self.result(body), status=status, headers=self.headers(request))
 
-    def _check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
-        """Raises Rejected: UNKNOWN_PARAMETER, DOUBLED_PARAMETER."""
+    def check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
+        """That a request has no other parameters than its route's. Raises Rejected:
+        UNKNOWN_PARAMETER, DOUBLED_PARAMETER."""
         if route.params is not None:
             request.only(*route.params, *signing, *request.http.match_info)
         for name in sorted(request.doubled):

@@ -20,6 +20,11 @@ def exact_text(value: Decimal) -> str:
     return f"{value:f}"
 
 
+def fixed_text(value: Decimal | None, places: int = 8) -> str:
+    """Plain decimal digits, always so many behind the point; zeros for None."""
+    return f"{value or Decimal(0):.{places}f}"
+
+
 def json_number(value: Decimal | None) -> int | float:
     """As JSON writes numbers: whole ones without a point; 0 for None."""
     text = decimal_text(value)

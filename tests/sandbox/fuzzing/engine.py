@@ -104,6 +104,8 @@ class Words:
     unknown: Mapping[str, Value] = field(default_factory=lambda: {"colour": "blue"})
     not_offered: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     """By the endpoint's name."""
+    before: Callable[["Fuzz"], None] | None = None
+    """Called before each request: to forget what counts against a limit, say."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class Fuzz:
 
     async def one(self, endpoint: Endpoint) -> None:
         """One request, judged."""
+        if self.words.before is not None:
+            self.words.before(self)
         sending = self._sending(endpoint)
         before = self.ledger()
         errors = self.venue.server.own_error_count

@@ -110,5 +110,7 @@ class Rest:
             try:
                 body = await answer.json(content_type=None)
             except ValueError:
-                return Outcome(500, False, "no JSON: " + text)
+                if answer.status != 404:
+                    return Outcome(500, False, "no JSON: " + text)
+                body = text  # a gateway's page
             return Outcome(answer.status, self.refused(answer.status, body), text)

@@ -1,345 +1,331 @@
-"""Binance spot from the venue's side.
+"""Binance spot from the venue's side: what it offers, an account's answers, and the websocket API.
 
-Source: its public API documentation (REST v3, market streams, websocket API v3).
+Source: its public API documentation (REST v3, market streams, websocket API v3, errors). What it
+leaves open follows what clients report of the venue: the words of a refused stream, of a session's
+login by an HMAC key, of unknown methods and of paths that are gone.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl
 
-from trochil.sandbox.book_windows import BookChannel, BookWindow, level_rows
+from aiohttp import web
+
+from trochil.sandbox.binance.market_streams import MarketStreams
+from trochil.sandbox.binance.reading import (
+    Endpoint,
+    PublicEndpoint,
+    SessionEndpoint,
+    SignedEndpoint,
+    api_request,
+    check_names,
+    depth_weight,
+    fills_weight,
+    flag,
+    is_within,
+    open_orders_weight,
+    order_terms,
+    rows_wanted,
+    short_ticker_weight,
+    signed_text,
+    test_order_weight,
+    ticker_weight,
+    time_unit_ns,
+    times_ms,
+    unsigned,
+    weight_of,
+)
+from trochil.sandbox.binance.rows import (
+    Recordings,
+    cancelled_row,
+    execution_row,
+    fill_row,
+    in_unit,
+    order_row,
+    order_status,
+    placed_row,
+    position_row,
+)
+from trochil.sandbox.binance.words import (
+    CLIENT_ID_RANGE,
+    INTEGER_RANGE,
+    LEAST,
+    MOST_WEIGHT,
+    RANGES,
+    REFUSALS,
+    RESPONSE_TYPES,
+    SIGNING,
+    STATUS,
+    WINDOW_S,
+    Wrong,
+)
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import (
-    RECENT,
-    BaseDialect,
     Frame,
-    MarketStats,
     OrderTerms,
     PublicRoute,
     Route,
     Row,
-    Side,
     SignedRoute,
     SocketHandler,
-    TimeInForce,
 )
-from trochil.sandbox.formats import decimal_text, exact_text, milliseconds
+from trochil.sandbox.formats import fixed_text
 from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.reasons import Reason
-from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
-from trochil.sandbox.recorded import Record, Rows, parse_json
+from trochil.sandbox.market.venue import Event, Rejected
 from trochil.sandbox.refusals import Refusal
 from trochil.sandbox.requests import Message, Params, Request
+from trochil.sandbox.server import Server
 
-STATUS = {
-    "new": "NEW",
-    "partially_filled": "PARTIALLY_FILLED",
-    "filled": "FILLED",
-    "cancelled": "CANCELED",
-    "expired": "EXPIRED",
-}
-EXECUTION_TYPE = {"new": "NEW", "trade": "TRADE", "cancelled": "CANCELED", "expired": "EXPIRED"}
-ORDER_TYPE = {"limit": "LIMIT", "market": "MARKET", "post_only": "LIMIT_MAKER"}
-SIDE = {"buy": "BUY", "sell": "SELL"}
-SIDE_OF: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
-TIME_IN_FORCE: dict[str, TimeInForce] = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK"}
-WEIGHTS = {
-    "depth": 5,
-    "exchangeInfo": 20,
-    "24hr": 80,
-    "account": 20,
-    "myTrades": 20,
-    "openOrders": 6,
-}
-"""What a request takes of the minute's limit, by its path's end; else 1."""
-ORDER_REJECTED = -2010
+GONE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 
 
-class Recordings:
-    """Payloads of the REST snapshot and of the streams, raw or combined."""
-
-    def symbol(self, pair: str) -> str:
-        return pair.replace("-", "")
-
-    def records(self, time: float, text: str, url: str) -> Iterator[Record]:
-        frame = parse_json(text) or {}
-        data = frame.get("data", frame)
-        event = data.get("e")
-        if "lastUpdateId" in data:
-            (symbol,) = parse_qs(urlsplit(url).query).get("symbol", [""])
-            yield Record(time, "snapshot", symbol, text, data)
-        elif event == "depthUpdate":
-            yield Record(time, "diff", data["s"], text, data)
-        elif event == "trade":
-            yield Record(time, "trade", data["s"], text, data)
-
-    def levels(self, record: Record) -> tuple[Rows, Rows]:
-        if record.kind == "snapshot":
-            return record.data["bids"], record.data["asks"]
-        return record.data["b"], record.data["a"]
-
-    def last_id(self, record: Record) -> int:
-        return int(record.data["lastUpdateId" if record.kind == "snapshot" else "u"])
-
-
-# Rows.
-
-
-def symbol_row(name: str, symbol: Symbol) -> Row:
-    """GET /api/v3/exchangeInfo."""
-    return {
-        "symbol": name,
-        "status": "TRADING" if symbol.trading else "BREAK",
-        "baseAsset": symbol.base,
-        "quoteAsset": symbol.quote,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "isSpotTradingAllowed": True,
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": decimal_text(symbol.price_tick),
-                "maxPrice": "1000000",
-                "tickSize": decimal_text(symbol.price_tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": decimal_text(symbol.size_step),
-                "maxQty": decimal_text(symbol.max_size),
-                "stepSize": decimal_text(symbol.size_step),
-            },
-            {
-                "filterType": "NOTIONAL",
-                "minNotional": decimal_text(symbol.min_notional),
-                "applyMinToMarket": True,
-                "avgPriceMins": 5,
-            },
-        ],
-    }
-
-
-def ticker_row(name: str, stats: MarketStats, now_ns: int) -> Row:
-    """GET /api/v3/ticker/24hr and its shorter kin."""
-    return {
-        "symbol": name,
-        "lastPrice": decimal_text(stats.last),
-        "bidPrice": decimal_text(stats.bid),
-        "askPrice": decimal_text(stats.ask),
-        "volume": decimal_text(stats.volume),
-        "quoteVolume": decimal_text(stats.quote_volume),
-        "closeTime": milliseconds(now_ns),
-    }
-
-
-def aggregate_trade_row(match: Match) -> Row:
-    """GET /api/v3/aggTrades. Every trade is an aggregate of its own."""
-    return {
-        "a": match.id,
-        "p": decimal_text(match.price),
-        "q": decimal_text(match.amount),
-        "f": match.id,
-        "l": match.id,
-        "T": milliseconds(match.time),
-        "m": match.maker.is_buy,
-        "M": True,
-    }
-
-
-def order_row(name: str, order: Order) -> Row:
-    """GET /api/v3/order, and whatever else shows an order."""
-    return {
-        "symbol": name,
-        "orderId": order.id,
-        "orderListId": -1,
-        "clientOrderId": order.client_id,
-        "price": decimal_text(order.price),
-        "origQty": decimal_text(order.amount),
-        "executedQty": decimal_text(order.filled),
-        "origQuoteOrderQty": decimal_text(order.quote_amount),
-        "cummulativeQuoteQty": decimal_text(order.quote_filled),
-        "status": STATUS[order.state],
-        "timeInForce": order.tif,
-        "type": ORDER_TYPE[order.type],
-        "side": SIDE[order.side],
-        "time": milliseconds(order.time),
-        "updateTime": milliseconds(order.updated),
-        "transactTime": milliseconds(order.updated),
-        "isWorking": True,
-    }
-
-
-def cancelled_row(name: str, order: Order) -> Row:
-    """DELETE /api/v3/order: the client's id stands behind the cancel's own."""
-    return order_row(name, order) | {
-        "clientOrderId": cancel_id(order),
-        "origClientOrderId": order.client_id,
-    }
-
-
-def cancel_id(order: Order) -> str:
-    return f"cancel{order.id}"
-
-
-def fill_row(name: str, fill: Fill) -> Row:
-    """GET /api/v3/myTrades."""
-    return {
-        "symbol": name,
-        "id": fill.trade_id,
-        "orderId": fill.order.id,
-        "orderListId": -1,
-        "price": decimal_text(fill.price),
-        "qty": decimal_text(fill.amount),
-        "quoteQty": decimal_text(fill.value),
-        "commission": exact_text(fill.fee),
-        "commissionAsset": fill.fee_asset,
-        "time": milliseconds(fill.time),
-        "isBuyer": fill.order.is_buy,
-        "isMaker": fill.is_maker,
-        "isBestMatch": True,
-    }
-
-
-def execution_row(name: str, event: Event) -> Row:
-    """executionReport, its time "T" in ns. A cancel's own id comes first, and the order's behind
-    it."""
-    order = event.order
-    is_cancel = event.kind == "cancelled"
-    return {
-        "e": "executionReport",
-        "s": name,
-        "c": cancel_id(order) if is_cancel else order.client_id,
-        "C": order.client_id if is_cancel else "",
-        "S": SIDE[order.side],
-        "o": ORDER_TYPE[order.type],
-        "f": order.tif,
-        "q": decimal_text(order.amount),
-        "p": decimal_text(order.price),
-        "x": EXECUTION_TYPE[event.kind],
-        "X": STATUS[order.state],
-        "r": "NONE",
-        "i": order.id,
-        "l": decimal_text(event.trade_amount),
-        "z": decimal_text(order.filled),
-        "L": decimal_text(event.trade_price),
-        "n": exact_text(event.fee),
-        "N": event.fee_asset,
-        "T": event.time,
-        "t": -1 if event.trade_id is None else event.trade_id,
-        "m": event.is_maker,
-        "Z": decimal_text(order.quote_filled),
-    }
-
-
-def position_row(event: Event) -> Row:
-    """outboundAccountPosition: what is left of the two assets that the order moved."""
-    return {
-        "e": "outboundAccountPosition",
-        "u": milliseconds(event.time),
-        "B": [
-            {"a": balance.asset, "f": exact_text(balance.free), "l": exact_text(balance.held)}
-            for balance in event.order.account.balances(*event.order.symbol.split("-"))
-        ],
-    }
-
-
-# Requests.
-
-
-def order_terms(request: Request) -> OrderTerms:
-    """POST /api/v3/order."""
-    side = request.choice("side", SIDE_OF)
-    client_id = request.string("newClientOrderId", "")
-    match request.string("type"):
-        case "LIMIT":
-            return OrderTerms(
-                side=side,
-                kind="limit",
-                tif=request.choice("timeInForce", TIME_IN_FORCE),
-                amount=request.decimal("quantity"),
-                price=request.decimal("price"),
-                client_id=client_id,
-            )
-        case "LIMIT_MAKER":
-            refuse_time_in_force(request)
-            return OrderTerms(
-                side=side,
-                kind="post_only",
-                amount=request.decimal("quantity"),
-                price=request.decimal("price"),
-                client_id=client_id,
-            )
-        case "MARKET":
-            refuse_time_in_force(request)
-            quote_amount = request.optional_decimal("quoteOrderQty")
-            return OrderTerms(
-                side=side,
-                kind="market",
-                amount=request.decimal("quantity") if quote_amount is None else None,
-                quote_amount=quote_amount,
-                client_id=client_id,
-            )
-    raise Rejected(Reason.ILLEGAL, "type")
-
-
-def refuse_time_in_force(request: Request) -> None:
-    """Where the type says it all."""
-    if "timeInForce" in request:
-        raise Rejected(Reason.NOT_REQUIRED, "timeInForce")
-
-
-class Dialect(BaseDialect):
+class Dialect(MarketStreams):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address
     names."""
 
     name = "binance"
     recordings = Recordings()
-    book_channel = BookChannel(requests_current_book=True)
     private_paths = ("/ws-api/v3",)
-    refusals = {
-        Reason.UNKNOWN_SYMBOL: Refusal(400, -1121),
-        Reason.PRICE_FILTER: Refusal(400, -1013, "Filter failure: PRICE_FILTER"),
-        Reason.LOT_SIZE: Refusal(400, -1013, "Filter failure: LOT_SIZE"),
-        Reason.NOTIONAL: Refusal(400, -1013, "Filter failure: NOTIONAL"),
-        Reason.MARKET_CLOSED: Refusal(400, ORDER_REJECTED, "Market is closed."),
-        Reason.WOULD_TAKE: Refusal(400, ORDER_REJECTED, "Order would immediately match and take."),
-        Reason.INSUFFICIENT_BALANCE: Refusal(
-            400, ORDER_REJECTED, "Account has insufficient balance for requested action."
-        ),
-        Reason.DUPLICATE_CLIENT_ID: Refusal(400, ORDER_REJECTED, "Duplicate order sent."),
-        Reason.UNKNOWN_ORDER: Refusal(400, -2011, "Unknown order sent."),
-        Reason.NO_SUCH_ORDER: Refusal(400, -2013),
-        Reason.BAD_SIGNATURE: Refusal(400, -1022),
-        Reason.BAD_TIME: Refusal(400, -1021),
-        Reason.MISSING: Refusal(400, -1102),
-        Reason.ILLEGAL: Refusal(400, -1100),
-        Reason.NOT_REQUIRED: Refusal(400, -1106),
-        Reason.BAD_KEY: Refusal(401, -2015),
-        Reason.NO_KEY: Refusal(401, -2014),
-        Reason.UNAVAILABLE: Refusal(503, -1000),
-        Reason.TIMEOUT: Refusal(503, -1007),
-        Reason.RATE_LIMITED: Refusal(429, -1003),
-        Reason.BANNED: Refusal(418, -1003),
-    }
+    signing_params = SIGNING
+    client_id_form = re.compile(r"[a-zA-Z0-9\-_]{1,36}")
+    refusals = REFUSALS
+    offered_streams = (
+        "<symbol>@depth",
+        "<symbol>@depth@100ms",
+        "<symbol>@depth<levels>",
+        "<symbol>@depth<levels>@100ms",
+        "<symbol>@trade",
+        "<symbol>@aggTrade",
+        "<symbol>@bookTicker",
+        "<symbol>@miniTicker",
+        "<symbol>@ticker",
+        "<symbol>@avgPrice",
+        "<symbol>@kline_<interval>",
+    )
+    offered_methods = (
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "LIST_SUBSCRIPTIONS",
+        "SET_PROPERTY",
+        "GET_PROPERTY",
+        "ping",
+        "time",
+        "exchangeInfo",
+        "depth",
+        "trades.recent",
+        "trades.historical",
+        "trades.aggregate",
+        "klines",
+        "avgPrice",
+        "ticker.24hr",
+        "ticker.price",
+        "ticker.book",
+        "order.place",
+        "order.test",
+        "order.status",
+        "order.cancel",
+        "openOrders.status",
+        "openOrders.cancelAll",
+        "allOrders",
+        "myTrades",
+        "account.status",
+        "account.rateLimits.orders",
+        "session.status",
+        "session.logout",
+        "session.subscriptions",
+        "userDataStream.subscribe.signature",
+        "userDataStream.unsubscribe",
+    )
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self.venue.fee_step = LEAST
+        endpoints = self.endpoints()
+        self._by_path = {endpoint.rest: endpoint for endpoint in endpoints}
+        self._by_method = {endpoint.socket: endpoint for endpoint in endpoints if endpoint.socket}
+        self._session_methods = self.session_methods()
+
+    def endpoints(self) -> list[Endpoint]:
+        order = (
+            "symbol",
+            "side",
+            "type",
+            "timeInForce",
+            "quantity",
+            "quoteOrderQty",
+            "price",
+            "newClientOrderId",
+            "newOrderRespType",
+            "selfTradePreventionMode",
+            "stopPrice",
+            "trailingDelta",
+            "icebergQty",
+        )
+        ids = ("symbol", "orderId", "origClientOrderId")
+        window = ("startTime", "endTime", "limit")
+        return [
+            PublicEndpoint(self.get_ping, (), "GET /api/v3/ping", "ping"),
+            PublicEndpoint(self.get_time, (), "GET /api/v3/time", "time"),
+            PublicEndpoint(
+                self.get_exchange_info,
+                ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"),
+                "GET /api/v3/exchangeInfo",
+                "exchangeInfo",
+                20,
+            ),
+            PublicEndpoint(
+                self.get_depth, ("symbol", "limit"), "GET /api/v3/depth", "depth", depth_weight
+            ),
+            PublicEndpoint(
+                self.get_trades, ("symbol", "limit"), "GET /api/v3/trades", "trades.recent", 25
+            ),
+            PublicEndpoint(
+                self.get_historical_trades,
+                ("symbol", "limit", "fromId"),
+                "GET /api/v3/historicalTrades",
+                "trades.historical",
+                25,
+            ),
+            PublicEndpoint(
+                self.get_aggregate_trades,
+                ("symbol", "fromId", *window),
+                "GET /api/v3/aggTrades",
+                "trades.aggregate",
+                4,
+            ),
+            PublicEndpoint(
+                self.get_candles,
+                ("symbol", "interval", *window),
+                "GET /api/v3/klines",
+                "klines",
+                2,
+            ),
+            PublicEndpoint(
+                self.get_average_price, ("symbol",), "GET /api/v3/avgPrice", "avgPrice", 2
+            ),
+            PublicEndpoint(
+                self.get_tickers,
+                ("symbol", "symbols", "type"),
+                "GET /api/v3/ticker/24hr",
+                "ticker.24hr",
+                ticker_weight,
+            ),
+            PublicEndpoint(
+                self.get_prices,
+                ("symbol", "symbols"),
+                "GET /api/v3/ticker/price",
+                "ticker.price",
+                short_ticker_weight,
+            ),
+            PublicEndpoint(
+                self.get_best_levels,
+                ("symbol", "symbols"),
+                "GET /api/v3/ticker/bookTicker",
+                "ticker.book",
+                short_ticker_weight,
+            ),
+            SignedEndpoint(self.post_order, order, "POST /api/v3/order", "order.place", 1, "place"),
+            SignedEndpoint(
+                self.test_order,
+                (*order, "computeCommissionRates"),
+                "POST /api/v3/order/test",
+                "order.test",
+                test_order_weight,
+            ),
+            SignedEndpoint(self.get_order, ids, "GET /api/v3/order", "order.status", 4),
+            SignedEndpoint(
+                self.delete_order,
+                (*ids, "newClientOrderId", "cancelRestrictions"),
+                "DELETE /api/v3/order",
+                "order.cancel",
+                1,
+                "cancel",
+            ),
+            SignedEndpoint(
+                self.get_open_orders,
+                ("symbol",),
+                "GET /api/v3/openOrders",
+                "openOrders.status",
+                open_orders_weight,
+            ),
+            SignedEndpoint(
+                self.delete_open_orders,
+                ("symbol",),
+                "DELETE /api/v3/openOrders",
+                "openOrders.cancelAll",
+                1,
+                "cancel",
+            ),
+            SignedEndpoint(
+                self.get_all_orders,
+                ("symbol", "orderId", *window),
+                "GET /api/v3/allOrders",
+                "allOrders",
+                20,
+            ),
+            SignedEndpoint(
+                self.get_fills,
+                ("symbol", "orderId", "fromId", *window),
+                "GET /api/v3/myTrades",
+                "myTrades",
+                fills_weight,
+            ),
+            SignedEndpoint(
+                self.get_account, ("omitZeroBalances",), "GET /api/v3/account", "account.status", 20
+            ),
+            SignedEndpoint(
+                self.get_order_counts,
+                (),
+                "GET /api/v3/rateLimit/order",
+                "account.rateLimits.orders",
+                40,
+            ),
+        ]
+
+    def session_methods(self) -> dict[str, SessionEndpoint]:
+        signed = ("apiKey", *SIGNING)
+        return {
+            "session.logon": SessionEndpoint(self.log_on, signed),
+            "session.status": SessionEndpoint(self.session_status),
+            "session.logout": SessionEndpoint(self.session_status),
+            "session.subscriptions": SessionEndpoint(self.subscriptions),
+            "userDataStream.subscribe": SessionEndpoint(self.subscribe_session),
+            "userDataStream.subscribe.signature": SessionEndpoint(self.subscribe_account, signed),
+            "userDataStream.unsubscribe": SessionEndpoint(
+                self.unsubscribe_account, ("subscriptionId",)
+            ),
+        }
 
     def routes(self) -> list[Route]:
-        return [
-            PublicRoute("GET", "/api/v3/time", self.get_time),
-            PublicRoute("GET", "/api/v3/exchangeInfo", self.get_exchange_info),
-            PublicRoute("GET", "/api/v3/ticker/24hr", self.get_tickers),
-            PublicRoute("GET", "/api/v3/ticker/price", self.get_tickers),
-            PublicRoute("GET", "/api/v3/ticker/bookTicker", self.get_tickers),
-            PublicRoute("GET", "/api/v3/depth", self.get_depth),
-            PublicRoute("GET", "/api/v3/aggTrades", self.get_aggregate_trades),
-            SignedRoute("POST", "/api/v3/order", self.post_order, kind="place"),
-            SignedRoute("GET", "/api/v3/order", self.get_order),
-            SignedRoute("DELETE", "/api/v3/order", self.delete_order, kind="cancel"),
-            SignedRoute("GET", "/api/v3/openOrders", self.get_open_orders),
-            SignedRoute("DELETE", "/api/v3/openOrders", self.delete_open_orders, kind="cancel"),
-            SignedRoute("GET", "/api/v3/allOrders", self.get_all_orders),
-            SignedRoute("GET", "/api/v3/myTrades", self.get_fills),
-            SignedRoute("GET", "/api/v3/account", self.get_account),
+        """The listen keys of old are gone for good."""
+        keys = [
+            PublicRoute(method, "/api/v3/userDataStream", self.gone)
+            for method in ("POST", "PUT", "DELETE")
         ]
+        return [*map(self.route, self._by_path.values()), *keys]
+
+    def route(self, endpoint: Endpoint) -> Route:
+        method, _, path = endpoint.rest.partition(" ")
+        if isinstance(endpoint, PublicEndpoint):
+            asked = endpoint.handler
+
+            def answer(request: Request) -> Any:
+                unit_ns = time_unit_ns(request)
+                return in_unit(asked(request), unit_ns)
+
+            return PublicRoute(method, path, answer, params=endpoint.params)
+        wanted = endpoint.handler
+
+        def account_answer(request: Request, account: Account) -> Any:
+            unit_ns = time_unit_ns(request)
+            return in_unit(wanted(request, account), unit_ns)
+
+        return SignedRoute(method, path, account_answer, kind=endpoint.kind, params=endpoint.params)
 
     def sockets(self) -> Mapping[str, SocketHandler]:
         return {
@@ -349,133 +335,257 @@ class Dialect(BaseDialect):
             "/ws-api/v3": self.on_api_message,
         }
 
-    def symbol(self, pair: str) -> str:
-        return pair.replace("-", "")
+    # Refusals.
 
     def error_body(self, code: int | str, message: str, request: Request | None) -> Any:
         return {"code": code, "msg": message}
 
+    def refusal_of(self, reason: str, detail: str = "") -> tuple[Refusal, str]:
+        if reason == Reason.ILLEGAL:
+            detail = f"'{detail}'; legal range is '{RANGES.get(detail, INTEGER_RANGE)}'"
+        elif reason == Reason.BAD_CLIENT_ID:
+            detail = f"'{detail}'; legal range is '{CLIENT_ID_RANGE}'"
+        return super().refusal_of(reason, detail)
+
+    def error(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        retry_after: int = 0,
+        request: Request | None = None,
+    ) -> web.Response:
+        if reason == Reason.UNKNOWN_PATH:
+            return page(404, "404 Not Found")
+        if reason == Reason.RATE_LIMITED:
+            retry_after = retry_after or self.minute_left_s()
+        elif reason == Reason.BANNED:
+            detail = str(self.server.now_ns() // 1_000_000 + retry_after * 1000)
+        response = super().error(reason, detail, retry_after=retry_after, request=request)
+        response.headers.update(self.weight_headers())
+        return response
+
+    def gone(self, request: Request) -> web.Response:
+        return page(410, "410 Gone")
+
+    # Limits.
+
+    def before(self, request: Request) -> None:
+        """Of what query and body both have, the query's counts."""
+        form = [] if request.text.lstrip()[:1] in ("{", "[") else parse_qsl(request.text, True)
+        request.values = dict(form) | dict(request.http.query)
+        endpoint = self._by_path.get(f"{request.method} {request.path}")
+        self.count_weight(1 if endpoint is None else weight_of(endpoint, request))
+
     def headers(self, request: Request) -> dict[str, str]:
-        minute = f"weight in minute {self.server.now_ns() // 60_000_000_000}"
-        self.numbers[minute] += WEIGHTS.get(request.path.rpartition("/")[2], 1)
-        return {"X-MBX-USED-WEIGHT-1M": str(self.numbers[minute])}
+        endpoint = self._by_path[f"{request.method} {request.path}"]
+        self.give_weight_back(endpoint)
+        headers = self.weight_headers()
+        account = self.server.account_of_key(request.header("X-MBX-APIKEY"))
+        if endpoint.socket == "order.place" and account is not None:
+            for window in WINDOW_S:
+                count = self.unfilled_orders(account, window)
+                headers[f"X-MBX-ORDER-COUNT-{window}"] = str(count)
+        return headers
+
+    # Requests.
+
+    def check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
+        if route.params is not None:
+            form = parse_qsl(request.text, True)
+            for names in (request.http.query.keys(), [name for name, _ in form]):
+                if any(times > 1 for times in Counter(names).values()):
+                    raise Rejected(Reason.DOUBLED_PARAMETER)
+            check_names(request, (*route.params, *signing))
 
     def verify(self, request: Request) -> Account:
-        payload, _, signature = (request.query + request.text).rpartition("&signature=")
-        return self.verified(request.header("X-MBX-APIKEY"), signature, payload, request)
+        payload = unsigned(request.query) + unsigned(request.text)
+        return self.verified(request.header("X-MBX-APIKEY"), payload, request)
 
-    def verified(self, api_key: str, signature: str, payload: str, params: Params) -> Account:
+    def verified(self, api_key: str, payload: str, params: Params) -> Account:
         recv_window_ms = params.optional_decimal("recvWindow")
-        return self.signing_account(
-            api_key=api_key,
-            signature=signature.lower(),
-            payload=payload,
-            signed_at_s=params.time_s("timestamp"),
-            max_age_s=5.0 if recv_window_ms is None else float(recv_window_ms) / 1000,
-            max_ahead_s=1.0,
+        if recv_window_ms is None:
+            recv_window_ms = Decimal(5000)
+        if recv_window_ms > 60_000:
+            raise Rejected(Wrong.RECV_WINDOW)
+        timestamp = params.integer("timestamp")
+        signature = params.string("signature")
+        account = self.signing_account(
+            api_key=api_key, signature=signature.lower(), payload=payload
         )
+        unit_ns = 1000 if timestamp > 10**14 else 1_000_000
+        age_ms = Decimal(self.server.now_ns() - timestamp * unit_ns) / 1_000_000
+        if age_ms <= -1000:
+            raise Rejected(Wrong.AHEAD)
+        if age_ms > recv_window_ms:
+            raise Rejected(Reason.BAD_TIME)
+        return account
 
-    # Public data by REST.
+    # An account.
 
-    def get_time(self, request: Request) -> Row:
-        return {"serverTime": milliseconds(self.server.now_ns())}
+    def terms_of(self, params: Params) -> tuple[str, OrderTerms, str]:
+        """The pair of an order, its terms, and what answers it."""
+        pair = self.asked_pair(params)
+        client_id = params.client_id("newClientOrderId", self.client_id_form)
+        terms = order_terms(params, client_id, self.venue.symbols[pair].max_size)
+        response = params.string("newOrderRespType", "ACK" if terms.kind == "post_only" else "FULL")
+        if response not in RESPONSE_TYPES:
+            raise Rejected(Wrong.INVALID, "newOrderRespType")
+        return pair, terms, response
 
-    def get_exchange_info(self, request: Request) -> Row:
-        symbols = self.markets(self.optional_pair(request.string("symbol", "")))
-        return {"symbols": [symbol_row(self.symbol(each.pair), each) for each in symbols]}
-
-    def get_tickers(self, request: Request) -> Row | list[Row]:
-        pair = self.optional_pair(request.string("symbol", ""))
-        if pair is not None:
-            return self.ticker(pair)
-        return [self.ticker(symbol.pair) for symbol in self.markets()]
-
-    def ticker(self, pair: str) -> Row:
-        return ticker_row(self.symbol(pair), self.market_stats(pair), self.server.now_ns())
-
-    def get_depth(self, request: Request) -> Row:
-        limit = request.integer("limit", RECENT)
-        window = self.books.requested(self.pair_of(request.string("symbol")), limit=limit)
-        return {
-            "lastUpdateId": window.last_id,
-            "bids": level_rows(window.bids),
-            "asks": level_rows(window.asks),
-        }
-
-    def get_aggregate_trades(self, request: Request) -> list[Row]:
-        pair = self.pair_of(request.string("symbol"))
-        trades = self.recent_trades(pair, request.integer("limit", RECENT))
-        return [aggregate_trade_row(match) for match in trades]
-
-    # An account by REST.
-
-    def post_order(self, request: Request, account: Account) -> Row:
-        pair = self.pair_of(request.string("symbol"))
-        return self.order(self.place_order(account, pair, order_terms(request)))
+    def post_order(self, params: Params, account: Account) -> Row:
+        pair, terms, response = self.terms_of(params)
+        self.check_order_counts(account)
+        order = self.place_order(account, pair, terms)
+        fills = [fill for fill in self.venue.fills if fill.order is order] if order.filled else []
+        return placed_row(self.order(order), order, fills, response)
 
     def order(self, order: Order) -> Row:
         return order_row(self.symbol(order.symbol), order)
 
-    def get_order(self, request: Request, account: Account) -> Row:
-        order = self.find_order(
-            account,
-            order_id=request.string("orderId", ""),
-            client_id=request.string("origClientOrderId", ""),
-        )
-        return self.order(order)
-
-    def delete_order(self, request: Request, account: Account) -> Row:
-        order = self.cancel_order(
-            account,
-            order_id=request.string("orderId", ""),
-            client_id=request.string("origClientOrderId", ""),
-        )
-        return cancelled_row(self.symbol(order.symbol), order)
-
-    def delete_open_orders(self, request: Request, account: Account) -> list[Row]:
-        pair = self.optional_pair(request.string("symbol", ""))
-        orders = self.cancel_orders(account, pair)
-        return [cancelled_row(self.symbol(order.symbol), order) for order in orders]
-
-    def get_open_orders(self, request: Request, account: Account) -> list[Row]:
-        pair = self.optional_pair(request.string("symbol", ""))
-        return [self.order(order) for order in self.orders_of(account, pair, is_open=True)]
-
-    def get_all_orders(self, request: Request, account: Account) -> list[Row]:
-        pair = self.optional_pair(request.string("symbol", ""))
-        return [self.order(order) for order in self.orders_of(account, pair)]
-
-    def get_fills(self, request: Request, account: Account) -> list[Row]:
-        order_id = request.string("orderId", "")
-        first_id = request.optional_integer("fromId")
-        fills = self.fills_of(
-            account,
-            self.optional_pair(request.string("symbol", "")),
-            order=self.find_order(account, order_id=order_id) if order_id else None,
-            after_trade_id=None if first_id is None else first_id - 1,
-            since_ms=request.optional_time_ms("startTime"),
-            limit=request.integer("limit", RECENT),
-        )
-        return [fill_row(self.symbol(fill.order.symbol), fill) for fill in fills]
-
-    def get_account(self, request: Request, account: Account) -> Row:
+    def test_order(self, params: Params, account: Account) -> Row:
+        pair, terms, _ = self.terms_of(params)
+        with_rates = flag(params, "computeCommissionRates")
+        self.check_order(account, pair, terms)
+        if not with_rates:
+            return {}
+        none = fixed_text(None)
         return {
-            "updateTime": milliseconds(self.server.now_ns()),
-            "commissionRates": {
-                "maker": str(self.venue.maker_fee),
-                "taker": str(self.venue.taker_fee),
-                "buyer": "0",
-                "seller": "0",
+            "standardCommissionForOrder": {
+                "maker": fixed_text(self.venue.maker_fee),
+                "taker": fixed_text(self.venue.taker_fee),
             },
+            "specialCommissionForOrder": {"maker": none, "taker": none},
+            "taxCommissionForOrder": {"maker": none, "taker": none},
+            "discount": {
+                "enabledForAccount": False,
+                "enabledForSymbol": False,
+                "discountAsset": "BNB",
+                "discount": none,
+            },
+        }
+
+    def asked_order(self, params: Params, account: Account, otherwise: str) -> Order:
+        pair = self.asked_pair(params)
+        order_id = params.optional_integer("orderId")
+        client_id = params.client_id("origClientOrderId", self.client_id_form)
+        if order_id is None and not client_id:
+            raise Rejected(Wrong.ONE_OF, "'origClientOrderId' or 'orderId'")
+        if order_id is None:
+            return self.find_order(account, client_id=client_id, pair=pair, otherwise=otherwise)
+        order = self.find_order(account, order_id=str(order_id), pair=pair, otherwise=otherwise)
+        if client_id and order.client_id != client_id:
+            raise Rejected(Wrong.OTHER_CLIENT_ID)
+        return order
+
+    def get_order(self, params: Params, account: Account) -> Row:
+        order = self.asked_order(params, account, Reason.NO_SUCH_ORDER)
+        return order_status(self.order(order), order)
+
+    def delete_order(self, params: Params, account: Account) -> Row:
+        cancel_id = params.client_id("newClientOrderId", self.client_id_form)
+        restriction = params.string("cancelRestrictions", "")
+        if restriction not in ("", "ONLY_NEW", "ONLY_PARTIALLY_FILLED"):
+            raise Rejected(Wrong.CANCEL_RESTRICTIONS)
+        order = self.asked_order(params, account, Reason.UNKNOWN_ORDER)
+        if not order.is_open:
+            raise Rejected(Reason.NOT_OPEN)
+        if restriction and restriction != f"ONLY_{STATUS[order.state]}":
+            raise Rejected(Wrong.CANCEL_RESTRICTED)
+        cancel_id = cancel_id or self.new_cancel_id()
+        self.venue.cancel(order, self.server.now_ns(), cancel_id)
+        return cancelled_row(self.order(order), order, cancel_id)
+
+    def new_cancel_id(self) -> str:
+        return f"cancel{self.count('cancels')}"
+
+    def delete_open_orders(self, params: Params, account: Account) -> list[Row]:
+        orders = self.orders_of(account, self.asked_pair(params), is_open=True)
+        if not orders:
+            raise Rejected(Reason.UNKNOWN_ORDER)
+        cancel_id = self.new_cancel_id()
+        for order in orders:
+            self.venue.cancel(order, self.server.now_ns(), cancel_id)
+        return [cancelled_row(self.order(order), order, cancel_id) for order in orders]
+
+    def get_open_orders(self, params: Params, account: Account) -> list[Row]:
+        pair = self.asked_pair(params) if "symbol" in params else None
+        orders = self.orders_of(account, pair, is_open=True)
+        return [order_status(self.order(order), order) for order in orders]
+
+    def get_all_orders(self, params: Params, account: Account) -> list[Row]:
+        pair = self.asked_pair(params)
+        limit = rows_wanted(params)
+        first_id = params.optional_integer("orderId")
+        since, until = times_ms(params)
+        orders = [
+            order
+            for order in self.orders_of(account, pair)
+            if (first_id is None or order.id >= first_id) and is_within(order.time, since, until)
+        ]
+        is_from = first_id is not None or since is not None
+        orders = orders[:limit] if is_from else orders[-limit:]
+        return [order_status(self.order(order), order) for order in orders]
+
+    def get_fills(self, params: Params, account: Account) -> list[Row]:
+        pair = self.asked_pair(params)
+        limit = rows_wanted(params)
+        order_id = params.optional_integer("orderId")
+        first_id = params.optional_integer("fromId")
+        since, until = times_ms(params)
+        has_time = since is not None or until is not None
+        if has_time and (order_id is not None or first_id is not None):
+            raise Rejected(Wrong.COMBINATION)
+        fills = [
+            fill
+            for fill in self.venue.fills
+            if fill.order.account is account
+            and fill.order.symbol == pair
+            and order_id in (None, fill.order.id)
+            and (first_id is None or fill.trade_id >= first_id)
+            and is_within(fill.time, since, until)
+        ]
+        is_from = first_id is not None or since is not None
+        fills = fills[:limit] if is_from else fills[-limit:]
+        return [fill_row(self.symbol(pair), fill) for fill in fills]
+
+    def get_account(self, params: Params, account: Account) -> Row:
+        without_zeros = flag(params, "omitZeroBalances")
+        none = fixed_text(None)
+        return {
+            "makerCommission": int(self.venue.maker_fee * 10_000),
+            "takerCommission": int(self.venue.taker_fee * 10_000),
+            "buyerCommission": 0,
+            "sellerCommission": 0,
+            "commissionRates": {
+                "maker": fixed_text(self.venue.maker_fee),
+                "taker": fixed_text(self.venue.taker_fee),
+                "buyer": none,
+                "seller": none,
+            },
+            "canTrade": True,
+            "canWithdraw": True,
+            "canDeposit": True,
+            "brokered": False,
+            "requireSelfTradePrevention": False,
+            "preventSor": False,
+            "updateTime": self.server.now_ns(),
+            "accountType": "SPOT",
             "balances": [
                 {
                     "asset": balance.asset,
-                    "free": exact_text(balance.free),
-                    "locked": exact_text(balance.held),
+                    "free": fixed_text(balance.free),
+                    "locked": fixed_text(balance.held),
                 }
                 for balance in account.balances()
+                if balance.total or not without_zeros
             ],
+            "permissions": ["SPOT"],
+            "uid": 1 + [*self.venue.accounts].index(account.name),
         }
+
+    def get_order_counts(self, params: Params, account: Account) -> list[Row]:
+        return self.order_limit_rows(account)
 
     # Sockets.
 
@@ -484,95 +594,143 @@ class Dialect(BaseDialect):
         in_microseconds = connection.query.get("timeUnit", "").upper() == "MICROSECOND"
         connection.state["time_unit_ns"] = 1000 if in_microseconds else 1_000_000
         connection.state["is_combined"] = connection.path == "/stream"
-        streams = connection.query.get("streams") or connection.path.removeprefix("/ws")
-        self.subscribe(connection, [stream for stream in streams.split("/") if "@" in stream])
+        if connection.is_private:
+            connection.state["connected_since"] = self.server.now_ns()
+            connection.state["shows_limits"] = connection.query.get("returnRateLimits") != "false"
+            connection.state["subscription_id"] = -1
+            self.numbers[self.minute] += 2
+            return
+        named = connection.query.get("streams") or connection.path.removeprefix("/ws")
+        streams = [stream for stream in named.split("/") if "@" in stream]
+        # Other names are those of listen keys and of clients' own connections: nothing comes there.
+        try:
+            self.check_streams(connection, streams)
+        except Rejected as refusal:
+            self.send(connection, self.socket_error(Message({}, {}), refusal))
+            return
+        self.subscribe(connection, streams)
 
-    def on_stream_message(self, connection: Connection, message: Message) -> None:
-        """SUBSCRIBE and UNSUBSCRIBE."""
-        acknowledgement = {"result": None, "id": message.get("id", None)}
-        if message["method"] == "SUBSCRIBE":
-            self.subscribe(connection, message.strings("params"), acknowledgement)
-        else:
-            self.unsubscribe(connection, message.strings("params"), acknowledgement)
+    # The websocket API.
 
     def on_api_message(self, connection: Connection, message: Message) -> None:
-        """The account's stream, by a signature; of all else only pings."""
-        if message["method"] == "userDataStream.subscribe.signature":
-            params = message.params("params")
-            signed = sorted(name for name in params.values if name != "signature")
-            connection.account = self.verified(
-                params.string("apiKey"),
-                params.string("signature"),
-                "&".join(f"{name}={params.values[name]}" for name in signed),
-                params,
-            )
-        answer = {"id": message.get("id", None), "status": 200, "result": {"subscriptionId": 0}}
+        number = message.values.get("id")
+        answer: Row = {"id": number if isinstance(number, int | str) else None}
+        shows_limits = connection.state["shows_limits"]
+        try:
+            method, params = api_request(message)
+            shows_limits = flag(params, "returnRateLimits", shows_limits)
+            answer |= {"status": 200, "result": self.api_result(connection, method, params)}
+        except Rejected as refusal:
+            answer |= self.api_error(refusal)
+        if shows_limits:
+            answer["rateLimits"] = self.api_limits(message)
         self.send(connection, answer)
 
-    def socket_error(self, message: Message, refusal: Rejected) -> Frame:
-        answer, text = self.refusal_of(refusal.reason, refusal.detail)
+    def api_result(self, connection: Connection, method: str, params: Params) -> Any:
+        unit_ns = connection.state["time_unit_ns"]
+        session = self._session_methods.get(method)
+        if session is not None:
+            self.count_weight(2)
+            check_names(params, (*session.params, "returnRateLimits"))
+            return in_unit(session.handler(connection, params), unit_ns)
+        endpoint = self._by_method.get(method)
+        if endpoint is None:
+            self.count_weight(1)
+            raise Rejected(Reason.UNKNOWN_METHOD, method)
+        self.count_weight(weight_of(endpoint, params))
+        if isinstance(endpoint, PublicEndpoint):
+            check_names(params, (*endpoint.params, "returnRateLimits"))
+            return in_unit(endpoint.handler(params), unit_ns)
+        account = self.api_account(params)
+        check_names(params, (*endpoint.params, "apiKey", *SIGNING, "returnRateLimits"))
+        result = in_unit(endpoint.handler(params, account), unit_ns)
+        self.give_weight_back(endpoint)
+        return result
+
+    def api_account(self, params: Params) -> Account:
+        """By the signature of all other parameters, sorted by name."""
+        signed = sorted(name for name in params.values if name != "signature")
+        payload = "&".join(f"{name}={signed_text(params.values[name])}" for name in signed)
+        return self.verified(params.string("apiKey"), payload, params)
+
+    def api_error(self, refusal: Rejected) -> Row:
+        known, text = self.refusal_of(refusal.reason, refusal.detail)
+        error: Row = {"code": known.code, "msg": text}
+        if refusal.reason == Reason.RATE_LIMITED:
+            now_ms = self.server.now_ns() // 1_000_000
+            retry_after = now_ms + self.minute_left_s() * 1000
+            error["data"] = {"serverTime": now_ms, "retryAfter": retry_after}
+        return {"status": known.status, "error": error}
+
+    def api_limits(self, message: Message) -> list[Row]:
+        """The limits that a request counts against."""
+        weight: Row = {
+            "rateLimitType": "REQUEST_WEIGHT",
+            "interval": "MINUTE",
+            "intervalNum": 1,
+            "limit": MOST_WEIGHT,
+            "count": self.numbers[self.minute],
+        }
+        params = message.values.get("params")
+        key = params.get("apiKey") if isinstance(params, dict) else None
+        account = self.server.account_of_key(key) if isinstance(key, str) else None
+        is_order = str(message.values.get("method")).removeprefix("v3/") == "order.place"
+        return [*self.order_limit_rows(account), weight] if is_order and account else [weight]
+
+    def log_on(self, connection: Connection, params: Params) -> Row:
+        """Keys of the sandbox sign by HMAC, which is no login."""
+        self.api_account(params)
+        raise Rejected(Wrong.KEY_TYPE)
+
+    def session_status(self, connection: Connection, params: Params) -> Row:
         return {
-            "id": message.get("id", None),
-            "status": answer.status,
-            "error": self.error_body(answer.code, text, None),
+            "apiKey": None,
+            "authorizedSince": None,
+            "connectedSince": connection.state["connected_since"],
+            "returnRateLimits": connection.state["shows_limits"],
+            "serverTime": self.server.now_ns(),
+            "userDataStream": connection.account is not None,
         }
 
-    # Streams.
+    def subscriptions(self, connection: Connection, params: Params) -> list[Row]:
+        if connection.account is None:
+            return []
+        return [{"subscriptionId": connection.state["subscription_id"]}]
 
-    def stream_frame(self, stream: str, row: Row, connection: Connection) -> Row:
-        """On a socket of raw streams rows come without their envelope."""
-        return {"stream": stream, "data": row} if connection.state["is_combined"] else row
+    def subscribe_session(self, connection: Connection, params: Params) -> Row:
+        """Only for who logged in."""
+        raise Rejected(Reason.BAD_KEY)
 
-    def book_topics(self, pair: str) -> Mapping[str, int]:
-        symbol = self.symbol(pair).lower()
-        return {f"{symbol}@depth": 0, f"{symbol}@depth@100ms": 0}
+    def subscribe_account(self, connection: Connection, params: Params) -> Row:
+        account = self.api_account(params)
+        if connection.account is not None:
+            raise Rejected(Wrong.SUBSCRIBED)
+        connection.account = account
+        connection.state["subscription_id"] += 1
+        return {"subscriptionId": connection.state["subscription_id"]}
 
-    def book_frame(
-        self, topic: str, window: BookWindow, connection: Connection, now_ns: int
-    ) -> Row:
-        row = {
-            "e": "depthUpdate",
-            "E": now_ns // connection.state["time_unit_ns"],
-            "s": self.symbol(window.pair),
-            "U": window.first_id,
-            "u": window.last_id,
-            "b": level_rows(window.bids),
-            "a": level_rows(window.asks),
-        }
-        return self.stream_frame(topic, row, connection)
+    def unsubscribe_account(self, connection: Connection, params: Params) -> Row:
+        wanted = params.optional_integer("subscriptionId")
+        active = None if connection.account is None else connection.state["subscription_id"]
+        if active is None or wanted not in (None, active):
+            raise Rejected(Wrong.NOT_SUBSCRIBED)
+        connection.account = None
+        return {}
 
-    def trade_frames(self, match: Match) -> Mapping[str, Frame]:
-        symbol = self.symbol(match.symbol)
-        stream = f"{symbol.lower()}@trade"
-
-        def frame(connection: Connection, now_ns: int) -> Row:
-            row = {
-                "e": "trade",
-                "E": now_ns // connection.state["time_unit_ns"],
-                "s": symbol,
-                "t": match.id,
-                "p": decimal_text(match.price),
-                "q": decimal_text(match.amount),
-                "T": match.time // connection.state["time_unit_ns"],
-                "m": match.maker.is_buy,
-                "M": True,
-            }
-            return self.stream_frame(stream, row, connection)
-
-        return {stream: frame}
+    # The account's events.
 
     def event_rows(self, event: Event) -> list[tuple[str, Row]]:
-        return [
-            ("", execution_row(self.symbol(event.order.symbol), event)),
-            ("", position_row(event)),
-        ]
+        execution = execution_row(self.symbol(event.order.symbol), event)
+        execution["I"] = self.count("executions")
+        return [("", execution), ("", position_row(event))]
 
     def account_frame(self, topic: str, row: Row, connection: Connection) -> Frame:
         unit_ns = connection.state["time_unit_ns"]
-        times = {"T": row["T"] // unit_ns} if "T" in row else {}
+        number = connection.state["subscription_id"]
+        times = {name: row[name] // unit_ns for name in ("T", "O", "W", "u") if name in row}
 
         def frame(connection: Connection, now_ns: int) -> Row:
-            return {"subscriptionId": 0, "event": row | times | {"E": now_ns // unit_ns}}
+            return {"subscriptionId": number, "event": row | times | {"E": now_ns // unit_ns}}
 
         return frame
 
@@ -580,8 +738,7 @@ class Dialect(BaseDialect):
         self.send(connection, self.account_frame("", {"e": "eventStreamTerminated"}, connection))
         connection.account = None
 
-    def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
-        text = super().replayed_frame(connection, record)
-        if text is None or connection.state["is_combined"]:
-            return text
-        return json.dumps(record.data)
+
+def page(status: int, title: str) -> web.Response:
+    """What a gateway answers."""
+    return web.Response(status=status, text=GONE.format(title), content_type="text/html")

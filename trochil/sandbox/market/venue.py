@@ -122,6 +122,8 @@ class Venue:
     fee_in_quote: bool = False
     """Fees are taken in quote from both sides, and buyers hold them; else each side pays in what it
     receives."""
+    fee_step: Decimal | None = None
+    """Fees are rounded down to a multiple of it; None: they are exact."""
     post_only_cancels: bool = False
     """A post-only order that would take is accepted and cancelled at once; else it is refused."""
     keeps_own_orders_apart: bool = False
@@ -397,9 +399,8 @@ class Venue:
         maker = order is match.maker
         if order.side == "buy":
             in_quote = self.fee_in_quote
-            fee, asset = (
-                (quote * rate, symbol.quote) if in_quote else (match.amount * rate, symbol.base)
-            )
+            fee = self._fee(quote if in_quote else match.amount, rate)
+            asset = symbol.quote if in_quote else symbol.base
             cost = quote + fee if in_quote else quote
             if order.type == "market":
                 account.pay(symbol.quote, cost, held=False)
@@ -411,7 +412,7 @@ class Venue:
                 account.receive(symbol.quote, held - cost)
             account.receive(symbol.base, match.amount if in_quote else match.amount - fee)
         else:
-            fee = quote * rate
+            fee = self._fee(quote, rate)
             asset = symbol.quote
             account.pay(symbol.base, match.amount, held=order.quote_amount is None)
             account.receive(symbol.quote, quote - fee)
@@ -421,6 +422,10 @@ class Venue:
             )
         order.fees += fee
         self._emit(Event("trade", order, match.time, match, fee, asset))
+
+    def _fee(self, amount: Decimal, rate: Decimal) -> Decimal:
+        fee = amount * rate
+        return fee if self.fee_step is None else fee // self.fee_step * self.fee_step
 
     def _emit_book(self, kind: str, order: Order, match: Match | None = None) -> None:
         for listener in self.on_book:

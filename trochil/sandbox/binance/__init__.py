@@ -1,0 +1,9 @@
+"""Binance spot from the venue's side, in the pieces that ``dialects.binance`` is made of.
+
+* ``words``: what the venue calls things, its limits, and how it refuses.
+* ``rows``: rows of answers and frames.
+* ``reading``: what requests ask for, read strictly, and what they weigh.
+* ``limits``: what was used of the venue's limits.
+* ``market_data``: answers to anybody.
+* ``market_streams``: raw and combined streams.
+"""
