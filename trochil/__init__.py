@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from trochil.client import Client, connect
     from trochil.market_handle import MarketHandle, Order
     from trochil.records import Book
+    from trochil.version import __version__
     from trochil.views import BookView
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "UnknownOutcome",
     "UnreadableAnswer",
     "VenueError",
+    "__version__",
     "connect",
     "connect_async",
 ]
@@ -95,6 +97,7 @@ _HOMES = {
     "Order": "trochil.market_handle",
     "Event": "exchanges.order_views",
     "OrderState": "exchanges.orders",
+    "__version__": "trochil.version",
 }
 """Where a public name lives that is imported when it is first needed."""
 
