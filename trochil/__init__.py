@@ -102,14 +102,16 @@ _HOMES = {
 """Where a public name lives that is imported when it is first needed."""
 
 
-def __getattr__(name: str) -> Any:
-    """Ray and the kernels are imported when first needed, so that the command line starts at
-    once."""
-    import importlib
+if not TYPE_CHECKING:  # else any misspelt name would pass a type checker
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'trochil' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        """Ray and the kernels are imported when first needed, so that the command line starts at
+        once."""
+        import importlib
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'trochil' has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
