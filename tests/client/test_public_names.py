@@ -81,3 +81,15 @@ def test_asking_for_the_version_imports_no_ray_and_no_numba() -> None:
     said = "import sys, trochil; trochil.__version__; print({'ray', 'numba'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("set()", "")
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_public_names_and_refuses_others(tmp_path: Path) -> None:
+    file = tmp_path / "user.py"
+    file.write_text("import trochil\nversion: str = trochil.__version__\ntrochil.conect\n")
+    mypy = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(file)]
+    done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        f'{file}:3: error: Module has no attribute "conect"; maybe "connect"?  [attr-defined]',
+        "Found 1 error in 1 file (checked 1 source file)",
+    ], done.stdout + done.stderr

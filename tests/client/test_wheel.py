@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("orderbook", "exchanges", "actors", "trochil")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNSHIPPED = shutil.ignore_patterns(
-    "__pycache__", "*.py[cod]", "*.nb[ci]", "*.db*", ".*cache", ".git", ".venv", ".hypothesis",
+    "__pycache__", "*.py[cod]", "*.nb[ci]", "*.db*", ".*cache", ".git", ".venv*", ".hypothesis",
     ".coverage", "*.egg-info", "build", "dist", ".ipynb_checkpoints",
 )  # fmt: skip
 """What the tools leave in a checkout."""
