@@ -1,6 +1,7 @@
 """A wheel carries all that it needs: what a stranger does who installs it and has no checkout."""
 
 import ast
+import contextlib
 import fcntl
 import json
 import os
@@ -185,7 +186,7 @@ def arrive(wheel: Path, place: Path, folder: Path) -> Stranger:
     }
     env |= {"HOME": str(place), "PATH": f"{place / 'venv' / 'bin'}:{env['PATH']}"}
     found = Stranger(folder, place / "venv" / "bin", wheel, env)
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (place / "ready").exists():
@@ -196,21 +197,27 @@ def arrive(wheel: Path, place: Path, folder: Path) -> Stranger:
 
 
 @pytest.fixture(scope="module")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of a test run have in common."""
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that all workers of a test run share; the last one to leave removes it."""
     own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    base = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with open(base / "environments.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield base / "environments"
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(base / "environments", ignore_errors=True)
 
 
 @pytest.fixture
-def stranger(wheel: Path, shared_folder: Path, tmp_path: Path) -> Stranger:
-    return arrive(wheel, shared_folder / "stranger", tmp_path)
+def stranger(wheel: Path, environments: Path, tmp_path: Path) -> Stranger:
+    return arrive(wheel, environments / "stranger", tmp_path)
 
 
 @pytest.fixture
-def tester(wheel: Path, shared_folder: Path, tmp_path: Path) -> Stranger:
+def tester(wheel: Path, environments: Path, tmp_path: Path) -> Stranger:
     """A stranger who added a venue by a package of its own, and what the suite needs."""
-    place = shared_folder / "tester"
+    place = environments / "tester"
     found = arrive(wheel, place, tmp_path)
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
