@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 6
 
-.PHONY: setup demo test test-all quick lint check bench sandbox clean
+.PHONY: setup demo test test-all quick lint check bench sandbox wheel clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -49,5 +49,10 @@ check: lint test
 bench: setup
 	for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
+# A wheel in dist/, which needs no checkout. What an earlier build left in build/ would be in it.
+wheel: setup
+	rm -rf build
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

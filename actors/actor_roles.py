@@ -26,7 +26,14 @@ class HostedActor(Protocol):
         """{pid, state, error or status}, as builtins."""
 
 
-class DataSourceActor(Protocol):
+class ReadingActor(Protocol):
+    """Any actor that reads what a venue sends."""
+
+    async def bad_frames(self) -> list[bytes]:
+        """The last frames, rows and answers that could not be read, each cut at 4096 bytes."""
+
+
+class DataSourceActor(ReadingActor, Protocol):
     """Reads the books of some pairs of a venue."""
 
     async def endpoint(self) -> ChannelAddress: ...
@@ -46,15 +53,13 @@ class TrackerActor(Protocol):
     async def endpoint(self) -> ChannelAddress: ...
 
 
-class UserStreamActor(Protocol):
+class UserStreamActor(ReadingActor, Protocol):
     """Reads what a venue says of one account, and serves it over a channel."""
 
     async def endpoint(self) -> ChannelAddress: ...
 
-    async def bad_frames(self) -> list[bytes]: ...
 
-
-class MarketActor(Protocol):
+class MarketActor(ReadingActor, Protocol):
     """Places, cancels and tracks the orders of one account."""
 
     async def place(self, intent: str, terms: OrderTerms) -> OrderView: ...
@@ -84,8 +89,6 @@ class MarketActor(Protocol):
     async def resume(self) -> None: ...
 
     async def features(self) -> list[str]: ...
-
-    async def bad_frames(self) -> list[bytes]: ...
 
 
 class SupervisorActor(Protocol):
@@ -131,6 +134,10 @@ class ActorProxy:
 
 def hosted_actor(calls: ActorCalls, name: str) -> HostedActor:
     return cast(HostedActor, ActorProxy(calls, name))
+
+
+def reading_actor(calls: ActorCalls, name: str) -> ReadingActor:
+    return cast(ReadingActor, ActorProxy(calls, name))
 
 
 def data_source_actor(calls: ActorCalls, name: str) -> DataSourceActor:

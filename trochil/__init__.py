@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from trochil.client import Client, connect
     from trochil.market_handle import MarketHandle, Order
     from trochil.records import Book
+    from trochil.version import __version__
     from trochil.views import BookView
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "UnknownOutcome",
     "UnreadableAnswer",
     "VenueError",
+    "__version__",
     "connect",
     "connect_async",
 ]
@@ -95,18 +97,21 @@ _HOMES = {
     "Order": "trochil.market_handle",
     "Event": "exchanges.order_views",
     "OrderState": "exchanges.orders",
+    "__version__": "trochil.version",
 }
 """Where a public name lives that is imported when it is first needed."""
 
 
-def __getattr__(name: str) -> Any:
-    """Ray and the kernels are imported when first needed, so that the command line starts at
-    once."""
-    import importlib
+if not TYPE_CHECKING:  # else any misspelt name would pass a type checker
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'trochil' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        """Ray and the kernels are imported when first needed, so that the command line starts at
+        once."""
+        import importlib
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'trochil' has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

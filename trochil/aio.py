@@ -1,6 +1,7 @@
 """The client for async code; the sync one stands on it."""
 
 import asyncio
+import contextlib
 import fnmatch
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +15,7 @@ from actors.actor_roles import (
     RetryingCalls,
     data_source_actor,
     market_actor,
+    reading_actor,
     supervisor_actor,
 )
 from actors.component import Runtime
@@ -23,7 +25,7 @@ from actors.settings import Settings, VenueSettings, load_settings
 from exchanges.orders import TradingRule
 from exchanges.registry import canonical, get
 from exchanges.rules import parse_pair
-from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady
+from orderbook.errors import BadPair, ConfigError, Disconnected, NotReady, TrochilError
 from orderbook.messages import BookState, Trade
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
@@ -36,6 +38,8 @@ from trochil.views import BookView
 
 INLINE = "inline"
 LOOK_EVERY = 0.01
+READING_KINDS = ("data_source", "user_stream_data_source", "market")
+"""The kinds of actors that read what a venue sends."""
 STARTS_WITHIN = 30.0
 """Seconds that a call to an actor is tried again while that actor is starting."""
 RESTARTS_WITHIN = 10.0
@@ -360,6 +364,20 @@ class AsyncClient:
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""
         return Status.of(await self._supervisor.overview())
+
+    async def bad_frames(self) -> dict[str, list[bytes]]:
+        """What venues sent and adapters could not read, by the name of the actor that got it.
+
+        Of each connection and each REST client the last 16 texts, each cut at 4096 bytes. Actors
+        with none, and those that don't run, are left out.
+        """
+        found = {}
+        for spec in await self._supervisor.specs():
+            if spec["kind"] in READING_KINDS:
+                name = f"{spec['kind']}/{spec['venue']}/{spec['key']}"
+                with contextlib.suppress(TrochilError):
+                    found[name] = await reading_actor(self._peers, name).bad_frames()
+        return {name: frames for name, frames in found.items() if frames}
 
     async def halt(self, cancel: bool = True) -> None:
         """Refuse new orders on every market; cancel the open ones."""

@@ -194,6 +194,14 @@ class Client:
         """Actors, books, gaps, budgets; prints as a table."""
         return self._thread.run(self._async.status())
 
+    def bad_frames(self) -> dict[str, list[bytes]]:
+        """What venues sent and adapters could not read, by the name of the actor that got it.
+
+        Of each connection and each REST client the last 16 texts, each cut at 4096 bytes. Actors
+        with none, and those that don't run, are left out.
+        """
+        return self._thread.run(self._async.bad_frames())
+
     def halt(self, cancel: bool = True) -> None:
         """Refuse new orders on every market; cancel the open ones."""
         self._thread.run(self._async.halt(cancel))

@@ -135,9 +135,10 @@ class OrderBookTrackerDataSource:
             "rest": self._rest.status(),
         }
 
-    def bad_frames(self) -> list[bytes]:
-        """The last malformed frames, cut at 4096 bytes."""
-        return [frame for connection in self._connections for frame in connection.bad_frames]
+    async def bad_frames(self) -> list[bytes]:
+        """The last frames, rows and answers that could not be read, each cut at 4096 bytes."""
+        frames = [frame for connection in self._connections for frame in connection.bad_frames]
+        return [*frames, *self._rest.bad_frames()]
 
     async def _run(self) -> None:
         await self._load_rules()

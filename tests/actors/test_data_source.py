@@ -119,7 +119,7 @@ def test_a_poisoned_frame_costs_the_symbol_it_names_alone(tmp_path: Path) -> Non
             await until(lambda: recorder.messages(BookDiff, "B-USD"))
             assert len(recorder.messages(FeedInterrupted, "A-USD")) == before["A-USD"] + 1
             assert len(recorder.messages(FeedInterrupted, "B-USD")) == before["B-USD"]
-            assert source.bad_frames()[0] == b'{"diff": ["AUSD", "not a number"]}'
+            assert (await source.bad_frames())[0] == b'{"diff": ["AUSD", "not a number"]}'
             assert source.status()["connections"][0]["rejected"] == 2
             assert place.connects == 1
 
@@ -132,7 +132,7 @@ def test_many_poisoned_frames_in_a_row_reset_the_connection(tmp_path: Path) -> N
             for number in range(MAX_BAD_IN_A_ROW):
                 await place.send(odd=number)
             await until(lambda: place.connects == 2)
-            assert len(source.bad_frames()) < MAX_BAD_IN_A_ROW
+            assert len(await source.bad_frames()) < MAX_BAD_IN_A_ROW
 
     run(main)
 

@@ -55,7 +55,7 @@ def test_a_bad_frame_among_trades_breaks_no_book(tmp_path: Path) -> None:
             await both_open(place)
             await until(lambda: len(recorder.messages(FeedInterrupted)) == 2)
             await sockets_of(place, "trades")[0].send_str('{"trade":["AUSD"]}')
-            await until(lambda: source.bad_frames())
+            await until(lambda: any(one["rejected"] for one in source.status()["connections"]))
             await asyncio.sleep(0.1)
             assert len(recorder.messages(FeedInterrupted)) == 2
 

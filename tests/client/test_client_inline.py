@@ -4,6 +4,7 @@ back."""
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal as D
 from pathlib import Path
@@ -346,3 +347,17 @@ def test_the_async_client_reads_and_trades(sandbox: SandboxProcess, tmp_path: Pa
                 break
 
     asyncio.run(main())
+
+
+def test_what_could_not_be_read_is_had_from_the_client_by_actor(
+    sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    with connect(sandbox, tmp_path) as client:
+        client.book("binance", "BTC-USDT")
+        assert client.bad_frames() == {}
+        sandbox.admin("POST", "say", {"text": '{"e":"depthUpdate","s":"BTCUSDT"}'})
+        deadline = time.monotonic() + 15
+        while not client.bad_frames() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        frame = b'{"e":"depthUpdate","s":"BTCUSDT"}'
+        assert client.bad_frames() == {"data_source/binance/0": [frame]}

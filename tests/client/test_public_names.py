@@ -2,6 +2,10 @@
 
 import inspect
 import pickle
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,8 @@ from exchanges.orders import OrderState
 from orderbook import errors
 from orderbook.messages import BookState
 
+ROOT = Path(__file__).parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 ERRORS = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
@@ -53,3 +59,37 @@ def test_states_print_as_words() -> None:
     assert (str(BookState.LIVE), f"{BookState.STALE:>6}") == ("LIVE", " STALE")
     assert str(OrderState.PARTIALLY_FILLED) == "partially_filled"
     assert BookState.LIVE == 1
+
+
+def test_the_version_is_what_the_project_declares() -> None:
+    assert trochil.__version__ == VERSION
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version() -> None:
+    # -I -S: nothing installed is found, so no metadata of an installed Trochil either.
+    said = f"import sys; sys.path.append({str(ROOT)!r}); from trochil.version import __version__"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"{said}; print(__version__)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == (VERSION, "")
+
+
+def test_asking_for_the_version_imports_no_ray_and_no_numba() -> None:
+    said = "import sys, trochil; trochil.__version__; print({'ray', 'numba'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("set()", "")
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_public_names_and_refuses_others(tmp_path: Path) -> None:
+    file = tmp_path / "user.py"
+    file.write_text("import trochil\nversion: str = trochil.__version__\ntrochil.conect\n")
+    mypy = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(file)]
+    done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        f'{file}:3: error: Module has no attribute "conect"; maybe "connect"?  [attr-defined]',
+        "Found 1 error in 1 file (checked 1 source file)",
+    ], done.stdout + done.stderr

@@ -27,8 +27,9 @@ from exchanges.orders import (
 )
 from orderbook.errors import NotFound
 from orderbook.messages import Side
-from tests.exchanges.test_htx import FRAMES, SYMBOL, quoted
+from tests.exchanges.test_htx import SYMBOL, quoted
 from tests.support.answers import answer
+from trochil.conformance.venue_harness import vectors_of
 
 KEYS = {"api_key": "access", "api_secret": "secret"}
 NOW = 1574330400.0  # 2019-11-21T10:00:00
@@ -366,7 +367,7 @@ def test_fees_are_those_in_force(entry: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", json.loads((FRAMES / "signatures.json").read_text()), ids=lambda v: v["url"][26:]
+    "vector", json.loads(vectors_of(HTX).read_text()), ids=lambda v: v["url"][26:]
 )
 def test_requests_are_signed_as_by_the_venues_own_tests(vector: dict[str, Any]) -> None:
     ask = UnsignedRequest(

@@ -14,7 +14,8 @@ from exchanges.okx import OKX
 from exchanges.orders import Balance, MarketSummary, OrderState, OrderType, OrderUpdate
 from orderbook.errors import AuthenticationError
 from orderbook.messages import BookDiff, BookSnapshot, Side, Trade
-from tests.support.okx_rows import FILL, FRAMES, INSTRUMENT, KEYS, RULE, answer, frames, replaced
+from tests.support.okx_rows import FILL, INSTRUMENT, KEYS, RULE, answer, frames, replaced
+from trochil.conformance.venue_harness import vectors_of
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ NOW = 1607418537.715  # 2020-12-08T09:08:57.715Z
 
 
 @pytest.mark.parametrize(
-    "vector", json.loads((FRAMES / "signatures.json").read_text()), ids=lambda v: v["source"][:20]
+    "vector", json.loads(vectors_of(OKX).read_text()), ids=lambda v: v["source"][:20]
 )
 def test_requests_are_signed_as_in_the_vectors(vector: dict[str, Any]) -> None:
     auth = OKX.auth(vector["keys"])

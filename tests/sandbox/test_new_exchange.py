@@ -81,7 +81,7 @@ def test_in_a_checkout_the_four_places_are_written(tmp_path: Path) -> None:
         "exchanges/lark.py",
         REGISTRY,
         "trochil/sandbox/dialects/lark.py",
-        "tests/frames/lark/signatures.json",
+        "exchanges/vectors/lark.json",
     ]
     assert '    "lark": "exchanges.lark:LARK",\n' in (tmp_path / REGISTRY).read_text()
     with pytest.raises(ConfigError, match="nothing was written"):

@@ -6,7 +6,7 @@ the documentation's field names.
 tests/frames/okx/private.jsonl: the fields of the fact sheet (documentation), values made up.
 tests/frames/okx/checksum.jsonl: levels and checksum of a recording of 2022 (a future: the venue's
 books are all alike).
-tests/frames/okx/signatures.json: vectors, each with its source.
+exchanges/vectors/okx.json: vectors, each with its source.
 """
 
 import json

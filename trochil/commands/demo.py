@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.live import Live
 
 from exchanges.registry import names
+from orderbook.errors import ConfigError
 from trochil.client import Client, connect
 from trochil.commands.demo_probe import LatencyProbe
 from trochil.commands.demo_trader import ACCOUNT, Trader
 from trochil.commands.ladder import ladder
-from trochil.sandbox.process import SandboxProcess
+from trochil.sandbox.process import SandboxError, SandboxProcess
 from trochil.views import BookView
 
 ALL = "all"
@@ -32,7 +33,10 @@ READY_WITHIN = 120.0
 
 
 def run_demo(exchange: str, seconds: float, as_json: bool, inline: bool, seed: int = 1) -> int:
-    """Run the demo at one venue, or at "all"; returns 0 if everything was consistent."""
+    """Run the demo at one venue, or at "all"; returns 0 if everything was consistent.
+
+    Raises ConfigError for a local venue that can't start, with its reason.
+    """
     console = Console(stderr=as_json)
     venues = names() if exchange == ALL else [exchange]
     started = time.monotonic()
@@ -53,7 +57,13 @@ def run_demo(exchange: str, seconds: float, as_json: bool, inline: bool, seed: i
 def _sandboxes(venues: list[str], seed: int) -> Iterator[list[SandboxProcess]]:
     rate = RATE if len(venues) == 1 else RATE_OF_MANY
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(SandboxProcess(name, seed=seed, rate=rate)) for name in venues]
+        try:
+            started = [
+                stack.enter_context(SandboxProcess(name, seed=seed, rate=rate)) for name in venues
+            ]
+        except SandboxError as error:
+            raise ConfigError(str(error)) from None
+        yield started
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import Any, TextIO, cast
 
 import click
 
+import trochil
 from exchanges.registry import DEFAULT_VENUE
 from orderbook.errors import TrochilError
 
@@ -47,7 +48,7 @@ class Group(click.Group):
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="trochil")
+@click.version_option(trochil.__version__, prog_name="trochil")
 def main() -> None:
     """Exchange connectors as Ray actors, order books as Arrow files in shared memory."""
 

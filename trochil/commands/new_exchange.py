@@ -20,6 +20,9 @@ description = "@Name@ for Trochil"
 requires-python = ">=3.11"
 dependencies = ["trochil"]
 
+[project.optional-dependencies]
+test = ["trochil[test]"]
+
 [project.entry-points."trochil.exchanges"]
 @name@ = "trochil_@name@.adapter:@NAME@"
 
@@ -30,7 +33,7 @@ dependencies = ["trochil"]
 packages = ["trochil_@name@"]
 
 [tool.setuptools.package-data]
-trochil_@name@ = ["frames/*"]
+trochil_@name@ = ["vectors/*.json"]
 """
 REGISTRY = "exchanges/registry.py"
 
@@ -70,7 +73,7 @@ def _checkout(name: str, folder: Path) -> dict[str, str]:
         f"exchanges/{name}.py": template("adapter", name),
         REGISTRY: known.replace("BUILT_IN = {\n", "BUILT_IN = {\n" + line),
         f"trochil/sandbox/dialects/{name}.py": template("dialect", name),
-        f"tests/frames/{name}/signatures.json": vectors(name),
+        f"exchanges/vectors/{name}.json": vectors(name),
     }
 
 
@@ -80,7 +83,7 @@ def _package(name: str) -> dict[str, str]:
         f"trochil_{name}/__init__.py": "",
         f"trochil_{name}/adapter.py": template("adapter", name),
         f"trochil_{name}/dialect.py": template("dialect", name),
-        f"trochil_{name}/frames/signatures.json": vectors(name),
+        f"trochil_{name}/vectors/{name}.json": vectors(name),
     }
 
 

@@ -1,6 +1,7 @@
 """The commands to add a venue and to check an adapter."""
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,7 +24,10 @@ def new_exchange(name: str, package: str | None) -> None:
 
     for path in write(name, Path(package or "."), package is not None):
         click.echo(path)
-    click.echo(f"now: pytest --pyargs trochil.conformance -k {name}")
+    # With ./ before it: pip would ask its index for a package of a plain name.
+    place = os.path.join(os.curdir, package or "")
+    install = "" if package is None else f"pip install -e '{place}[test]' && "
+    click.echo(f"now: {install}pytest --pyargs trochil.conformance -k {name}")
 
 
 @click.command()

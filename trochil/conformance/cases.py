@@ -185,7 +185,7 @@ def listing_and_delisting(harness: VenueHarness) -> None:
 @case()
 def signature_vectors(harness: VenueHarness) -> None:
     vectors = harness.vectors()
-    assert vectors, "no signatures.json with published vectors in the folder of frames"
+    assert vectors, f"no published vectors beside the adapter, in vectors/{harness.name}.json"
     for vector in vectors:
         auth = harness.exchange.auth(vector["keys"])
         method = vector["http_method"]

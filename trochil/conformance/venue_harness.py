@@ -29,15 +29,12 @@ MAX_TRADES = 100
 """Maximum number of trades that a case collects."""
 VALUE = Decimal(600)
 """The approximate value of a case's orders, in US dollars."""
-REPOSITORY_FRAMES = Path(__file__).parents[2] / "tests" / "frames"
 
 
-def frames_of(exchange: Exchange) -> Path:
-    """The folder of a venue's frames and vectors, here or in the adapter's package."""
-    ours = REPOSITORY_FRAMES / exchange.name
-    if ours.is_dir():
-        return ours
-    return Path(str(sys.modules[exchange.book.__module__].__file__)).parent / "frames"
+def vectors_of(exchange: Exchange) -> Path:
+    """The file of a venue's published test vectors: ``vectors/NAME.json`` beside its adapter."""
+    adapter = Path(str(sys.modules[exchange.book.__module__].__file__))
+    return adapter.parent / "vectors" / f"{exchange.name}.json"
 
 
 class VenueHarness:
@@ -51,7 +48,6 @@ class VenueHarness:
         self.pair = pair
         self._sandbox = sandbox
         self.value = VALUE
-        self.frames = frames_of(exchange)
         self.rules: dict[str, TradingRule] = {}
 
     def prepare(self, has_key: bool) -> None:
@@ -205,8 +201,8 @@ class VenueHarness:
         return next(row for row in rows if row["client_order_id"] == order.client_id)
 
     def vectors(self) -> list[dict[str, Any]]:
-        """The published test vectors of signatures, from the venue's folder of frames."""
-        path = self.frames / "signatures.json"
+        """The published test vectors of signatures; empty where the adapter brings none."""
+        path = vectors_of(self.exchange)
         return json.loads(path.read_text()) if path.is_file() else []
 
 
