@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from exchanges.registry import BUILT_IN
-from trochil.sandbox import dialects
 
 ROOT = Path(__file__).parents[2]
 SHARED = ("actors", "orderbook", "trochil", "exchanges")
@@ -14,7 +13,7 @@ ADAPTERS = {
     name: ROOT / (place.partition(":")[0].replace(".", "/") + ".py")
     for name, place in BUILT_IN.items()
 }
-DIALECTS = {name: ROOT / "trochil/sandbox/dialects" / f"{name}.py" for name in dialects.names()}
+DIALECTS = {*(ROOT / "trochil/sandbox/dialects").rglob("*.py")}
 WINDOW = 6
 CCXT_IDS = "RENAMED = "
 """Ids that ccxt gave up are named by the bridge to it."""
@@ -53,9 +52,8 @@ def test_no_venue_is_named_in_shared_code() -> None:
     lists = {
         ROOT / "exchanges/registry.py",
         ROOT / "exchanges/ccxt_venue.py",
-        ROOT / "trochil/sandbox/dialects/__init__.py",
     }
-    own = {*ADAPTERS.values(), *DIALECTS.values(), *lists}
+    own = {*ADAPTERS.values(), *DIALECTS, *lists}
     word = re.compile("|".join(rf"\b{name}\b" for name in ADAPTERS), re.I)
     named = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

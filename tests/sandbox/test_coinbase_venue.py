@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from tests.support.served import Served, served
-from trochil.sandbox.coinbase.requests import CANCEL_AFTER_S
 from trochil.sandbox.dialects import coinbase
+from trochil.sandbox.dialects.coinbase.requests import CANCEL_AFTER_S
 from trochil.sandbox.formats import decimal_text, uuid_of
 from trochil.sandbox.market.matching import Order
 

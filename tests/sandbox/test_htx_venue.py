@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.served import Served, served
 from trochil.sandbox.dialects import htx
-from trochil.sandbox.htx.requests import DEPTHS
+from trochil.sandbox.dialects.htx.requests import DEPTHS
 from trochil.sandbox.server import Server
 
 PAIRS = ("BTC-USDT", "ETH-USDT")

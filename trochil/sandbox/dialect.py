@@ -176,6 +176,9 @@ class BaseDialect:
     """What every signed request may have in its query or body."""
     client_id_form: ClassVar[re.Pattern[str]] = re.compile(r".{1,36}")
     """Which ids of their own clients may give to orders; read them by ``Params.client_id``."""
+    foreign_clients: ClassVar[tuple[str, ...]] = ()
+    """Clients that nobody here wrote and that run against this dialect in the tests, unpatched; for
+    the page of exchanges."""
     offered_streams: ClassVar[tuple[str, ...]] = ()
     """What clients may follow on sockets, as the venue's documentation writes it; for the page of
     exchanges."""

@@ -14,7 +14,7 @@ from exchanges.htx import HtxAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Outcome, Sending, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
-from trochil.sandbox.htx.rows import client_order_id
+from trochil.sandbox.dialects.htx.rows import client_order_id
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 ORDERS = "/v1/order/orders"

@@ -7,7 +7,7 @@ from typing import Any
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
-from trochil.sandbox.kraken.rows import execution_id, order_id, sent_client_id
+from trochil.sandbox.dialects.kraken.rows import execution_id, order_id, sent_client_id
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 TOKEN = "a token of the fuzz"

@@ -543,6 +543,7 @@ class Dialect(BaseDialect):
     more."""
 
     name = "bybit"
+    foreign_clients = ("ccxt", "cryptofeed", "pybit")
     book_channel = BookChannel(depths=DEPTHS, numbers_frames=True, resets_with_image=True)
     snapshot_on_subscribe = True
     post_only_cancels = True

@@ -624,6 +624,7 @@ class Dialect(BaseDialect):
     between two books."""
 
     name = "hyperliquid"
+    foreign_clients = ("ccxt", "hyperliquid-python-sdk")
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."

@@ -655,6 +655,7 @@ class Dialect(BaseDialect):
     are 0."""
 
     name = "okx"
+    foreign_clients = ("ccxt", "cryptofeed", "python-okx")
     book_channel = BookChannel(levels=MOST_LEVELS)
     snapshot_on_subscribe = True
     post_only_cancels = True

@@ -1,6 +1,6 @@
 """Kraken spot from the venue's side.
 
-Its REST is in ``trochil.sandbox.kraken``, its websocket v2 here.
+Its REST is in ``trochil.sandbox.dialects.kraken``, its websocket v2 here.
 
 Source: its public API documentation (REST v0, websocket v2). Not verified are the texts of the
 socket's errors where the documentation gives no example (those for fields that are missing, for
@@ -19,9 +19,13 @@ from trochil.sandbox.candles import Candle, Candles
 from trochil.sandbox.checksum_windows import ChecksumWindow, LevelWindows, OrderWindows
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, Row, SocketHandler
-from trochil.sandbox.formats import iso_time
-from trochil.sandbox.kraken.orders import MOST_CANCELLED, MOST_CANDLES, MOST_TIMEOUT_S, STALE_TOKEN
-from trochil.sandbox.kraken.requests import (
+from trochil.sandbox.dialects.kraken.orders import (
+    MOST_CANCELLED,
+    MOST_CANDLES,
+    MOST_TIMEOUT_S,
+    STALE_TOKEN,
+)
+from trochil.sandbox.dialects.kraken.requests import (
     ACCOUNT_CHANNELS,
     BOOK_DEPTHS,
     CANDLE_MINUTES,
@@ -45,8 +49,8 @@ from trochil.sandbox.kraken.requests import (
     subscriptions_of,
     wrong_type,
 )
-from trochil.sandbox.kraken.rest import KrakenRest
-from trochil.sandbox.kraken.rows import (
+from trochil.sandbox.dialects.kraken.rest import KrakenRest
+from trochil.sandbox.dialects.kraken.rows import (
     BOOK_ROWS,
     balance_rows,
     candle_object,
@@ -62,6 +66,7 @@ from trochil.sandbox.kraken.rows import (
     status_row,
     trade_row,
 )
+from trochil.sandbox.formats import iso_time
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason

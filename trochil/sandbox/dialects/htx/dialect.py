@@ -19,8 +19,7 @@ from trochil.sandbox.dialect import (
     Row,
     SocketHandler,
 )
-from trochil.sandbox.formats import exact_text, milliseconds
-from trochil.sandbox.htx.requests import (
+from trochil.sandbox.dialects.htx.requests import (
     DEPTHS,
     LEVELS,
     NO_JSON,
@@ -30,8 +29,8 @@ from trochil.sandbox.htx.requests import (
     TIMESTAMP,
     best_of,
 )
-from trochil.sandbox.htx.rest import HtxRest
-from trochil.sandbox.htx.rows import (
+from trochil.sandbox.dialects.htx.rest import HtxRest
+from trochil.sandbox.dialects.htx.rows import (
     ACCOUNT_ID,
     best_row,
     changes_row,
@@ -43,6 +42,7 @@ from trochil.sandbox.htx.rows import (
     trade_row,
     trades_row,
 )
+from trochil.sandbox.formats import exact_text, milliseconds
 from trochil.sandbox.market.accounts import ZERO, Account, Balance
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason
@@ -108,6 +108,7 @@ class Dialect(HtxRest):
     a third, as text."""
 
     name = "htx"
+    foreign_clients = ("ccxt", "cryptofeed", "huobi_Python (as huobi-sdk-hash-7)")
     private_paths = ("/ws/v2",)
     public_ping_s = 5.0
     private_ping_s = 20.0

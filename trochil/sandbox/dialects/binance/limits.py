@@ -1,16 +1,16 @@
 """What requests weigh in a minute, and how many orders may be unfilled."""
 
-from trochil.sandbox.binance.reading import Endpoint, SignedEndpoint
-from trochil.sandbox.binance.words import (
+from trochil.sandbox.dialect import (
+    BaseDialect,
+    Row,
+)
+from trochil.sandbox.dialects.binance.reading import Endpoint, SignedEndpoint
+from trochil.sandbox.dialects.binance.words import (
     MINUTE_NS,
     MOST_ORDERS,
     MOST_WEIGHT,
     WINDOW_S,
     Wrong,
-)
-from trochil.sandbox.dialect import (
-    BaseDialect,
-    Row,
 )
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.reasons import Reason

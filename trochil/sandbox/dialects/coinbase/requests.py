@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from trochil.sandbox.coinbase import rows
 from trochil.sandbox.dialect import OrderKind, OrderTerms, Row, Side, TimeInForce
+from trochil.sandbox.dialects.coinbase import rows
 from trochil.sandbox.formats import decimal_text, uuid_of
 from trochil.sandbox.market.accounts import ZERO
 from trochil.sandbox.market.matching import Order

@@ -9,8 +9,17 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from trochil.sandbox.candles import Candle, Candles
-from trochil.sandbox.coinbase import rows
-from trochil.sandbox.coinbase.requests import (
+from trochil.sandbox.dialect import (
+    BaseDialect,
+    OrderTerms,
+    PublicRoute,
+    Route,
+    Row,
+    Side,
+    SignedRoute,
+)
+from trochil.sandbox.dialects.coinbase import rows
+from trochil.sandbox.dialects.coinbase.requests import (
     BAD_REQUEST,
     BAD_STEP,
     NOT_SUBSCRIBED,
@@ -29,16 +38,7 @@ from trochil.sandbox.coinbase.requests import (
     sort_value,
     span_of,
 )
-from trochil.sandbox.coinbase.rows import NO_DETAILS, OrderDetails
-from trochil.sandbox.dialect import (
-    BaseDialect,
-    OrderTerms,
-    PublicRoute,
-    Route,
-    Row,
-    Side,
-    SignedRoute,
-)
+from trochil.sandbox.dialects.coinbase.rows import NO_DETAILS, OrderDetails
 from trochil.sandbox.formats import decimal_text, iso_time, seconds_text, uuid_of
 from trochil.sandbox.market.accounts import ZERO, Account
 from trochil.sandbox.market.matching import Match, Order
@@ -72,6 +72,7 @@ class CoinbaseRest(BaseDialect):
     """Names, keys and refusals, and what the venue answers by REST."""
 
     name = "coinbase"
+    foreign_clients = ("cbpro", "ccxt")
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
     fee_in_quote = True
     keeps_own_orders_apart = True

@@ -9,8 +9,8 @@ import msgspec
 from trochil.sandbox.candles import Candle, Candles
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import BaseDialect, Row
-from trochil.sandbox.kraken.requests import CLIENT_ID, MOST_NONCE, NONCE, Ticket
-from trochil.sandbox.kraken.rows import (
+from trochil.sandbox.dialects.kraken.requests import CLIENT_ID, MOST_NONCE, NONCE, Ticket
+from trochil.sandbox.dialects.kraken.rows import (
     ORDER_ID,
     alternative_name,
     ledger_id_of,
@@ -45,6 +45,7 @@ class KrakenOrders(BaseDialect):
     """Names, keys and refusals, and what REST and the socket do alike with orders."""
 
     name = "kraken"
+    foreign_clients = ("ccxt", "krakenex", "python-kraken-sdk")
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
     fee_in_quote = True
     secrets_are_base64 = True

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from trochil.sandbox.binance.limits import RequestLimits
-from trochil.sandbox.binance.reading import (
+from trochil.sandbox.book_windows import BookChannel
+from trochil.sandbox.dialect import (
+    Row,
+)
+from trochil.sandbox.dialects.binance.limits import RequestLimits
+from trochil.sandbox.dialects.binance.reading import (
     chosen_type,
     flag,
     is_within,
@@ -15,14 +19,14 @@ from trochil.sandbox.binance.reading import (
     time_ms,
     times_ms,
 )
-from trochil.sandbox.binance.rows import (
+from trochil.sandbox.dialects.binance.rows import (
     aggregate_trade_row,
     candle_row,
     level_rows,
     symbol_row,
     trade_row,
 )
-from trochil.sandbox.binance.words import (
+from trochil.sandbox.dialects.binance.words import (
     DAY_MS,
     DIGITS,
     INTERVALS,
@@ -31,10 +35,6 @@ from trochil.sandbox.binance.words import (
     MOST_WEIGHT,
     SYMBOL_RANGE,
     Wrong,
-)
-from trochil.sandbox.book_windows import BookChannel
-from trochil.sandbox.dialect import (
-    Row,
 )
 from trochil.sandbox.formats import decimal_places, fixed_text
 from trochil.sandbox.market.reasons import Reason

@@ -6,14 +6,14 @@ from time import gmtime, strftime
 
 from trochil.sandbox.candles import Candles
 from trochil.sandbox.dialect import RECENT, PublicRoute, Route, Row, SignedRoute
-from trochil.sandbox.kraken.orders import (
+from trochil.sandbox.dialects.kraken.orders import (
     MOST_CANCELLED,
     MOST_CANDLES,
     MOST_TIMEOUT_S,
     UNKNOWN_ASSET,
     KrakenOrders,
 )
-from trochil.sandbox.kraken.requests import (
+from trochil.sandbox.dialects.kraken.requests import (
     BATCH_ORDER_PARAMS,
     CANDLE_MINUTES,
     DEFAULT_MINUTES,
@@ -26,7 +26,7 @@ from trochil.sandbox.kraken.requests import (
     trade_time_ns,
     user_reference,
 )
-from trochil.sandbox.kraken.rows import (
+from trochil.sandbox.dialects.kraken.rows import (
     ORDER_ID,
     asset_code,
     asset_pair_row,

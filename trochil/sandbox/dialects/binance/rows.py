@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from trochil.sandbox.binance.words import (
+from trochil.sandbox.book_windows import Levels
+from trochil.sandbox.dialect import (
+    Row,
+)
+from trochil.sandbox.dialects.binance.words import (
     DIGITS,
     EXECUTION_TYPE,
     MAX_NOTIONAL,
@@ -13,10 +17,6 @@ from trochil.sandbox.binance.words import (
     ORDER_TYPES,
     SIDE,
     STATUS,
-)
-from trochil.sandbox.book_windows import Levels
-from trochil.sandbox.dialect import (
-    Row,
 )
 from trochil.sandbox.formats import fixed_text
 from trochil.sandbox.market.matching import Match, Order

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from trochil.sandbox.binance.words import (
+from trochil.sandbox.connection import Connection
+from trochil.sandbox.dialect import (
+    OrderTerms,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
+from trochil.sandbox.dialects.binance.words import (
     DAY_MS,
     DECIMAL_RANGE,
     DIGITS,
@@ -21,13 +28,6 @@ from trochil.sandbox.binance.words import (
     STOP_TYPES,
     TIME_IN_FORCE,
     Wrong,
-)
-from trochil.sandbox.connection import Connection
-from trochil.sandbox.dialect import (
-    OrderTerms,
-    RequestKind,
-    Side,
-    TimeInForce,
 )
 from trochil.sandbox.formats import decimal_places
 from trochil.sandbox.market.accounts import Account

@@ -13,8 +13,7 @@ from trochil.sandbox.dialect import (
     Row,
     SignedRoute,
 )
-from trochil.sandbox.formats import milliseconds
-from trochil.sandbox.htx.requests import (
+from trochil.sandbox.dialects.htx.requests import (
     AMOUNT_MAX,
     AMOUNT_MIN,
     BAD_DATE,
@@ -63,7 +62,7 @@ from trochil.sandbox.htx.requests import (
     order_terms,
     page_of_orders,
 )
-from trochil.sandbox.htx.rows import (
+from trochil.sandbox.dialects.htx.rows import (
     ACCOUNT_ID,
     STATE_NUMBER,
     USER_ID,
@@ -87,6 +86,7 @@ from trochil.sandbox.htx.rows import (
     ticker_row,
     trades_row,
 )
+from trochil.sandbox.formats import milliseconds
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.reasons import Reason

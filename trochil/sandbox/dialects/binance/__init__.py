@@ -1,5 +1,6 @@
-"""Binance spot from the venue's side, in the pieces that ``dialects.binance`` is made of.
+"""Binance spot from the venue's side, in pieces.
 
+* ``dialect``: the class, its routes and sockets.
 * ``words``: what the venue calls things, its limits, and how it refuses.
 * ``rows``: rows of answers and frames.
 * ``reading``: what requests ask for, read strictly, and what they weigh.
@@ -7,3 +8,7 @@
 * ``market_data``: answers to anybody.
 * ``market_streams``: raw and combined streams.
 """
+
+from trochil.sandbox.dialects.binance.dialect import Dialect
+
+__all__ = ["Dialect"]

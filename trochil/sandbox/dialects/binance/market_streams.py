@@ -7,22 +7,22 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from trochil.sandbox.binance.market_data import MarketData
-from trochil.sandbox.binance.reading import check_property, is_request_id, stream_names
-from trochil.sandbox.binance.rows import (
-    Nanoseconds,
-    aggregate_trade_row,
-    candle_event,
-    in_unit,
-    level_rows,
-)
-from trochil.sandbox.binance.words import INTERVALS, MOST_STREAMS, PARTIAL_DEPTHS, Wrong
 from trochil.sandbox.book_windows import BookLevel, BookWindow
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import (
     Frame,
     Row,
 )
+from trochil.sandbox.dialects.binance.market_data import MarketData
+from trochil.sandbox.dialects.binance.reading import check_property, is_request_id, stream_names
+from trochil.sandbox.dialects.binance.rows import (
+    Nanoseconds,
+    aggregate_trade_row,
+    candle_event,
+    in_unit,
+    level_rows,
+)
+from trochil.sandbox.dialects.binance.words import INTERVALS, MOST_STREAMS, PARTIAL_DEPTHS, Wrong
 from trochil.sandbox.formats import fixed_text
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason

@@ -10,13 +10,13 @@ from trochil.sandbox.dialect import (
     OrderTerms,
     Side,
 )
-from trochil.sandbox.formats import decimal_places, exact_text, milliseconds
-from trochil.sandbox.htx.rows import (
+from trochil.sandbox.dialects.htx.rows import (
     ACCOUNT_ID,
     MOST_VALUE,
     TERMS_OF_TYPE,
     VALUE_PLACES,
 )
+from trochil.sandbox.formats import decimal_places, exact_text, milliseconds
 from trochil.sandbox.market.accounts import ZERO
 from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.reasons import Reason

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from trochil.sandbox.book_windows import BookLevel, BookWindow, level_rows
-from trochil.sandbox.coinbase import rows
-from trochil.sandbox.coinbase.requests import NOT_SUBSCRIBED, WantedChannel, wanted_channels
-from trochil.sandbox.coinbase.rest import MALFORMED, CoinbaseRest
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, Row, SocketHandler
+from trochil.sandbox.dialects.coinbase import rows
+from trochil.sandbox.dialects.coinbase.requests import (
+    NOT_SUBSCRIBED,
+    WantedChannel,
+    wanted_channels,
+)
+from trochil.sandbox.dialects.coinbase.rest import MALFORMED, CoinbaseRest
 from trochil.sandbox.formats import decimal_text, iso_time
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.matching import Match, Order

@@ -14,8 +14,18 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from trochil.sandbox.binance.market_streams import MarketStreams
-from trochil.sandbox.binance.reading import (
+from trochil.sandbox.connection import Connection
+from trochil.sandbox.dialect import (
+    Frame,
+    OrderTerms,
+    PublicRoute,
+    Route,
+    Row,
+    SignedRoute,
+    SocketHandler,
+)
+from trochil.sandbox.dialects.binance.market_streams import MarketStreams
+from trochil.sandbox.dialects.binance.reading import (
     Endpoint,
     PublicEndpoint,
     SessionEndpoint,
@@ -38,7 +48,7 @@ from trochil.sandbox.binance.reading import (
     unsigned,
     weight_of,
 )
-from trochil.sandbox.binance.rows import (
+from trochil.sandbox.dialects.binance.rows import (
     Recordings,
     cancelled_row,
     execution_row,
@@ -49,7 +59,7 @@ from trochil.sandbox.binance.rows import (
     placed_row,
     position_row,
 )
-from trochil.sandbox.binance.words import (
+from trochil.sandbox.dialects.binance.words import (
     CLIENT_ID_RANGE,
     INTEGER_RANGE,
     LEAST,
@@ -61,16 +71,6 @@ from trochil.sandbox.binance.words import (
     STATUS,
     WINDOW_S,
     Wrong,
-)
-from trochil.sandbox.connection import Connection
-from trochil.sandbox.dialect import (
-    Frame,
-    OrderTerms,
-    PublicRoute,
-    Route,
-    Row,
-    SignedRoute,
-    SocketHandler,
 )
 from trochil.sandbox.formats import fixed_text
 from trochil.sandbox.market.accounts import Account
@@ -89,6 +89,13 @@ class Dialect(MarketStreams):
     names."""
 
     name = "binance"
+    foreign_clients = (
+        "binance-sdk-spot",
+        "ccxt",
+        "cryptofeed",
+        "python-binance",
+        "unicorn-binance-local-depth-cache",
+    )
     recordings = Recordings()
     private_paths = ("/ws-api/v3",)
     signing_params = SIGNING

@@ -1,0 +1,11 @@
+"""Coinbase Exchange from the venue's side, in pieces.
+
+* ``dialect``: the class, its routes and sockets.
+* ``rows``: rows of REST and messages of the feed.
+* ``requests``: what clients ask for, read strictly.
+* ``rest``: keys, refusals and REST.
+"""
+
+from trochil.sandbox.dialects.coinbase.dialect import Dialect
+
+__all__ = ["Dialect"]
