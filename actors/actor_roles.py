@@ -23,7 +23,7 @@ class HostedActor(Protocol):
     """Any actor: what its host says of it."""
 
     async def host_status(self) -> dict[str, Any]:
-        """{pid, state, error or status}, as builtins."""
+        """{pid, began (ns), state, error or status}, as builtins."""
 
 
 class ReadingActor(Protocol):

@@ -14,6 +14,7 @@ from actors.actor_roles import (
     DataSourceActor,
     RetryingCalls,
     data_source_actor,
+    hosted_actor,
     market_actor,
     reading_actor,
     supervisor_actor,
@@ -360,6 +361,18 @@ class AsyncClient:
 
     async def remove_pairs(self, venue: str, *pairs: str) -> None:
         await self._supervisor.remove_pairs(canonical(venue), [parse_pair(pair) for pair in pairs])
+
+    async def pair_status(self, venue: str, pair: str) -> dict[str, dict[str, Any]]:
+        """What the data source and the tracker of a pair say of themselves, asked in this order.
+
+        {"data_source": {pid, began (ns), state, error or status}, "order_book_tracker": the same}.
+        Raises BadPair, NotReady, Disconnected.
+        """
+        actors = await self._supervisor.locate_pair(canonical(venue), parse_pair(pair))
+        return {
+            kind: await hosted_actor(self._patient, actors[kind]).host_status()
+            for kind in ("data_source", "order_book_tracker")
+        }
 
     async def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""

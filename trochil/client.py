@@ -190,6 +190,10 @@ class Client:
     def remove_pairs(self, venue: str, *pairs: str) -> None:
         self._thread.run(self._async.remove_pairs(venue, *pairs))
 
+    def pair_status(self, venue: str, pair: str) -> dict[str, dict[str, Any]]:
+        """What the data source and the tracker of a pair say of themselves, asked in this order."""
+        return self._thread.run(self._async.pair_status(venue, pair))
+
     def status(self) -> Status:
         """Actors, books, gaps, budgets; prints as a table."""
         return self._thread.run(self._async.status())

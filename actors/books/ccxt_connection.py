@@ -67,6 +67,11 @@ class CcxtConnection:
     def is_open(self) -> bool:
         return self._group is not None
 
+    @property
+    def received(self) -> int:
+        """Snapshots and trades; ccxt doesn't show its frames."""
+        return self.snapshots + self.trades
+
     def status(self) -> dict[str, Any]:
         return {
             "note": UNCHECKED,

@@ -27,6 +27,7 @@ from orderbook.errors import Disconnected, NotReady, VenueError
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
+    DataMessage,
     FeedInterrupted,
     OrderBookMessage,
     OrderEvent,
@@ -124,11 +125,14 @@ class OrderBookTrackerDataSource:
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:
+        """``received``: frames of books, each connection's since it opened. ``published``:
+        messages on the channel."""
         return {
             "wanted_pairs": self._wanted,
             "pairs": self._serving,
             "connections": [connection.status() for connection in self._connections],
             "last_recv_time": max(connection.last_recv_time for connection in self._connections),
+            "received": sum(connection.received for connection in self._book_connections),
             "published": self._publisher.published,
             "snapshots_pending": sorted(self._snapshot_server.pending),
             "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
@@ -215,7 +219,7 @@ class OrderBookTrackerDataSource:
         log.info(
             "%s: %d pairs, %d new, %d gone", self._exchange.name, len(now), len(added), len(removed)
         )
-        self._publisher.publish("", Pairs(serving))
+        self._publish("", Pairs(serving))
         for connection in self._connections:
             try:
                 await connection.unsubscribe(removed)
@@ -227,13 +231,18 @@ class OrderBookTrackerDataSource:
         """The trading rules of every pair that the venue lists."""
         return list(self._rules.values())
 
+    def _publish(self, topic: str, message: DataMessage, received: int = 0) -> None:
+        """Every message has its number: how far a tracker is shows in its status."""
+        publisher = self._publisher
+        publisher.publish(topic, message, sequence=publisher.published + 1, time=received)
+
     # FeedListener: called by the connections.
 
     def on_message(self, message: OrderBookMessage, received: int) -> None:
         pair = self._pair_of.get(message.symbol)
         if pair is None:
             return
-        self._publisher.publish(pair, message, time=received)
+        self._publish(pair, message, received)
         if self._listeners:
             self._listeners.publish(message)
 
@@ -241,9 +250,7 @@ class OrderBookTrackerDataSource:
         feed = self._feed
         for symbol in symbols:
             snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
-            self._publisher.publish(
-                self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected)
-            )
+            self._publish(self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected))
 
     def on_error(self, fault: Fault) -> None:
         log.warning("%s: error %s: %s", self._exchange.name, fault.code, fault.message)

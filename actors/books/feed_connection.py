@@ -87,6 +87,7 @@ class FeedConnection:
         self._clock = clock
         self.epoch = 0
         self.frames = 0
+        self._frames_before = 0
         self.messages = 0
         self.rejected = 0
         self.connects = 0
@@ -105,6 +106,11 @@ class FeedConnection:
     @property
     def is_open(self) -> bool:
         return self._socket is not None
+
+    @property
+    def received(self) -> int:
+        """Frames since the connection opened; the messages of each were passed on."""
+        return self.frames - self._frames_before
 
     @property
     def carries_books(self) -> bool:
@@ -152,6 +158,7 @@ class FeedConnection:
         self._socket = socket
         self.epoch += 1
         self.connects += 1
+        self._frames_before = self.frames
         self._opened.set()
         self._draining = False
         self._subscribed.clear()

@@ -85,6 +85,7 @@ class OrderBookTracker:
         self._trade_listeners: list[Callable[[str, Trade], None]] = []
         self.trades_lost = 0
         self._pairs: list[str] | None = None
+        self._taken = 0
 
     async def start(self) -> None:
         if self._publisher.is_listening:
@@ -136,11 +137,13 @@ class OrderBookTracker:
         }
 
     def status(self) -> dict[str, Any]:
+        """``taken``: how many of the messages that the data source published were processed."""
         books = {pair: self._describe(pipeline) for pair, pipeline in self._pipelines.items()}
         return {
             "ready": self.ready,
             "books": books,
             "failed_books": self._failed_books,
+            "taken": self._taken,
             "trades_lost": self.trades_lost,
         }
 
@@ -176,6 +179,7 @@ class OrderBookTracker:
             else:
                 run.append(envelope)
         self._order_book_diff_router(run)
+        self._taken = batch[-1].sequence
 
     def _order_book_diff_router(self, envelopes: list[Envelope]) -> None:
         """Pass each pair its diffs, trades and interruptions of a batch, in their order."""

@@ -74,7 +74,10 @@ class Publisher:
         return self._address
 
     def greet_with(self, messages: Callable[[], Iterable[tuple[str, Any]]]) -> None:
-        """Send these (topic, message) pairs first to every new subscriber of messages."""
+        """Send these (topic, message) pairs first to every new subscriber of messages.
+
+        Their sequence is the number of messages published so far.
+        """
         self._greetings.append(messages)
 
     async def start(self) -> None:
@@ -179,7 +182,7 @@ class Publisher:
         self._clear_caches()
         if subscription.mode != "notifications":
             subscription.pending += [
-                framed(Envelope(topic, 0, 0, 0, message))
+                framed(Envelope(topic, 0, self.published, 0, message))
                 for greeting in self._greetings
                 for topic, message in greeting()
             ]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ class ComponentHost:
         self.name = name
         self._build = build
         self._on_failure = on_failure
+        self._began = time.time_ns()
         self._component: Component | None = None
         self._error: TrochilError | None = None
         self._settled = asyncio.Event()
@@ -57,15 +59,21 @@ class ComponentHost:
             await self._component.stop()
 
     async def host_status(self) -> dict[str, Any]:
-        """{pid, state, error or status}, as builtins; waits for the start."""
+        """{pid, began (ns), state, error or status}, as builtins; waits for the start."""
         await self._settled.wait()
         if self._component is None:
             return {
                 "pid": os.getpid(),
+                "began": self._began,
                 "state": "failed",
                 "error": f"{type(self._error).__name__}: {self._error}",
             }
-        return {"pid": os.getpid(), "state": "running", "status": self._component.status()}
+        return {
+            "pid": os.getpid(),
+            "began": self._began,
+            "state": "running",
+            "status": self._component.status(),
+        }
 
     async def _live(self) -> None:
         while self._component is None:

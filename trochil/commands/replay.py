@@ -1,9 +1,10 @@
 """``trochil replay``: recorded frames through real sockets and actors, and the resulting book."""
 
 import contextlib
-import json
+import secrets
 import tempfile
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from exchanges.contract import BookFeed
@@ -15,35 +16,56 @@ from trochil.sandbox.process import SandboxError, SandboxProcess
 from trochil.views import BookView
 
 CHECK_EVERY = 0.02
-SETTLED_AFTER = 1.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the actors while frames are sent."""
 QUIET_FOR = 60.0
 """Seconds without progress after which a replay is aborted."""
+SUBSCRIBED_WITHIN = 5.0
+"""Seconds within which a client that subscribes to something subscribes to the recorded frames."""
 
 
 def run_replay(
-    file: str, exchange: str, pair: str, speed: str, drop: str, inline: bool, feed: str = ""
+    file: str,
+    exchange: str,
+    pair: str,
+    speed: str,
+    drop: str,
+    inline: bool,
+    feed: str = "",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Replay a recording and describe the final book.
 
-    ``feed``: another book of the venue than its default one. Raises ConfigError for a recording
-    that can't be served, NotReady when the replay gets stuck.
+    ``feed``: another book of the venue than its default one. ``address``: of a Ray cluster to join.
+    Raises ConfigError for a recording that can't be served, NotReady when the replay gets stuck or
+    an actor is restarted during it.
     """
-    options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None}
+    options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None, "guide": "admin"}
     with contextlib.ExitStack() as stack:
         try:
             sandbox = stack.enter_context(SandboxProcess(exchange, **options))
         except SandboxError as error:
-            raise ConfigError(str(error)) from None
+            raise ConfigError(str(error).removeprefix("sandbox: ")) from None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="trochil-replay-"))
         venue = {"hosts": sandbox.hosts[exchange], "capacity": 16384, "feed": feed}
-        config = {"deployment": "replay", "state_dir": folder, "venues": {exchange: venue}}
+        config = {
+            "deployment": f"replay-{secrets.token_hex(4)}",
+            "state_dir": folder,
+            "venues": {exchange: venue},
+        }
         accounts = (
             {exchange: f"file:{sandbox.keys_file}#default"} if wants_login(exchange, feed) else None
         )
-        address = "inline" if inline else None
-        client = connect(exchange, pairs=[pair], address=address, accounts=accounts, config=config)
+        client = connect(
+            exchange,
+            pairs=[pair],
+            address="inline" if inline else address,
+            accounts=accounts,
+            config=config,
+        )
         try:
-            return _follow(client, sandbox, exchange, pair)
+            Guide(client, sandbox, exchange, pair).run()
+            return describe(client.book(exchange, pair))
         finally:
             client.shutdown()
 
@@ -53,38 +75,135 @@ def wants_login(exchange: str, feed: str) -> bool:
     return get(exchange).with_feed(feed).book.login is not BookFeed.login
 
 
-def _follow(client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -> dict[str, Any]:
-    view = client.book(exchange, pair, timeout=60)
-    progress = -1
-    since = time.monotonic()
-    while True:
-        served = sandbox.admin("GET", "status")
-        now = view.sequence + served["diffs_sent"] + served["withheld"]
-        if now != progress:
-            progress = now
-            since = time.monotonic()
-        quiet = time.monotonic() - since
-        if served["finished"] and view.state is BookState.LIVE and _is_done(view, served, quiet):
-            return describe(view)
-        if quiet > QUIET_FOR:
-            raise NotReady(
-                f"the replay got stuck: book {view.state.name} at {view.update_id}, "
-                f"server {json.dumps(served)}"
-            )
-        time.sleep(CHECK_EVERY)
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the actors of a pair are.
 
-
-def _is_done(view: BookView, served: dict[str, Any], quiet: float) -> bool:
-    """Whether the book has reached the last update id.
-
-    If the venue has no update ids: whether every frame sent was received, or none has arrived for
-    a while. Frames sent before the tracker subscribed are part of the snapshot that it requested.
+    ``received``: frames of the data source. ``published``: messages that it passed on. ``taken``:
+    those that the tracker processed. ``book``: the tracker's description; empty before it follows
+    the pair. ``life``: changes when an actor is restarted or a connection is opened.
     """
-    if served["last_update_id"]:
-        return bool(view.update_id == served["last_update_id"])
-    counted = view.counters
-    received = counted["applied"] + counted["ignored"] + counted["dropped_before_snapshot"]
-    return bool(received >= served["diffs_sent"]) or quiet > SETTLED_AFTER
+
+    received: int
+    published: int
+    taken: int
+    book: dict[str, Any]
+    life: tuple[int, ...]
+
+    @property
+    def is_live(self) -> bool:
+        return bool(self.book) and self.book["state"] == BookState.LIVE.name
+
+    def has_processed(self, served: dict[str, Any]) -> bool:
+        """Whether every frame that the sandbox had sent was processed."""
+        return self.received >= served["frames_sent"] and self.taken >= self.published
+
+
+class Guide:
+    """Leads the sandbox through a recording.
+
+    Nothing is sent before the tracker follows the data source, and where the order of two things
+    could differ between runs, the second waits until the first was processed.
+    """
+
+    def __init__(self, client: Client, sandbox: SandboxProcess, exchange: str, pair: str) -> None:
+        self._client = client
+        self._sandbox = sandbox
+        self._exchange = exchange
+        self._pair = pair
+        self._life: tuple[int, ...] = ()
+        self._seen: Any = None
+        self._seen_at = time.monotonic()
+
+    def run(self) -> None:
+        """Until the book holds the whole recording. Raises NotReady, ConfigError."""
+        looked_at = 0.0
+        while True:
+            served = self._sandbox.admin("GET", "status")
+            waits_for = served["waits_for"]
+            overdue = time.monotonic() - looked_at > LOOK_EVERY
+            if waits_for or served["finished"] or overdue:
+                looked_at = time.monotonic()
+                progress = self._look()
+                self._check(served, progress)
+                if served["finished"] and progress.is_live and progress.has_processed(served):
+                    self._check_end(served, progress)
+                    return
+                if self._may_go_on(waits_for, served, progress):
+                    self._sandbox.admin("POST", "replay", {"waits_for": waits_for})
+                    continue
+            time.sleep(CHECK_EVERY)
+
+    def _look(self) -> Progress:
+        """The data source first: what it has published when the tracker is asked is no less."""
+        found = self._client.pair_status(self._exchange, self._pair)
+        source = found["data_source"]
+        tracker = found["order_book_tracker"]
+        for name, host in found.items():
+            if host["state"] != "running":
+                raise NotReady(f"{name} doesn't run: {host['error']}")
+        connects = [each["connects"] for each in source["status"]["connections"]]
+        status = tracker["status"]
+        if self._pair in status["failed_books"]:
+            raise NotReady(f"no book: {status['failed_books'][self._pair]}")
+        return Progress(
+            received=source["status"]["received"],
+            published=source["status"]["published"],
+            taken=status["taken"],
+            book=status["books"].get(self._pair, {}),
+            life=(source["began"], tracker["began"], *connects),
+        )
+
+    def _may_go_on(self, waits_for: str, served: dict[str, Any], progress: Progress) -> bool:
+        if waits_for == "start":
+            self._life = progress.life
+            return bool(progress.book)
+        if waits_for == "delivery":
+            return progress.has_processed(served)
+        return waits_for == "book" and progress.is_live and progress.has_processed(served)
+
+    def _check(self, served: dict[str, Any], progress: Progress) -> None:
+        """Raises NotReady and ConfigError where the replay can't come to its end any more."""
+        if served["unheard"] or (self._life and progress.life != self._life):
+            raise NotReady(
+                f"an actor or a connection was restarted after {served['diffs_sent']} of "
+                f"{served['diffs_total']} recorded changes; a replay can't be rewound: run it again"
+            )
+        seen = (served, progress)
+        if seen != self._seen:
+            self._seen = seen
+            self._seen_at = time.monotonic()
+        quiet = time.monotonic() - self._seen_at
+        if served["waits_for"] == "subscription" and served["followed"] and progress.book:
+            self._check_feed(served, quiet)
+        if quiet > QUIET_FOR:
+            book = progress.book or {"state": "not there", "update_id": 0}
+            raise NotReady(
+                f"the replay got stuck: book {book['state']} at {book['update_id']}, "
+                f"the sandbox waits for {served['waits_for'] or 'nothing'} after "
+                f"{served['diffs_sent']} of {served['diffs_total']} recorded changes"
+            )
+
+    def _check_feed(self, served: dict[str, Any], quiet: float) -> None:
+        if quiet > SUBSCRIBED_WITHIN:
+            feeds = ", ".join(sorted(get(self._exchange).feeds)) or "none"
+            raise ConfigError(
+                f"the recording holds no frames of what was subscribed to "
+                f"({', '.join(served['followed'])}); choose another book with --feed: {feeds}"
+            )
+
+    def _check_end(self, served: dict[str, Any], progress: Progress) -> None:
+        last = served["last_update_id"]
+        if last and progress.book["update_id"] != last:
+            withheld = (
+                "; the last frames were withheld, and none came after them that shows the gap"
+                if served["withheld"]
+                else ""
+            )
+            raise NotReady(
+                f"the book ends at update {progress.book['update_id']}, "
+                f"the recording at {last}{withheld}"
+            )
 
 
 def describe(view: BookView) -> dict[str, Any]:

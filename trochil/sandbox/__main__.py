@@ -120,6 +120,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--drop", default="", metavar="A-B", help="diff frames to withhold, counted from 1"
     )
+    parser.add_argument(
+        "--guide",
+        default="none",
+        choices=("none", "admin"),
+        help="admin: a replay goes on step by step, as it is told at the admin door",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
     return parser.parse_args(argv)
 
@@ -154,9 +160,17 @@ def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = 
     faults = Faults(options.seed, parse_faults(options.faults))
     if options.replay:
         if dialect.recordings is None:
-            raise ReplayError(f"no recordings of {name} can be read")
+            raise ReplayError(
+                f"no recordings of {name} can be read, "
+                f"only those of {', '.join(dialects.with_recordings())}"
+            )
         replay = Replay(
-            options.replay, options.pair or "", options.speed, options.drop, dialect.recordings
+            options.replay,
+            options.pair or "",
+            options.speed,
+            options.drop,
+            dialect,
+            guided=options.guide == "admin",
         )
         server = Server(dialect, {}, seed=options.seed, faults=faults)
         replay.attach(server)

@@ -51,6 +51,7 @@ class Admin:
             "trade": self._trade,
             "cancel": self._cancel,
             "say": self._say,
+            "replay": self._replay,
         }
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -172,6 +173,13 @@ class Admin:
         for connection in self._server.public():
             connection.put(lambda connection, now: str(given["text"]))
         return {"said": len(self._server.public())}
+
+    def _replay(self, given: dict[str, Any]) -> Any:
+        """Let a guided replay go on from where it ``waits_for`` that."""
+        if self._server.replay is None:
+            raise ValueError("this sandbox replays nothing")
+        self._server.replay.go_on(given["waits_for"])
+        return self._server.replay.status()
 
     def _account(self, given: dict[str, Any]) -> Any:
         account = self._server.new_account(given["name"], given["balances"])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from trochil.sandbox.formats import decimal_text
 from trochil.sandbox.market.accounts import ZERO
 from trochil.sandbox.market.matching import Order
+from trochil.sandbox.recorded import Rows
 from trochil.sandbox.server import Server
 
 MOST_LEVELS = 500
@@ -98,16 +99,19 @@ class BookWindows:
         """The whole window as of its last frame; of a replay, the recorded snapshot and what
         followed it."""
         if self._server.replay is not None:
-            last_id, *sides = self._server.replay.snapshot()
-            bids, asks = (
-                [BookLevel(Decimal(price), Decimal(size)) for price, size in side] for side in sides
-            )
-            return BookWindow(pair, bids, asks, 0, last_id)
+            return _recorded_window(pair, self._server.replay.snapshot())
         last_id = self._last_ids.setdefault((pair, depth), self._server.book(pair).update_id)
         if (pair, depth) not in self._shown:
             self._shown[pair, depth] = self._current(pair, depth)
         shown = self._shown[pair, depth]
         return BookWindow(pair, _levels(shown.bids), _levels(shown.asks), 0, last_id)
+
+    def opening(self, pair: str, depth: int = 0) -> BookWindow | None:
+        """The same for who begins to follow it; None where a replay sends it as a frame."""
+        if self._server.replay is None:
+            return self.snapshot(pair, depth)
+        recorded = self._server.replay.opening()
+        return None if recorded is None else _recorded_window(pair, recorded)
 
     def requested(
         self, pair: str, depth: int | None = None, limit: int = MOST_LEVELS
@@ -200,3 +204,11 @@ class BookWindows:
 
 def _levels(side: dict[Decimal, Decimal]) -> Levels:
     return [BookLevel(price, size) for price, size in side.items()]
+
+
+def _recorded_window(pair: str, recorded: tuple[int, Rows, Rows]) -> BookWindow:
+    last_id, *sides = recorded
+    bids, asks = (
+        [BookLevel(Decimal(price), Decimal(size)) for price, size in side] for side in sides
+    )
+    return BookWindow(pair, bids, asks, 0, last_id)

@@ -31,6 +31,7 @@ class Connection:
     """What a dialect keeps of a connection besides."""
     queue: "asyncio.Queue[Build]" = field(default_factory=lambda: asyncio.Queue(QUEUED_FRAMES))
     muted: bool = False
+    frames_sent: int = 0
 
     @property
     def host(self) -> str:
@@ -58,5 +59,6 @@ class Connection:
 
     async def send(self, text: str | bytes) -> None:
         """At once, past the queue."""
+        self.frames_sent += 1
         with contextlib.suppress(ConnectionError):
             await (self.ws.send_str(text) if isinstance(text, str) else self.ws.send_bytes(text))

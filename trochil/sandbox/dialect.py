@@ -83,6 +83,8 @@ class PublicRoute:
     the handler itself checks what it is sent (``Params.only``)."""
     repeated: tuple[str, ...] = ()
     """Those that may be sent more than once; their values are joined by commas."""
+    gives_book: bool = False
+    """Answers with a book that the stream's changes join: a replay says when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -575,11 +577,15 @@ class BaseDialect:
             return "query"
 
     def _endpoint(self, route: Route) -> Callable[[web.Request], Any]:
+        gives_book = isinstance(route, PublicRoute) and route.gives_book
+
         async def answer(http: web.Request) -> web.StreamResponse:
             try:
                 request = await read_request(http)
             except Rejected as refusal:
                 return self.error(refusal.reason, refusal.detail)
+            if gives_book and self.server.replay is not None:
+                await self.server.replay.answerable()
             return self._answer(route, request)
 
         return answer
@@ -704,22 +710,19 @@ class BaseDialect:
     def follow(self, connection: Connection, topic: str) -> None:
         """Add a topic to what a connection follows, after the snapshot that it opens with. A replay
         begins with the first subscription to its book."""
-        replay = self.server.replay
-        if replay is not None:
-            books = [*self.book_topics(replay.pair), *self.snapshot_topics(replay.pair)]
-            if topic in books:
-                replay.book_followed()
         opening = self._opening_window(topic)
         if opening is not None and not self.server.faults.hits("withhold_snapshot"):
             self.send(connection, partial(self.book_frame, topic, opening))
         connection.topics.add(topic)
+        if self.server.replay is not None:
+            self.server.replay.book_followed(connection)
 
     def _opening_window(self, topic: str) -> BookWindow | None:
         """What a topic opens with; None for nothing."""
         for pair in self.venue.symbols:
             depths = self.book_topics(pair) if self.snapshot_on_subscribe else {}
             if topic in depths:
-                return self.books.snapshot(pair, depths[topic])
+                return self.books.opening(pair, depths[topic])
             if self.server.replay is None and topic in self.snapshot_topics(pair):
                 return self.snapshot_window(pair, topic)
         return None

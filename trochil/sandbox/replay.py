@@ -9,24 +9,39 @@ seconds.
 import asyncio
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from trochil.sandbox.connection import Connection
 from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.recorded import Record, RecordReader, Rows
 from trochil.sandbox.server import Server
 
+FORMATS = (
+    "read are lines of `<ns> <frame>`, also gzipped (NAME.gz), and captures of a session (NAME.0, "
+    "NAME.http.0.0, NAME.ws.N.0)"
+)
 WHOLE = ("snapshot", "image")
 """Kinds of records that are a book by themselves."""
 CHANGES = ("diff", "image")
 """Kinds that a book follows; they are counted."""
+GUIDED = ("start", "delivery", "book")
+"""What a guided replay waits for until it is told to go on."""
 
 
 class ReplayError(Exception):
     """A recording that can't be served, and why."""
+
+
+class RecordedDialect(Protocol):
+    """What a replay needs of a venue's dialect, of its class."""
+
+    recordings: RecordReader
+    snapshot_on_subscribe: bool
 
 
 class Image(NamedTuple):
@@ -39,21 +54,33 @@ class Image(NamedTuple):
 
 def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
     """(time in s, payload, URL where there is one) of a recording in either format, in order of
-    time."""
+    time. Raises ReplayError for a file in neither."""
     if not path.is_file():
         raise ReplayError(f"no recording at {path}")
-    if not re.search(r"\.(0|\d+\.0)$", path.name):
-        with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
-            for line in file:
-                stamp, _, payload = line.strip().partition(" ")
-                if payload and not stamp.isdigit():
-                    raise ReplayError(
-                        f"{path} is no recording: a line begins with {stamp[:20]!r},"
-                        " not with a time in ns"
-                    )
-                if payload:
-                    yield int(stamp) / 1e9, payload, ""
-        return
+    try:
+        if re.search(r"\.(0|\d+\.0)$", path.name):
+            yield from _session(path)
+        else:
+            yield from _stamped_lines(path)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise ReplayError(f"{path} is no recording ({error}); {FORMATS}") from None
+
+
+def _stamped_lines(path: Path) -> Iterator[tuple[float, str, str]]:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as file:
+        for line in file:
+            stamp, _, payload = line.strip().partition(" ")
+            if payload and not stamp.isdigit():
+                raise ReplayError(
+                    f"{path} is no recording: a line begins with {stamp[:20]!r},"
+                    f" not with a time in ns; {FORMATS}"
+                )
+            if payload:
+                yield int(stamp) / 1e9, payload, ""
+
+
+def _session(path: Path) -> Iterator[tuple[float, str, str]]:
+    """What all files of a session hold."""
     found = []
     for part in sorted(path.parent.glob(path.name.split(".")[0] + ".*.*.0")):
         found += list(_captured(part))
@@ -98,18 +125,67 @@ class OwnBook:
         return Image(self.last_id, [list(b) for b in bids], [list(a) for a in asks])
 
 
+class Pace:
+    """The recorded time against the clock; as fast as it is read where ``speed`` is 0."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._begun: float | None = None
+        self._first = 0.0
+
+    async def reach(self, time: float) -> None:
+        """Wait until a record of ``time`` (s) is due. The first record is due at once."""
+        if not self._speed:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._begun is None:
+            self._begun = now
+            self._first = time
+        due = self._begun + (time - self._first) / self._speed
+        await asyncio.sleep(max(0.0, due - now))
+
+    async def standing(self, event: asyncio.Event) -> None:
+        """Wait for ``event``; recorded time stands still meanwhile."""
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        await event.wait()
+        if self._begun is not None:
+            self._begun += loop.time() - since
+
+
 class Replay:
-    """One pair of a recording. Frames after the recorded snapshot wait until that was asked for."""
+    """One pair of a recording.
+
+    It begins with the first subscription to what it holds. Where the book begins with an answer to
+    a request, all that was recorded before is sent first, then the request is answered, then
+    follows the rest.
+
+    With ``guided`` it goes on only when it is told so at the admin door: at the beginning, before
+    and after the recorded snapshot, and after the first frame behind those that are withheld. Who
+    guides it looks each time whether its client has handled what was sent so far: then every run
+    counts the same. ``status()["waits_for"]`` says what it waits for.
+    """
 
     def __init__(
-        self, file: str, pair: str, speed: str, drop: str, recordings: RecordReader
+        self,
+        file: str,
+        pair: str,
+        speed: str,
+        drop: str,
+        dialect: type["RecordedDialect"],
+        guided: bool = False,
     ) -> None:
+        """Raises ReplayError for what can't be served."""
         self.pair = pair
-        self._recordings = recordings
-        self._speed = 0.0 if speed == "max" else self._positive(speed)
+        self._recordings = dialect.recordings
+        self._opens_stream = dialect.snapshot_on_subscribe
+        self._guided = guided
+        self._pace = Pace(0.0 if speed == "max" else self._positive(speed))
         self._first, self._last = self._range(drop)
-        symbol = recordings.symbol(pair)
-        read = (record for line in read_lines(Path(file)) for record in recordings.records(*line))
+        symbol = self._recordings.symbol(pair)
+        read = (
+            record for line in read_lines(Path(file)) for record in self._recordings.records(*line)
+        )
         self._records = [record for record in read if record.symbol in ("", symbol)]
         if not any(record.kind in WHOLE for record in self._records):
             raise ReplayError(
@@ -117,12 +193,20 @@ class Replay:
             )
         self._diffs = sum(record.kind in CHANGES for record in self._records)
         self._snapshot = next(record for record in self._records if record.kind in WHOLE)
-        self._fetched = asyncio.Event()
+        self._sample = next(
+            (record for record in self._records if record.kind in CHANGES), self._snapshot
+        )
         self._followed = asyncio.Event()
+        self._begun = False
+        self._fetched = asyncio.Event()
+        self._answerable = asyncio.Event()
+        self._passed = asyncio.Event()
+        self._waits_for = "subscription"
         self._own = OwnBook()
         self._early: list[Record] = []
         self._sent = 0
         self._withheld = 0
+        self._unheard = 0
         self._finished = False
 
     @staticmethod
@@ -131,7 +215,7 @@ class Replay:
             value = float(speed)
         except ValueError:
             value = 0.0
-        if value <= 0:
+        if not 0 < value < float("inf"):
             raise ReplayError(f"--speed {speed!r}: write max, or a number above 0")
         return value
 
@@ -156,6 +240,8 @@ class Replay:
         numbers = (Decimal(level[column]).normalize() for side in levels for level in side[:200])
         return Decimal(1).scaleb(min(0, *(int(number.as_tuple().exponent) for number in numbers)))
 
+    # What clients ask for.
+
     def snapshot(self) -> Image:
         """The recorded snapshot on the first request, the server's own book afterwards."""
         if not self._fetched.is_set():
@@ -165,37 +251,68 @@ class Replay:
             )
         return self._own.image()
 
-    def book_followed(self) -> None:
-        """Somebody subscribed to the book."""
-        self._followed.set()
+    def opening(self) -> Image | None:
+        """The book for who subscribes to a stream that opens with it; None before the recorded
+        snapshot, which comes as a frame."""
+        return self._own.image() if self._own.begun else None
+
+    async def answerable(self) -> None:
+        """Wait until a request for the book is to be answered: where the snapshot was recorded, or
+        at once where nothing was begun yet."""
+        if self._guided or self._begun:
+            await self._answerable.wait()
+
+    def book_followed(self, connection: Connection) -> None:
+        """Somebody subscribed to a book."""
+        if self._is_heard(connection, self._sample):
+            self._followed.set()
+
+    def _is_heard(self, connection: Connection, record: Record) -> bool:
+        return self._server.dialect.replayed_frame(connection, record) is not None
 
     def status(self) -> dict[str, Any]:
+        """``waits_for``: subscription, start, delivery (of all that was sent), snapshot request,
+        book (in step, after a snapshot or a gap); empty while frames are sent, and at the end.
+        ``frames_sent``: all frames on the sockets that follow the book. ``unheard``: changes that
+        found nobody."""
+        connections = list(self._server.connections)
         return {
+            "waits_for": self._waits_for,
             "diffs_total": self._diffs,
             "diffs_sent": self._sent,
             "withheld": self._withheld,
+            "unheard": self._unheard,
+            "frames_sent": sum(
+                connection.frames_sent
+                for connection in connections
+                if self._is_heard(connection, self._sample)
+            ),
+            "followed": sorted({topic for each in connections for topic in each.topics}),
             "finished": self._finished,
             "last_update_id": self._own.last_id,
             "snapshot_fetched": self._fetched.is_set(),
         }
 
+    def go_on(self, waits_for: str) -> None:
+        """Go on from where it waits. Raises ValueError where it doesn't wait for that."""
+        if waits_for != self._waits_for or waits_for not in GUIDED:
+            raise ValueError(f"the replay waits for {self._waits_for or 'nothing'}")
+        self._waits_for = ""
+        self._passed.set()
+
+    # The session.
+
     async def run(self) -> None:
-        await self._followed.wait()
-        loop = asyncio.get_running_loop()
+        await self._wait("subscription", self._followed)
+        await self._wait_for_guide("start")
+        self._begun = True
         number = 0
-        begun = first = 0.0
         for record in self._records:
+            await self._pace.reach(record.time)
             if record is self._snapshot:
-                self._begin_own(record)
-                await self._fetched.wait()
-            if record.kind == "snapshot":
+                await self._begin_book(record)
+            if record.kind == "snapshot" and not self._opens_stream:
                 continue
-            if self._speed:
-                begun = begun or loop.time()
-                first = first or record.time
-                await asyncio.sleep(
-                    max(0.0, begun + (record.time - first) / self._speed - loop.time())
-                )
             if record.kind in CHANGES:
                 number += 1
                 self._advance(record)
@@ -204,7 +321,34 @@ class Replay:
                     continue
                 self._sent += 1
             await self._send(record)
+            if record.kind in CHANGES and number == self._last + 1 > 1 and self._own.begun:
+                await self._wait_for_guide("book")
         self._finished = True
+
+    async def _wait(self, reason: str, event: asyncio.Event) -> None:
+        self._waits_for = reason
+        await self._pace.standing(event)
+        self._waits_for = ""
+
+    async def _wait_for_guide(self, reason: str) -> None:
+        if self._guided:
+            self._passed.clear()
+            await self._wait(reason, self._passed)
+
+    async def _begin_book(self, snapshot: Record) -> None:
+        """The server's own book begins. The client's does with the answer to its request, or with
+        this frame."""
+        self._begin_own(snapshot)
+        if self._opens_stream:
+            self._fetched.set()
+            self._answerable.set()
+            return
+        await self._wait_for_guide("delivery")
+        self._answerable.set()
+        if self._guided or snapshot.kind == "snapshot":
+            await self._wait("snapshot request", self._fetched)
+        self._fetched.set()
+        await self._wait_for_guide("book")
 
     def _begin_own(self, snapshot: Record) -> None:
         """The server's own book: the snapshot, and the diffs recorded before it that are newer than
@@ -223,8 +367,12 @@ class Replay:
 
     async def _send(self, record: Record) -> None:
         """As it was, to whoever subscribed; the socket alone sets the pace."""
+        heard = False
         for connection in list(self._server.connections):
             text = self._server.dialect.replayed_frame(connection, record)
             if text is not None:
+                heard = True
                 await connection.queue.join()  # a snapshot that was asked for goes first
                 await connection.send(text)
+        if record.kind in CHANGES and not heard:
+            self._unheard += 1

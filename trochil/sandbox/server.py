@@ -76,8 +76,17 @@ class RecordedMarket(Protocol):
     def snapshot(self) -> tuple[int, Rows, Rows]:
         """Last id, bids and asks (price, size) as a client gets them that asks for the book now."""
 
-    def book_followed(self) -> None:
-        """A client subscribed to the book."""
+    def opening(self) -> tuple[int, Rows, Rows] | None:
+        """The same for who subscribes to a stream that opens with it; None: it comes as a frame."""
+
+    async def answerable(self) -> None:
+        """Wait until a request for the book is to be answered."""
+
+    def book_followed(self, connection: Connection) -> None:
+        """A client subscribed to a book."""
+
+    def go_on(self, waits_for: str) -> None:
+        """Go on from where a guided replay waits. Raises ValueError."""
 
     def status(self) -> dict[str, Any]: ...
 

@@ -24,3 +24,8 @@ def load(name: str) -> Any:
     for point in entry_points(group=GROUP, name=name):
         return point.load()
     raise ValueError(f"the sandbox can't play {name!r}; it plays {', '.join(names())}")
+
+
+def with_recordings() -> list[str]:
+    """The venues whose recordings can be replayed."""
+    return [name for name in names() if load(name).recordings is not None]

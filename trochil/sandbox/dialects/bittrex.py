@@ -507,7 +507,9 @@ class Dialect(HubDialect):
             PublicRoute("GET", "/v3/currencies/{symbol}", self.get_currency, params=()),
             PublicRoute("GET", markets, self.get_markets, params=()),
             *(
-                PublicRoute(method, path, handler, params=params)
+                PublicRoute(
+                    method, path, handler, params=params, gives_book=handler == self.get_book
+                )
                 for path, (handler, params) in numbered.items()
                 for method in ("GET", "HEAD")
             ),

@@ -325,7 +325,10 @@ class Dialect(MarketStreams):
                 unit_ns = time_unit_ns(request)
                 return in_unit(asked(request), unit_ns)
 
-            return PublicRoute(method, path, answer, params=endpoint.params)
+            gives_book = endpoint.handler == self.get_depth
+            return PublicRoute(
+                method, path, answer, params=endpoint.params, gives_book=gives_book
+            )
         wanted = endpoint.handler
 
         def account_answer(request: Request, account: Account) -> Any:
