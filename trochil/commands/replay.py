@@ -114,23 +114,23 @@ class Guide:
         self._life: tuple[int, ...] = ()
         self._seen: Any = None
         self._seen_at = time.monotonic()
+        self._followed_at: float | None = None
 
     def run(self) -> None:
         """Until the book holds the whole recording. Raises NotReady, ConfigError."""
         looked_at = 0.0
         while True:
             served = self._sandbox.admin("GET", "status")
-            waits_for = served["waits_for"]
-            overdue = time.monotonic() - looked_at > LOOK_EVERY
-            if waits_for or served["finished"] or overdue:
+            waits_for_client = served["finished"] or served["waits_for"] not in ("", "time")
+            if waits_for_client or time.monotonic() - looked_at > LOOK_EVERY:
                 looked_at = time.monotonic()
                 progress = self._look()
                 self._check(served, progress)
-                if served["finished"] and progress.is_live and progress.has_processed(served):
-                    self._check_end(served, progress)
+                if self._is_done(served, progress):
                     return
-                if self._may_go_on(waits_for, served, progress):
-                    self._sandbox.admin("POST", "replay", {"waits_for": waits_for})
+                if self._may_go_on(served, progress):
+                    step = {"waits_for": served["waits_for"]}
+                    self._sandbox.admin("POST", "replay", step)
                     continue
             time.sleep(CHECK_EVERY)
 
@@ -154,13 +154,20 @@ class Guide:
             life=(source["began"], tracker["began"], *connects),
         )
 
-    def _may_go_on(self, waits_for: str, served: dict[str, Any], progress: Progress) -> bool:
-        if waits_for == "start":
+    def _may_go_on(self, served: dict[str, Any], progress: Progress) -> bool:
+        if served["waits_for"] == "start":
             self._life = progress.life
             return bool(progress.book)
-        if waits_for == "delivery":
+        if served["waits_for"] == "delivery":
             return progress.has_processed(served)
-        return waits_for == "book" and progress.is_live and progress.has_processed(served)
+        is_in_step = progress.is_live and progress.has_processed(served)
+        return served["waits_for"] == "book" and is_in_step
+
+    def _is_done(self, served: dict[str, Any], progress: Progress) -> bool:
+        if not (served["finished"] and progress.is_live and progress.has_processed(served)):
+            return False
+        self._check_end(served, progress)
+        return True
 
     def _check(self, served: dict[str, Any], progress: Progress) -> None:
         """Raises NotReady and ConfigError where the replay can't come to its end any more."""
@@ -169,23 +176,24 @@ class Guide:
                 f"an actor or a connection was restarted after {served['diffs_sent']} of "
                 f"{served['diffs_total']} recorded changes; a replay can't be rewound: run it again"
             )
-        seen = (served, progress)
-        if seen != self._seen:
+        if served["waits_for"] == "subscription" and served["followed"] and progress.book:
+            self._check_feed(served)
+        book = progress.book or {"state": "not there", "update_id": 0, "applied": 0}
+        seen = (served["waits_for"], served["diffs_sent"], book["update_id"], book["applied"])
+        if seen != self._seen or served["waits_for"] == "time":
             self._seen = seen
             self._seen_at = time.monotonic()
-        quiet = time.monotonic() - self._seen_at
-        if served["waits_for"] == "subscription" and served["followed"] and progress.book:
-            self._check_feed(served, quiet)
-        if quiet > QUIET_FOR:
-            book = progress.book or {"state": "not there", "update_id": 0}
+        if time.monotonic() - self._seen_at > QUIET_FOR:
             raise NotReady(
                 f"the replay got stuck: book {book['state']} at {book['update_id']}, "
                 f"the sandbox waits for {served['waits_for'] or 'nothing'} after "
                 f"{served['diffs_sent']} of {served['diffs_total']} recorded changes"
             )
 
-    def _check_feed(self, served: dict[str, Any], quiet: float) -> None:
-        if quiet > SUBSCRIBED_WITHIN:
+    def _check_feed(self, served: dict[str, Any]) -> None:
+        now = time.monotonic()
+        self._followed_at = now if self._followed_at is None else self._followed_at
+        if now - self._followed_at > SUBSCRIBED_WITHIN:
             feeds = ", ".join(sorted(get(self._exchange).feeds)) or "none"
             raise ConfigError(
                 f"the recording holds no frames of what was subscribed to "

@@ -133,18 +133,18 @@ class Pace:
         self._begun: float | None = None
         self._first = 0.0
 
-    async def reach(self, time: float) -> None:
-        """Wait until a record of ``time`` (s) is due. The first record is due at once."""
+    def delay(self, time: float) -> float:
+        """Seconds until a record of ``time`` (s) is due, 0 at least. The first is due at once."""
         if not self._speed:
-            return
+            return 0.0
         now = asyncio.get_running_loop().time()
         if self._begun is None:
             self._begun = now
             self._first = time
         due = self._begun + (time - self._first) / self._speed
-        await asyncio.sleep(max(0.0, due - now))
+        return max(0.0, due - now)
 
-    async def standing(self, event: asyncio.Event) -> None:
+    async def stand_still(self, event: asyncio.Event) -> None:
         """Wait for ``event``; recorded time stands still meanwhile."""
         loop = asyncio.get_running_loop()
         since = loop.time()
@@ -272,7 +272,8 @@ class Replay:
 
     def status(self) -> dict[str, Any]:
         """``waits_for``: subscription, start, delivery (of all that was sent), snapshot request,
-        book (in step, after a snapshot or a gap); empty while frames are sent, and at the end.
+        book (in step, after a snapshot or a gap), time (of the next record); empty while frames
+        are sent, and at the end.
         ``frames_sent``: all frames on the sockets that follow the book. ``unheard``: changes that
         found nobody."""
         connections = list(self._server.connections)
@@ -308,7 +309,7 @@ class Replay:
         self._begun = True
         number = 0
         for record in self._records:
-            await self._pace.reach(record.time)
+            await self._reach(record.time)
             if record is self._snapshot:
                 await self._begin_book(record)
             if record.kind == "snapshot" and not self._opens_stream:
@@ -325,9 +326,16 @@ class Replay:
                 await self._wait_for_guide("book")
         self._finished = True
 
+    async def _reach(self, time: float) -> None:
+        delay = self._pace.delay(time)
+        if delay:
+            self._waits_for = "time"
+            await asyncio.sleep(delay)
+            self._waits_for = ""
+
     async def _wait(self, reason: str, event: asyncio.Event) -> None:
         self._waits_for = reason
-        await self._pace.standing(event)
+        await self._pace.stand_still(event)
         self._waits_for = ""
 
     async def _wait_for_guide(self, reason: str) -> None:
