@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +41,25 @@ def run_replay(
     Raises ConfigError for a recording that can't be served, NotReady when the replay gets stuck or
     an actor is restarted during it.
     """
-    options = {"replay": file, "pair": pair, "speed": speed, "drop": drop or None, "guide": "admin"}
+    sandbox = SandboxProcess(
+        exchange, replay=file, pair=pair, speed=speed, drop=drop or None, guide="admin"
+    )
+    with replaying(sandbox, exchange, pair, "inline" if inline else address, feed) as client:
+        Guide(client, sandbox, exchange, pair).run()
+        return describe(client.book(exchange, pair))
+
+
+@contextlib.contextmanager
+def replaying(
+    sandbox: SandboxProcess, exchange: str, pair: str, address: str | None, feed: str
+) -> Iterator[Client]:
+    """A client of a deployment of its own that follows the recorded pair; it ends with the block.
+
+    Raises ConfigError for a recording that can't be served.
+    """
     with contextlib.ExitStack() as stack:
         try:
-            sandbox = stack.enter_context(SandboxProcess(exchange, **options))
+            stack.enter_context(sandbox)
         except SandboxError as error:
             raise ConfigError(str(error).removeprefix("sandbox: ")) from None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="trochil-replay-"))
@@ -56,16 +72,9 @@ def run_replay(
         accounts = (
             {exchange: f"file:{sandbox.keys_file}#default"} if wants_login(exchange, feed) else None
         )
-        client = connect(
-            exchange,
-            pairs=[pair],
-            address="inline" if inline else address,
-            accounts=accounts,
-            config=config,
-        )
+        client = connect(exchange, pairs=[pair], address=address, accounts=accounts, config=config)
         try:
-            Guide(client, sandbox, exchange, pair).run()
-            return describe(client.book(exchange, pair))
+            yield client
         finally:
             client.shutdown()
 

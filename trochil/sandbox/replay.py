@@ -25,6 +25,17 @@ FORMATS = (
     "read are lines of `<ns> <frame>`, also gzipped (NAME.gz), and captures of a session (NAME.0, "
     "NAME.http.0.0, NAME.ws.N.0)"
 )
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""What a venue's reader raises for a payload that isn't the venue's."""
 WHOLE = ("snapshot", "image")
 """Kinds of records that are a book by themselves."""
 CHANGES = ("diff", "image")
@@ -64,6 +75,22 @@ def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
             yield from _stamped_lines(path)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ReplayError(f"{path} is no recording ({error}); {FORMATS}") from None
+
+
+def read_records(path: Path, recordings: RecordReader) -> Iterator[Record]:
+    """The records of a venue. Raises ReplayError, also for one that lacks what the venue sends."""
+    for time, text, url in read_lines(path):
+        try:
+            for record in recordings.records(time, text, url):
+                if record.kind != "trade":
+                    recordings.levels(record)
+                    recordings.last_id(record)
+                yield record
+        except UNREADABLE as error:
+            raise ReplayError(
+                f"{path}: what was received at {time:.3f} s can't be read "
+                f"({type(error).__name__}: {error}): {text[:60]!r}"
+            ) from None
 
 
 def _stamped_lines(path: Path) -> Iterator[tuple[float, str, str]]:
@@ -183,9 +210,7 @@ class Replay:
         self._pace = Pace(0.0 if speed == "max" else self._positive(speed))
         self._first, self._last = self._range(drop)
         symbol = self._recordings.symbol(pair)
-        read = (
-            record for line in read_lines(Path(file)) for record in self._recordings.records(*line)
-        )
+        read = read_records(Path(file), self._recordings)
         self._records = [record for record in read if record.symbol in ("", symbol)]
         if not any(record.kind in WHOLE for record in self._records):
             raise ReplayError(
