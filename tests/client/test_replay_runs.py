@@ -1,6 +1,8 @@
 """Every recording, many times, on Ray and inline, at once and paced: one result."""
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,15 @@ from trochil.commands.replay import run_replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 RUNS = int(os.environ.get("TROCHIL_REPLAYS", "10"))
+SPEEDS = ("max", "40")
+WAYS = [(way, speed) for way in ("Ray", "inline") for speed in SPEEDS]
+CASES = [
+    pytest.param(session, speed, number, id=f"{session.exchange}-{session.pair}-{speed}-{number}")
+    for session in RECORDINGS
+    for speed in SPEEDS
+    for number in range(RUNS)
+]
+EVERY = pytest.mark.parametrize(("session", "speed", "number"), CASES)
 
 
 def replayed(session: Recording, speed: str, address: str | None) -> dict[str, Any]:
@@ -34,35 +45,36 @@ def reference(session: Recording) -> dict[str, Any]:
     return replayed(session, "max", None)
 
 
+equal: Counter[tuple[Recording, str, str]] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    """One line for each recording: its counts, and how many runs gave them in each way."""
+    yield
+    for session in dict.fromkeys(session for session, _, _ in equal):
+        found = reference(session)
+        counts = [found[name] for name in ("applied", "dropped_before_snapshot", "gaps", "resyncs")]
+        ways = [f"{way} {speed}: {equal[session, way, speed]}" for way, speed in WAYS]
+        report.LINES.append(
+            f"{session.exchange} {session.pair} {session.file}: {counts} {found['digest'][:8]}; "
+            f"runs equal, {', '.join(ways)}"
+        )
+
+
 def check(session: Recording, speed: str, address: str | None) -> None:
-    expected = reference(session)
-    runs = [replayed(session, speed, address) for _ in range(RUNS)]
-    equal = sum(found == expected for found in runs)
-    counted = " ".join(
-        str(expected[name]) for name in ("applied", "dropped_before_snapshot", "gaps", "resyncs")
-    )
-    way = "inline" if address is None else "Ray"
-    report.LINES.append(
-        f"{session.exchange} {session.pair} {session.file} {way} {speed}: {counted} "
-        f"{expected['digest'][:8]}, {equal} of {RUNS} runs equal"
-    )
-    assert runs == [expected] * RUNS
+    assert replayed(session, speed, address) == reference(session)
+    equal[session, "inline" if address is None else "Ray", speed] += 1
 
 
-@pytest.mark.parametrize(
-    "session", RECORDINGS, ids=lambda session: f"{session.exchange}-{session.pair}"
-)
-@pytest.mark.parametrize("speed", ["max", "40"])
-def test_every_inline_run_counts_the_same(session: Recording, speed: str) -> None:
+@EVERY
+def test_every_inline_run_counts_the_same(session: Recording, speed: str, number: int) -> None:
     check(session, speed, None)
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "session", RECORDINGS, ids=lambda session: f"{session.exchange}-{session.pair}"
-)
-@pytest.mark.parametrize("speed", ["max", "40"])
+@EVERY
 def test_every_run_on_ray_counts_as_inline(
-    session: Recording, speed: str, ray_address: str
+    session: Recording, speed: str, number: int, ray_address: str
 ) -> None:
     check(session, speed, ray_address)

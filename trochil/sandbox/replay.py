@@ -73,7 +73,7 @@ def read_lines(path: Path) -> Iterator[tuple[float, str, str]]:
             yield from _session(path)
         else:
             yield from _stamped_lines(path)
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ReplayError(f"{path} is no recording ({error}); {FORMATS}") from None
 
 
