@@ -91,6 +91,42 @@ def test_messages_leave_on_the_topic_of_their_pair(tmp_path: Path) -> None:
     run(main)
 
 
+def test_messages_are_numbered_and_who_joins_later_is_told_how_many_there_were(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (place, source, recorder):
+            await place.send(diff=DIFF)
+            await until(lambda: recorder.messages(BookDiff))
+            published = source.status()["published"]
+            assert recorder.envelopes[-1].sequence == published
+            later = Recorder(source)
+            following = asyncio.create_task(later.follow())
+            await until(lambda: later.messages(Pairs))
+            assert [envelope.sequence for envelope in later.envelopes] == [published]
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    run(main)
+
+
+def test_frames_are_counted_from_the_beginning_of_a_connection(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (place, source, recorder):
+            await place.send(diff=DIFF)
+            await place.send(diff=["AUSD", 12, 12, [[1, 3]], []])
+            await until(lambda: len(recorder.messages(BookDiff)) == 2)
+            assert source.status()["received"] == 2
+            place.cut()
+            await until(lambda: place.connects == 2 and len(place.received) == 2)
+            await place.send(diff=["AUSD", 13, 13, [[1, 3]], []])
+            await until(lambda: len(recorder.messages(BookDiff)) == 3)
+            assert source.status()["received"] == 1
+            assert source.status()["connections"][0]["frames"] == 3
+
+    run(main)
+
+
 def test_each_connection_begins_by_saying_that_what_was_is_lost(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (place, _, recorder):

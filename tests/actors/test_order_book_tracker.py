@@ -66,7 +66,8 @@ class Source:
 
     def publish(self, *messages: Any, pair: str = PAIR) -> None:
         for message in messages:
-            self._publisher.publish(pair, message, time=5)
+            number = self._publisher.published + 1
+            self._publisher.publish(pair, message, sequence=number, time=5)
 
 
 @asynccontextmanager
@@ -98,6 +99,17 @@ async def running(
     finally:
         await tracker.stop()
         await source.stop()
+
+
+def test_the_status_says_how_far_the_tracker_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (source, tracker):
+            assert tracker.status()["taken"] == 0
+            source.publish(SNAPSHOT, diff(101, 101), diff(102, 102))
+            await until(lambda: tracker.status()["taken"] == 3)
+            assert tracker.order_books[PAIR].update_id == 102
+
+    run(main)
 
 
 def reader_of(folder: Path, pair: str = PAIR) -> BookReader:

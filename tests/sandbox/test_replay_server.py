@@ -1,6 +1,7 @@
 """The sandbox that serves recorded frames, as clients of any kind see it, and as who guides it
 does."""
 
+import gzip
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.recordings import recording
 from tests.support.small_recording import CHANGES, SNAPSHOT_AFTER, SNAPSHOT_ID, write_recording
 from trochil.sandbox.process import SandboxError, SandboxProcess
 
@@ -139,6 +141,43 @@ def test_changes_that_find_nobody_are_counted(tmp_path: Path) -> None:
         go_on(serving, "book", 10)
         until(lambda: bool(serving.admin("GET", "status")["finished"]))
         assert serving.admin("GET", "status")["unheard"] == 28
+
+
+def test_a_stream_opens_with_the_recorded_snapshot_and_later_with_the_book_of_then(
+    tmp_path: Path,
+) -> None:
+    snapshot = {
+        "type": "snapshot",
+        "product_id": "BTC-USD",
+        "bids": [["1.50", "2"]],
+        "asks": [["9", "1"]],
+    }
+    change = {"type": "l2update", "product_id": "BTC-USD", "changes": [["buy", "2.25", "4"]]}
+    file = tmp_path / "recording"
+    file.write_text(f"1 {json.dumps(snapshot)}\n2 {json.dumps(change)}\n")
+    serving = SandboxProcess("coinbase", replay=file, pair="BTC-USD")
+    request = {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["level2_batch"]}
+    with serving, connect(serving.hosts["coinbase"]["public"], proxy=None) as socket:
+        for expected in ([snapshot, change], [snapshot | {"bids": [["2.25", "4"], ["1.5", "2"]]}]):
+            socket.send(json.dumps(request))
+            assert json.loads(socket.recv(timeout=10))["type"] == "subscriptions"
+            assert [json.loads(socket.recv(timeout=10)) for _ in expected] == expected
+
+
+def test_a_stream_of_whole_books_waits_for_no_request() -> None:
+    serving = SandboxProcess("htx", replay=recording("HUOBI.ws.44.0"), pair="OMG-BTC")
+    topic = "market.omgbtc.depth.step0"
+    with serving, connect(f"{serving.hosts['htx']['public']}/ws", proxy=None) as socket:
+        socket.send(json.dumps({"sub": topic, "id": "1"}))
+        images: list[int] = []
+        while len(images) < 31:
+            frame = json.loads(gzip.decompress(socket.recv(timeout=10)))
+            images += [frame["tick"]["version"]] if frame.get("ch") == topic else []
+        assert images[-1] == 101027220563
+        socket.send(json.dumps({"req": topic, "id": "2"}))
+        while "rep" not in frame:
+            frame = json.loads(gzip.decompress(socket.recv(timeout=10)))
+        assert frame["data"]["version"] == images[-1]
 
 
 def test_only_a_replay_is_told_to_go_on() -> None:
