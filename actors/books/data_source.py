@@ -89,7 +89,7 @@ class OrderBookTrackerDataSource:
         self._snapshot_server = SnapshotServer(
             self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
         )
-        self._publisher = Publisher(socket_path(run_dir, name), self._snapshot_server.request)
+        self._publisher = Publisher(socket_path(run_dir, name), self._on_request)
         self._publisher.greet_with(
             lambda: [("", Pairs(self._serving))] if self._ready.is_set() else []
         )
@@ -98,6 +98,11 @@ class OrderBookTrackerDataSource:
         self.snapshot_timeout = SNAPSHOT_TIMEOUT
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
+        # Where order snapshots make the book, others are only compared with it.
+        self._snapshot_kinds: tuple[type, ...] = (
+            (OrdersSnapshot,) if self._feed.verify_depth else (BookSnapshot, OrdersSnapshot)
+        )
+        self._snapshot_numbers: dict[str, int] = {}  # of the last one published, by trading pair
         self._connections = [
             connection(
                 exchange, self._maker(stream), self, hosts=hosts, rest=rest, auth=auth, clock=clock
@@ -121,7 +126,7 @@ class OrderBookTrackerDataSource:
         await self._publisher.close()
 
     async def endpoint(self) -> ChannelAddress:
-        """The channel with the messages; topics are pairs, sending one requests its snapshot."""
+        """The channel with the messages; topics are pairs, a request gets its snapshot."""
         return self._publisher.endpoint()
 
     def status(self) -> dict[str, Any]:
@@ -243,6 +248,8 @@ class OrderBookTrackerDataSource:
         if pair is None:
             return
         self._publish(pair, message, received)
+        if type(message) in self._snapshot_kinds:
+            self._snapshot_numbers[pair] = self._publisher.published
         if self._listeners:
             self._listeners.publish(message)
 
@@ -260,6 +267,11 @@ class OrderBookTrackerDataSource:
         await self._publisher.drain()
 
     # Snapshots on request.
+
+    def _on_request(self, pair: str, after: int) -> None:
+        """A request that crosses a snapshot on its way is answered by that one."""
+        if after == 0 or after >= self._snapshot_numbers.get(pair, 0):
+            self._snapshot_server.request(pair)
 
     def _serves(self, pair: str) -> bool:
         return pair in self._serving

@@ -77,7 +77,9 @@ class OrderBookTracker:
         self.failed = self.tasks.failed
         self._subscriber = Subscriber(data_source_actor(peers, data_source).endpoint, DataMessage)
         self._snapshot_requests = SnapshotRequests(
-            clock, self._subscriber.request, self._needs_snapshot
+            clock,
+            lambda pair: self._subscriber.request(pair, self._taken),
+            self._needs_snapshot,
         )
         self._publisher = Publisher(socket_path(run_dir, name))
         self._trades: deque[tuple[str, Trade]] = deque(maxlen=MAX_QUEUED_TRADES)
@@ -159,6 +161,7 @@ class OrderBookTracker:
     async def _follow(self) -> None:
         async for batch in self._subscriber.batches():
             if isinstance(batch[0], Reset):
+                self._taken = 0  # the publisher may be another one, that numbers anew
                 self._lose_all(batch[0].reason)
             else:
                 await self._take(batch)
@@ -174,16 +177,18 @@ class OrderBookTracker:
                 run = []
             elif kind is Pairs:
                 self._order_book_diff_router(run)
+                self._taken = envelope.sequence
                 await self._take_pairs(envelope.message.trading_pairs)
                 run = []
             else:
                 run.append(envelope)
         self._order_book_diff_router(run)
-        self._taken = batch[-1].sequence
 
     def _order_book_diff_router(self, envelopes: list[Envelope]) -> None:
         """Pass each pair its diffs, trades and interruptions of a batch, in their order."""
         by_pair: dict[str, list[Envelope]] = {}
+        if envelopes:
+            self._taken = envelopes[-1].sequence
         for envelope in envelopes:
             by_pair.setdefault(envelope.topic, []).append(envelope)
         for pair, own in by_pair.items():
@@ -191,6 +196,7 @@ class OrderBookTracker:
 
     def _order_book_snapshot_router(self, envelope: Envelope) -> None:
         """Pass a snapshot to its pair's book."""
+        self._taken = envelope.sequence
         self._track_single_book(envelope.topic, [envelope])
 
     def _track_single_book(self, trading_pair: str, envelopes: list[Envelope]) -> None:

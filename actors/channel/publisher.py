@@ -19,6 +19,7 @@ from actors.channel.wire import (
     FrameProtocol,
     Hello,
     Mode,
+    Request,
     Reset,
     framed,
 )
@@ -46,13 +47,14 @@ class Publisher:
     def __init__(
         self,
         path: str,
-        on_request: Callable[[str], None] = lambda topic: None,
+        on_request: Callable[[str, int], None] = lambda topic, after: None,
         *,
         token: str | None = None,
         high_water: int = HIGH_WATER,
         limit: int = LIMIT,
     ) -> None:
-        """``on_request`` receives the topics that subscribers request.
+        """``on_request`` receives the topics that subscribers request, and the sequence of the last
+        message that each had processed (0: unknown).
 
         ``high_water`` and ``limit`` in bytes.
         """
@@ -221,7 +223,8 @@ class _Subscription:
                 if self.mode is None:
                     self._greet(msgspec.msgpack.decode(frame, type=Hello))
                 else:
-                    self._publisher.on_request(msgspec.msgpack.decode(frame, type=str))
+                    request = msgspec.msgpack.decode(frame, type=Request)
+                    self._publisher.on_request(request.topic, request.after)
             except msgspec.DecodeError:
                 self.close()
                 return

@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from actors.channel.wire import MAX_FRAME_SIZE, FrameProtocol, Hello, Mode, Reset, framed
+from actors.channel.wire import (
+    MAX_FRAME_SIZE,
+    FrameProtocol,
+    Hello,
+    Mode,
+    Request,
+    Reset,
+    framed,
+)
 from actors.component import ChannelAddress
 from orderbook.errors import TrochilError
 
@@ -36,13 +44,14 @@ class Subscriber:
         self._decode = _decoder(mode, messages)
         self._frames: FrameProtocol | None = None
 
-    def request(self, topic: str) -> None:
+    def request(self, topic: str, after: int = 0) -> None:
         """Send a topic to the publisher's ``on_request``; dropped while not connected.
 
+        ``after``: sequence of the last message that was processed; 0: unknown.
         A Reset before and after marks the time without a connection.
         """
         if self._frames is not None:
-            self._frames.write(framed(topic))
+            self._frames.write(framed(Request(topic, after)))
 
     async def batches(self) -> AsyncIterator[list[Any]]:
         """Lists of Envelopes; in mode "notifications", one list of topics.

@@ -3,7 +3,8 @@
 A frame is its length (4 bytes, little-endian) and plain msgpack. The first frame of a subscriber is
 ``[token, mode, topics]``; then it receives ``[topic, epoch, sequence, time, message]`` envelopes,
 where a message is an array whose first item is its type. In mode "notifications" it receives lists
-of the topics that changed instead. A subscriber may send topics to the publisher: requests.
+of the topics that changed instead. A subscriber may send requests to the publisher, as
+``[topic, after]``.
 """
 
 import asyncio
@@ -29,6 +30,16 @@ class Hello(msgspec.Struct, array_like=True, frozen=True):
     token: str
     mode: Mode
     topics: list[str]
+
+
+class Request(msgspec.Struct, array_like=True, frozen=True):
+    """A subscriber asks for something on a topic.
+
+    ``after``: sequence of the last message that it had processed; 0: unknown.
+    """
+
+    topic: str
+    after: int = 0
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):

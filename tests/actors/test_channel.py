@@ -147,15 +147,17 @@ def test_a_path_that_can_not_be_used_is_a_setting_to_mend(tmp_path: Path) -> Non
 
 def test_requests_travel_back(tmp_path: Path) -> None:
     async def main() -> None:
-        requested: list[str] = []
-        async with publisher(tmp_path, on_request=requested.append) as serving:
+        requested: list[tuple[str, int]] = []
+        async with publisher(
+            tmp_path, on_request=lambda *asked: requested.append(asked)
+        ) as serving:
             reading = subscriber(serving)
             reading.request("TOO-EARLY")
             async with aclosing(reading.batches()) as batches:
                 await anext(batches)
-                for topic in ("A-B", "C-D"):
-                    reading.request(topic)
-                await until(lambda: requested == ["A-B", "C-D"])
+                reading.request("A-B")
+                reading.request("C-D", after=7)
+                await until(lambda: requested == [("A-B", 0), ("C-D", 7)])
 
     run(main)
 

@@ -289,6 +289,23 @@ def test_where_snapshots_come_by_stream_a_request_subscribes_again(tmp_path: Pat
     run(main)
 
 
+def test_a_request_that_crossed_a_snapshot_on_its_way_is_answered_by_that(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path, scripted(StreamedBook)) as (place, _, recorder):
+            await place.send(snapshot=["AUSD", 5, [[1, 1]], [[2, 1]]])
+            await place.send(snapshot=["BUSD", 6, [[1, 1]], [[2, 1]]])
+            await until(lambda: len(recorder.messages(BookSnapshot)) == 2)
+            first, second = recorder.envelopes[-2:]
+            recorder.request("A-USD", first.sequence - 1)
+            recorder.request("B-USD", second.sequence)
+            await until(lambda: {"subscribe": ["BUSD"]} in place.received)
+            assert {"subscribe": ["AUSD"]} not in place.received
+            recorder.request("A-USD", second.sequence)
+            await until(lambda: {"subscribe": ["AUSD"]} in place.received)
+
+    run(main)
+
+
 def test_pairs_are_subscribed_and_unsubscribed_live(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path, pairs=["A-USD"]) as (place, source, recorder):

@@ -55,7 +55,8 @@ class Source:
     def __init__(self, path: str) -> None:
         self.pairs = [PAIR, OTHER]
         self.snapshot_requests: list[str] = []
-        self._publisher = Publisher(path, self.snapshot_requests.append)
+        self.taken_at_requests: list[int] = []
+        self._publisher = Publisher(path, self._note_request)
         self._publisher.greet_with(lambda: [("", Pairs(self.pairs))])
         self.start = self._publisher.start
         self.stop = self._publisher.close
@@ -63,6 +64,10 @@ class Source:
 
     def trading_rules(self) -> Any:
         return [rule(pair) for pair in self.pairs]
+
+    def _note_request(self, pair: str, after: int) -> None:
+        self.snapshot_requests.append(pair)
+        self.taken_at_requests.append(after)
 
     def publish(self, *messages: Any, pair: str = PAIR) -> None:
         for message in messages:
@@ -108,6 +113,16 @@ def test_the_status_says_how_far_the_tracker_is(tmp_path: Path) -> None:
             source.publish(SNAPSHOT, diff(101, 101), diff(102, 102))
             await until(lambda: tracker.status()["taken"] == 3)
             assert tracker.order_books[PAIR].update_id == 102
+
+    run(main)
+
+
+def test_a_request_says_what_was_taken_before_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (source, tracker):
+            source.publish(SNAPSHOT, diff(101, 101), diff(103, 103))
+            await until(lambda: len(source.taken_at_requests) == 3)
+            assert source.taken_at_requests == [0, 0, 3]
 
     run(main)
 

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -269,3 +271,23 @@ def test_a_recording_counts_on_ray_as_inline(
     file = str(recording(name))
     on_ray = run_replay(file, exchange, pair, speed, "", False, feed, ray_address)
     assert on_ray == run_replay(file, exchange, pair, "max", "", True, feed)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("kind", ["data_source", "order_book_tracker"])
+def test_an_actor_that_is_killed_midway_ends_the_replay_with_an_error(
+    tmp_path: Path, ray_address: str, kind: str
+) -> None:
+    sandbox = small(tmp_path, speed="0.5")
+
+    def kill() -> None:
+        os.kill(client.pair_status("binance", "BTC-USDT")[kind]["pid"], signal.SIGKILL)
+
+    with (
+        replaying(sandbox, "binance", "BTC-USDT", ray_address, "") as client,
+        midway(sandbox, kill),
+        pytest.raises(NotReady, match="a replay can't be rewound: run it again"),
+    ):
+        Guide(client, sandbox, "binance", "BTC-USDT").run()

@@ -127,6 +127,20 @@ def test_a_guided_replay_stops_wherever_it_is_to_be_told(tmp_path: Path) -> None
         assert (status["diffs_sent"], status["withheld"], status["unheard"]) == (38, 2, 0)
 
 
+def test_two_requests_that_wait_get_the_recorded_snapshot_and_the_book_of_then(
+    tmp_path: Path,
+) -> None:
+    answers: list[dict[str, Any]] = []
+    with sandbox(tmp_path, guide="admin") as serving, subscribed(serving):
+        asking = [fetching(serving, answers), fetching(serving, answers)]
+        go_on(serving, "start", 0)
+        go_on(serving, "delivery", SNAPSHOT_AFTER)
+        for thread in asking:
+            thread.join()
+        ids = sorted(answer["lastUpdateId"] for answer in answers)
+        assert ids == [SNAPSHOT_ID, SNAPSHOT_AFTER * 10]
+
+
 def test_changes_that_find_nobody_are_counted(tmp_path: Path) -> None:
     answers: list[dict[str, Any]] = []
     with sandbox(tmp_path, guide="admin", drop="10-11") as serving:

@@ -166,7 +166,7 @@ class Guide:
     def _may_go_on(self, served: dict[str, Any], progress: Progress) -> bool:
         if served["waits_for"] == "start":
             self._life = progress.life
-            return bool(progress.book)
+            return bool(progress.book) and served["followers"] > 0
         if served["waits_for"] == "delivery":
             return progress.has_processed(served)
         is_in_step = progress.is_live and progress.has_processed(served)

@@ -296,23 +296,23 @@ class Replay:
         return self._server.dialect.replayed_frame(connection, record) is not None
 
     def status(self) -> dict[str, Any]:
-        """``waits_for``: subscription, start, delivery (of all that was sent), snapshot request,
-        book (in step, after a snapshot or a gap), time (of the next record); empty while frames
-        are sent, and at the end.
-        ``frames_sent``: all frames on the sockets that follow the book. ``unheard``: changes that
-        found nobody."""
+        """What was sent, and what it ``waits_for``.
+
+        That is a subscription, the start, the delivery of all that was sent, a snapshot request,
+        the book (in step, after a snapshot or a gap), or the time of the next record; nothing while
+        frames are sent, and at the end. ``followers``: sockets that follow the book.
+        ``frames_sent``: all frames on them. ``unheard``: changes that found nobody.
+        """
         connections = list(self._server.connections)
+        followers = [each for each in connections if self._is_heard(each, self._sample)]
         return {
             "waits_for": self._waits_for,
             "diffs_total": self._diffs,
             "diffs_sent": self._sent,
             "withheld": self._withheld,
             "unheard": self._unheard,
-            "frames_sent": sum(
-                connection.frames_sent
-                for connection in connections
-                if self._is_heard(connection, self._sample)
-            ),
+            "followers": len(followers),
+            "frames_sent": sum(connection.frames_sent for connection in followers),
             "followed": sorted({topic for each in connections for topic in each.topics}),
             "finished": self._finished,
             "last_update_id": self._own.last_id,
