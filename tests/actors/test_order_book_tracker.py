@@ -119,7 +119,7 @@ def test_the_status_says_how_far_the_tracker_is(tmp_path: Path) -> None:
 
 def test_a_request_says_what_was_taken_before_it(tmp_path: Path) -> None:
     async def main() -> None:
-        async with running(tmp_path) as (source, tracker):
+        async with running(tmp_path) as (source, _):
             source.publish(SNAPSHOT, diff(101, 101), diff(103, 103))
             await until(lambda: len(source.taken_at_requests) == 3)
             assert source.taken_at_requests == [0, 0, 3]
