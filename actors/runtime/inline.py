@@ -72,6 +72,9 @@ class InlineActorLauncher:
             await host.stop()
             await self._factories.pop(name).close()
 
+    async def release(self, specs: list[ActorSpec]) -> None:
+        """Nothing is reserved in one process."""
+
     async def probe(self, name: str) -> dict[str, Any] | None:
         host = self._peers.hosts.get(name)
         return await host.host_status() if host else None

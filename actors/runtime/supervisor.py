@@ -70,6 +70,9 @@ class ActorLauncher(Protocol):
 
     async def stop(self, name: str) -> None: ...
 
+    async def release(self, specs: list[ActorSpec]) -> None:
+        """Release the resources that were reserved for these actors, which are stopped."""
+
     async def probe(self, name: str) -> dict[str, Any] | None:
         """The actor's own status; None if no actor of that name answers."""
 
@@ -197,9 +200,11 @@ class Supervisor:
         self._seen.clear()
 
     async def close_deployment(self) -> None:
-        """Stop every actor and delete the desired state."""
+        """Stop every actor, release what was reserved for them and delete the desired state."""
         self._file.unlink(missing_ok=True)
+        specs = list(self._desired().values())
         await self.stop()
+        await self._launcher.release(specs)
 
     def status(self) -> dict[str, Any]:
         return {"actors": self._actors(), "shards": self._shards, "halted": self._halted}

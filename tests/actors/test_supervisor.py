@@ -113,12 +113,17 @@ class Room:
     def __init__(self) -> None:
         self.running: dict[str, list[str]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.released: list[str] = []
 
     async def spawn(self, spec: ActorSpec, settings: dict[str, Any]) -> None:
         self.running[spec.name] = spec.pairs
 
     async def stop(self, name: str) -> None:
         self.running.pop(name, None)
+
+    async def release(self, specs: list[ActorSpec]) -> None:
+        assert not self.running
+        self.released += sorted({spec.group for spec in specs})
 
     async def probe(self, name: str) -> dict[str, Any] | None:
         if name not in self.running:
@@ -166,6 +171,7 @@ def test_pairs_come_and_go_and_survive_a_restart_of_the_supervisor(tmp_path: Pat
         assert ("market/binance/m", "halt") in room.calls
         await second.close_deployment()
         assert room.running == {}
+        assert len(room.released) == 2  # of the pair's actors, and of the account's
 
     asyncio.run(main())
 

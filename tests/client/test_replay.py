@@ -255,6 +255,18 @@ def test_a_file_in_no_known_format_says_what_is_read(
 def test_a_small_recording_counts_on_ray_as_inline(tmp_path: Path, ray_address: str) -> None:
     on_ray = small_counts(tmp_path, ray_address, drop="10-19")
     assert on_ray == small_counts(tmp_path, "inline", drop="10-19")
+    assert reserved_for_replays() == []
+
+
+def reserved_for_replays() -> list[str]:
+    """The placement groups that replays left on the cluster."""
+    from ray.util.placement_group import placement_group_table
+
+    return [
+        group["name"]
+        for group in placement_group_table().values()
+        if "replay-" in group["name"] and group["state"] != "REMOVED"
+    ]
 
 
 @pytest.mark.ray

@@ -110,8 +110,11 @@ class RayActorLauncher:
             found = placement_group([bundle], name=name, lifetime="detached")
         return found
 
-    def release_groups(self, specs: list[ActorSpec]) -> None:
+    async def release(self, specs: list[ActorSpec]) -> None:
         """Release the CPUs that the groups of these actors reserved."""
+        await asyncio.to_thread(self._release_groups, specs)
+
+    def _release_groups(self, specs: list[ActorSpec]) -> None:
         for name in {f"{self._peers.namespace}/{spec.group}" for spec in specs}:
             try:
                 remove_placement_group(get_placement_group(name))
