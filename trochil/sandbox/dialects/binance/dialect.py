@@ -326,9 +326,7 @@ class Dialect(MarketStreams):
                 return in_unit(asked(request), unit_ns)
 
             gives_book = endpoint.handler == self.get_depth
-            return PublicRoute(
-                method, path, answer, params=endpoint.params, gives_book=gives_book
-            )
+            return PublicRoute(method, path, answer, params=endpoint.params, gives_book=gives_book)
         wanted = endpoint.handler
 
         def account_answer(request: Request, account: Account) -> Any:
