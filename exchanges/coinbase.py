@@ -94,6 +94,7 @@ ERRORS = ErrorTable(
             "authentication",
             "forbidden",
         ),
+        *message_rules(ErrorKind.CLOCK, "timestamp"),
         *message_rules(ErrorKind.DUPLICATE, "duplicate"),
         *message_rules(
             ErrorKind.REFUSED,

@@ -42,7 +42,7 @@ ASKS = [[11.0, 3.0], [12.0, 1.0], [15.0, 2.0]]
 def path() -> Iterator[str]:
     """Where a book may stand: in shared memory, in a folder that isn't there yet."""
     folder = tempfile.mkdtemp(
-        prefix="trochil-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
+        prefix="test-books-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
     )
     yield book_path(folder, "venue", "A-B")
     shutil.rmtree(folder)

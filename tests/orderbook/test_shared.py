@@ -36,7 +36,7 @@ KILLS = 200
 def path() -> Iterator[str]:
     """Where a book may stand: in shared memory, in a folder that isn't there yet."""
     folder = tempfile.mkdtemp(
-        prefix="trochil-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
+        prefix="test-books-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
     )
     yield book_path(folder, "venue", "A-B")
     shutil.rmtree(folder)

@@ -1049,8 +1049,8 @@ def test_matches_and_tickers_open_with_what_was_last() -> None:
 
 
 def test_heartbeats_tell_the_sequence_and_the_last_trade(monkeypatch: pytest.MonkeyPatch) -> None:
-    for channel in coinbase.RHYTHMS_S:
-        monkeypatch.setitem(coinbase.RHYTHMS_S, channel, 0.1)
+    for channel in coinbase.dialect.RHYTHMS_S:
+        monkeypatch.setitem(coinbase.dialect.RHYTHMS_S, channel, 0.1)
 
     async def work(client: Client) -> None:
         client.flow("buy", "0.1", str(client.best_ask), "IOC")

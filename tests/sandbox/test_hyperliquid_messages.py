@@ -100,7 +100,7 @@ def orders_taken(sandbox: SandboxProcess) -> int:
         (order(t={"trigger": {"isMarket": True}}), "triggerPx"),
         (order(t={"limit": {"tif": "Gtc", "until": 1}}), "until"),
         (order(a=True), "a"),
-        (order(a=2**64), "a"),
+        (order(a=2**63), str(2**63)),
         (order(p=30000), "p"),
         (order(r=None), "r"),
         (order(c="mine"), "c"),

@@ -14,9 +14,8 @@ from typing import Any
 from aiohttp import web
 
 import trochil
-from trochil.sandbox.__main__ import arguments, build, ready
+from trochil.sandbox.__main__ import arguments, build
 from trochil.sandbox.admin import Admin
-from trochil.sandbox.process import SandboxProcess
 
 
 @contextmanager
@@ -57,12 +56,12 @@ class SandboxHere:
     def __init__(self, exchange: str, folder: Path, *options: str, wrap: Any = None) -> None:
         self.exchange = exchange
         self.folder = folder
-        self.server = build(arguments([exchange, *options]))
+        self.server = build(exchange, arguments([exchange, "--rate", "50", *options]))
         self._wrap = wrap
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._runner: web.AppRunner | None = None
-        self._said: dict[str, Any] = {}
+        self._port = 0
 
     def __enter__(self) -> "SandboxHere":
         self._thread.start()
@@ -96,7 +95,7 @@ class SandboxHere:
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._said = ready(self.server, admin, self.exchange, self._runner.addresses[0][1])
+        self._port = self._runner.addresses[0][1]
 
     async def _end(self) -> None:
         if self._runner is not None:
@@ -112,20 +111,34 @@ class SandboxHere:
 
     @property
     def hosts(self) -> dict[str, dict[str, str]]:
-        hosts: dict[str, dict[str, str]] = self._said["exchange"]
-        return hosts
+        here = f"127.0.0.1:{self._port}"
+        socket = f"ws://{here}"
+        return {self.exchange: {"rest": f"http://{here}", "public": socket, "private": socket}}
 
     @property
     def config(self) -> dict[str, Any]:
         venues = {name: {"hosts": hosts} for name, hosts in self.hosts.items()}
         return {"state_dir": str(self.folder / "state"), "venues": venues}
 
-    keys_file = SandboxProcess.keys_file
+    @property
+    def keys_file(self) -> str:
+        """A private TOML file with a table of each account's keys."""
+        path = self.folder / "keys.toml"
+        path.touch(0o600)
+        tables = [
+            f"[{name}]\n" + "".join(f'{field} = "{value}"\n' for field, value in keys.items())
+            for name, keys in self.accounts.items()
+        ]
+        path.write_text("\n".join(tables))
+        return str(path)
 
     @property
     def accounts(self) -> dict[str, dict[str, str]]:
-        accounts: dict[str, dict[str, str]] = self._said["accounts"]
-        return accounts
+        return {
+            account.name: account.keys
+            for account in self.server.venue.accounts.values()
+            if account is not self.server.liquidity_provider
+        }
 
 
 # What the public door doesn't offer: a component that dies.
