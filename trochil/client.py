@@ -2,6 +2,8 @@
 its own."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Self, TypeVar
@@ -21,11 +23,18 @@ from trochil.views import BookView
 T = TypeVar("T")
 
 
+CLOSED = "the client is closed"
+TASKS_END_WITHIN_S = 5.0
+"""How long what is cancelled at the client's end may take."""
+
+
 class LoopThread:
     """An event loop in a thread of its own, so that sync calls work anywhere."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="trochil client", daemon=True)
         self._thread.start()
 
@@ -34,13 +43,22 @@ class LoopThread:
         self.loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``; a Ctrl-C while waiting cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        """The result of ``work``; a Ctrl-C while waiting cancels it. Raises NotReady once the
+        client is closed, also where it is closed meanwhile."""
+        with self._lock:
+            if self._is_stopping:
+                work.close()
+                raise NotReady(CLOSED)
+            future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
             raise
+        except concurrent.futures.CancelledError:
+            if not self._is_stopping:
+                raise
+            raise NotReady(CLOSED) from None
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         """An async iterator as a sync one."""
@@ -56,15 +74,29 @@ class LoopThread:
                     return
         finally:
             close = getattr(source, "aclose", None)
-            if close is not None and not self.loop.is_closed():
-                self.run(close())
+            if close is not None:
+                with contextlib.suppress(NotReady):  # the client's end has closed it
+                    self.run(close())
 
     def stop(self) -> None:
-        if self.loop.is_closed():
-            return
+        """End what still runs on the loop, and the thread."""
+        with self._lock:
+            if self._is_stopping:
+                return
+            self._is_stopping = True
+            ended = asyncio.run_coroutine_threadsafe(self._end_tasks(), self.loop)
+        ended.result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=TASKS_END_WITHIN_S)
+        await self.loop.shutdown_asyncgens()
 
 
 def connect(

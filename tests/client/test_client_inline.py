@@ -361,3 +361,26 @@ def test_what_could_not_be_read_is_had_from_the_client_by_actor(
             time.sleep(0.05)
         frame = b'{"e":"depthUpdate","s":"BTCUSDT"}'
         assert client.bad_frames() == {"data_source/binance/0": [frame]}
+
+
+def test_who_waits_while_the_client_closes_is_told_so(
+    sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    client = connect(sandbox, tmp_path)
+    heard: list[str] = []
+
+    def listen() -> None:
+        try:
+            for _ in client.trades("binance", "BTC-USDT"):
+                heard.append("trade")
+        except NotReady as error:
+            heard.append(str(error))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    client.close()
+    listener.join(10)
+    assert not listener.is_alive()
+    assert set(heard) <= {"trade", "the client is closed"}
+    with pytest.raises(NotReady, match="the client is closed"):
+        client.market("binance")

@@ -14,6 +14,7 @@ from tests.foreign.running import assert_books_equal, can_make_namespaces, run_c
 
 pytestmark = [
     pytest.mark.sandbox,
+    pytest.mark.slow,  # its environment is installed first
     pytest.mark.skipif(not can_make_namespaces(), reason="no network namespace can be made here"),
 ]
 PAIRS = ["btcusdt", "ethusdt", "solusdt", "ethbtc"]
