@@ -235,7 +235,7 @@ def test_a_venue_whose_recordings_are_not_read_is_said(tmp_path: Path, exchange:
         ("a", b"# notes\n", "a line begins with '#'.*; read are lines of `<ns> <frame>`"),
         ("a", b"\x7fELF\xd0\x00", "is no recording .*utf-8.*; read are lines"),
         ("a.gz", b"1 {}\n", "Not a gzipped file.*; read are lines"),
-        ("a.gz", gzip.compress(b"1 {}\n")[:-9], "ended before.*; read are lines"),
+        ("a.gz", gzip.compress(b"1 {}\n", mtime=0)[:-9], "ended before.*; read are lines"),
         ("NAME.ws.1.0", b"GET -> now: {}\n", "could not convert.*; read are lines"),
         ("a", b'1500000000 {"data": 3}\n', "received at 1.500 s can't be read .AttributeError"),
         ("a", b'1500000000 {"lastUpdateId": 3}\n', "received at 1.500 s can't be read .KeyError"),
