@@ -177,7 +177,7 @@ class Request(Params):
     body: Any
     """The same decoded: JSON, or a form as a dict; None without one."""
     doubled: frozenset[str]
-    """Names that the query or a form has more than once, or that it has besides the path."""
+    """Names that query and body have more than once, or besides the path."""
 
     @property
     def method(self) -> str:
@@ -197,6 +197,11 @@ class Request(Params):
     def query(self) -> str:
         """As it was sent."""
         return self.target.partition("?")[2]
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is k=v&k=v, or anything else that is no JSON object or list."""
+        return bool(self.text) and not _is_json(self.text)
 
     @property
     def host(self) -> str:
@@ -224,12 +229,13 @@ async def read_request(http: web.Request) -> Request:
     except (ValueError, LookupError, RecursionError):  # no text in that character set, or no JSON
         raise Rejected(Reason.ILLEGAL, "body") from None
     sent = body[0] if isinstance(body, list) and len(body) == 1 else body
+    content = sent if isinstance(sent, dict) else {}
     query = {name: ",".join(http.query.getall(name)) for name in http.query}
-    values = {**http.match_info, **query, **(sent if isinstance(sent, dict) else {})}
-    form = [] if _is_json(text) else parse_qsl(text, keep_blank_values=True)
-    names = Counter([*http.query, *(name for name, _ in form)])
+    values = {**http.match_info, **query, **content}
+    form = [name for name, _ in parse_qsl(text, keep_blank_values=True)]
+    names = Counter([*http.query, *(content if _is_json(text) else form)])
     doubled = frozenset(name for name, times in names.items() if times > 1)
-    doubled |= http.match_info.keys() & {*names, *(sent if isinstance(sent, dict) else ())}
+    doubled |= http.match_info.keys() & names.keys()
     return Request(values, http, text, body, doubled)
 
 
@@ -248,13 +254,15 @@ class Message(Params):
     """What a client sent on a socket. Its values are those of a JSON object."""
 
     data: Any
-    """Decoded JSON, or the text itself."""
+    """Decoded JSON; the text itself where it is none, or a single text."""
 
 
 def read_message(text: str) -> Message:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
+        data = text
+    if isinstance(data, str):
         data = text
     return Message(data if isinstance(data, dict) else {}, data)
 

@@ -68,7 +68,8 @@ def id_of_some_order(fuzz: Fuzz) -> str:
 def terms(params: dict[str, Any]) -> Terms:
     return Terms(
         side=params["side"],
-        amount=None if params.get("time_in_force") == "IOC" else Decimal(params["size"]),
+        amount=Decimal(params["size"]),
+        shrinks=True,
         price=Decimal(params["price"]),
         client_id=params.get("client_oid"),
     )

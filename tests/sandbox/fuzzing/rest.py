@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from yarl import URL
 
@@ -20,8 +20,21 @@ MISTAKES: tuple[Mistake, ...] = (
     "wrong method",
     "unknown path",
 )
+OF_BODIES: tuple[Mistake, ...] = ("in the query too", "a form")
+TAKE_FORMS = ("binance", "kraken")
 OF_QUERIES: tuple[Mistake, ...] = ("doubled",)
 OF_SIGNED: tuple[Mistake, ...] = ("wrong signature", "unknown key")
+
+
+class FormRequest(UnsignedRequest):
+    """Its body is a form where it should be JSON."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> str:
+        content = self.body if isinstance(self.body, dict) else {"body": self.body}
+        return urlencode(content) or "="
 
 
 class Name(str):
@@ -54,14 +67,23 @@ class Rest:
     in_body: bool = False
     body: Callable[[dict[str, Any]], Any] | None = None
     """What the JSON body is made of, where it is not the parameters themselves."""
+    count: Callable[[Any], int] | None = None
+    """How many orders of a batch a decoded answer says were placed or cancelled."""
+    named: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.method} {self.path}"
+        return self.named or f"{self.method} {self.path}"
+
+    @property
+    def route(self) -> tuple[str, str]:
+        return self.method, self.path
 
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
-        found = MISTAKES if self.in_body else MISTAKES + OF_QUERIES
+        found = MISTAKES + (OF_BODIES if self.in_body else OF_QUERIES)
+        if self.venue in TAKE_FORMS:
+            found = tuple(each for each in found if each != "a form")
         return found + OF_SIGNED if self.venue else found
 
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
@@ -72,7 +94,12 @@ class Rest:
         request = UnsignedRequest(self.method, base, params, None)
         if self.in_body:
             body = self.body(params) if self.body is not None else params
-            request = UnsignedRequest(self.method, base, {}, body)
+            query = {"colour": "blue"}
+            if params and fuzz.random.random() < 0.5:
+                query = {name: str(params[name]) for name in [*params][:1]}
+            is_in_query = sending.mistake == "in the query too"
+            kind = FormRequest if sending.mistake == "a form" else UnsignedRequest
+            request = kind(self.method, base, query if is_in_query else {}, body)
         mistake = sending.mistake
         sent = self._signed(fuzz, request, mistake) if self.venue else request.signed({})
         method = "PATCH" if mistake == "wrong method" else self.method
@@ -113,4 +140,6 @@ class Rest:
                 if answer.status != 404:
                     return Outcome(500, False, "no JSON: " + text)
                 body = text  # a gateway's page
-            return Outcome(answer.status, self.refused(answer.status, body), text)
+            is_refused = self.refused(answer.status, body)
+            count = None if is_refused or self.count is None else self.count(body)
+            return Outcome(answer.status, is_refused, text, count)

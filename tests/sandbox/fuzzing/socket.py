@@ -37,6 +37,10 @@ class Socket:
     decode: Callable[[aiohttp.WSMessage], Any] = field(default=lambda frame: json.loads(frame.data))
     _sockets: dict[int, aiohttp.ClientWebSocketResponse] = field(default_factory=dict)
 
+    @property
+    def route(self) -> tuple[str, str]:
+        return "GET", self.path.partition("?")[0]
+
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
         socket = await self._open(fuzz)
         message = self.make(fuzz, dict(sending.params), sending.mistake)

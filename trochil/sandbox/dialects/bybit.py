@@ -544,6 +544,7 @@ class Dialect(BaseDialect):
 
     name = "bybit"
     foreign_clients = ("ccxt", "cryptofeed", "pybit")
+    takes_forms = False
     book_channel = BookChannel(depths=DEPTHS, numbers_frames=True, resets_with_image=True)
     snapshot_on_subscribe = True
     post_only_cancels = True

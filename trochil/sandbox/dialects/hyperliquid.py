@@ -625,6 +625,7 @@ class Dialect(BaseDialect):
 
     name = "hyperliquid"
     foreign_clients = ("ccxt", "hyperliquid-python-sdk")
+    takes_forms = False
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."
