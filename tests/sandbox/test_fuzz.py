@@ -10,7 +10,7 @@ from tests.sandbox.fuzzing.engine import Fuzz
 from tests.support.served import served
 from trochil.sandbox.dialects import load
 
-VENUES = ["binance", "bittrex", "coinbase", "htx", "kraken", "okx"]
+VENUES = ["binance", "bittrex", "bybit", "coinbase", "htx", "kraken", "okx"]
 IN_A_MOMENT = 400
 REQUESTS = 2000
 

@@ -493,6 +493,9 @@ def test_ids_of_orders_are_numbers() -> None:
                 "code"
             ] == "51000"
             assert (await client.get("/trade/fills", ordId=order_id))["code"] == "51000"
+        named = {"instId": PAIR, "clOrdId": f"sandbox{placed['ordId']}"}
+        answer = await client.post("/trade/cancel-order", named)
+        assert answer["data"][0]["sCode"] == "51400"
         assert client.orders[0].is_open
 
     use(work)

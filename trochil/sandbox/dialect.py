@@ -168,6 +168,9 @@ class BaseDialect:
     much."""
     order_ids_are_uuids: ClassVar[bool] = False
     """Clients name orders by UUIDs (``uuid_of``); else by plain numbers."""
+    shows_made_client_ids: ClassVar[bool] = True
+    """An order without an id of its client's gets one of the venue's making, by which it is found;
+    else only by what the client sent."""
     client_ids_last: ClassVar[bool] = False
     """A client id may never come again; else not while its order is open."""
 
@@ -432,7 +435,8 @@ class BaseDialect:
             has_id = order_id == str(order.id)
             if self.order_ids_are_uuids:
                 has_id = has_id or order_id == uuid_of(order.id)
-            has_client_id = bool(client_id) and order.client_id == client_id
+            known = order.client_id if self.shows_made_client_ids else order.own_client_id
+            has_client_id = bool(client_id) and known == client_id
             if (has_id or has_client_id) and order.time <= visible_ns:
                 return order
         raise Rejected(otherwise)

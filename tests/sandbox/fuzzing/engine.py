@@ -37,7 +37,7 @@ Mistake = Literal[
     "wrong method",
     "unknown path",
 ]
-MISTAKES_KEPT = 20
+MISTAKES_KEPT = 20000
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,11 @@ def name_of_some_order(fuzz: Fuzz) -> str:
     return (order.own_client_id if order is not None else "") or "none"
 
 
+def made_name_of_some_order(fuzz: Fuzz) -> str:
+    """As the sandbox itself names orders."""
+    return f"sandbox{fuzz.order_id()}"
+
+
 def uuid_of_some_order(fuzz: Fuzz) -> str:
     return uuid_of(fuzz.order_id())
 
@@ -403,7 +408,7 @@ WORDS = Words(
         f"GET {TRADE}/orders-history ordType": ("conditional", "LIMIT", ","),
         f"GET {TRADE}/orders-history-archive ordType": ("conditional", "LIMIT"),
         "px": (*NUMBERS, "30000.001", "+", "-30000"),
-        "clOrdId": ("nobodys", "x" * 33),
+        "clOrdId": ("nobodys", "x" * 33, made_name_of_some_order),
         f"POST {TRADE}/order clOrdId": ("x" * 33, "a-b", "ünï", "a b", True, ["x"], {"a": 1}),
         "tag": ("x" * 17, "a-b", "ünï", True, ["x"]),
         "tgtCcy": ("BTC", "quote", 1, ["base_ccy"]),

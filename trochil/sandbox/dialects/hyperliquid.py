@@ -626,6 +626,7 @@ class Dialect(BaseDialect):
     name = "hyperliquid"
     foreign_clients = ("ccxt", "hyperliquid-python-sdk")
     takes_forms = False
+    shows_made_client_ids = False
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."

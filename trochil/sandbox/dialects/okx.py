@@ -658,6 +658,7 @@ class Dialect(BaseDialect):
     name = "okx"
     foreign_clients = ("ccxt", "cryptofeed", "python-okx")
     takes_forms = False
+    shows_made_client_ids = False
     book_channel = BookChannel(levels=MOST_LEVELS)
     snapshot_on_subscribe = True
     post_only_cancels = True
