@@ -632,8 +632,10 @@ class BaseDialect:
 
     def check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
         """That a request has no other parameters than its route's. Raises Rejected: ILLEGAL for a
-        form where bodies are JSON, UNKNOWN_PARAMETER, DOUBLED_PARAMETER."""
-        if request.is_form and not self.takes_forms:
+        form where bodies are JSON, and for a list where a body has names; UNKNOWN_PARAMETER,
+        DOUBLED_PARAMETER."""
+        is_list = route.params is not None and isinstance(request.body, list)
+        if is_list or (request.is_form and not self.takes_forms):
             raise Rejected(Reason.ILLEGAL, "body")
         if route.params is not None:
             request.only(*route.params, *signing, *request.http.match_info)

@@ -167,8 +167,7 @@ class Params:
 class Request(Params):
     """One request by REST. Its values are those of path, query and body.
 
-    Of the query, what is repeated is joined by commas. A body counts that is a form, an object, or
-    a list of one.
+    Of the query, what is repeated is joined by commas. A body counts that is a form or an object.
     """
 
     http: web.Request
@@ -228,8 +227,7 @@ async def read_request(http: web.Request) -> Request:
         body = _decoded(text)
     except (ValueError, LookupError, RecursionError):  # no text in that character set, or no JSON
         raise Rejected(Reason.ILLEGAL, "body") from None
-    sent = body[0] if isinstance(body, list) and len(body) == 1 else body
-    content = sent if isinstance(sent, dict) else {}
+    content = body if isinstance(body, dict) else {}
     query = {name: ",".join(http.query.getall(name)) for name in http.query}
     values = {**http.match_info, **query, **content}
     form = [name for name, _ in parse_qsl(text, keep_blank_values=True)]
@@ -239,13 +237,25 @@ async def read_request(http: web.Request) -> Request:
     return Request(values, http, text, body, doubled)
 
 
+def decoded_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON, and for an object that has a name twice."""
+    return json.loads(text, object_pairs_hook=_object_without_doubles)
+
+
+def _object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name comes twice")
+    return content
+
+
 def _is_json(text: str) -> bool:
     return text.lstrip()[:1] in ("{", "[")
 
 
 def _decoded(text: str) -> Any:
     if _is_json(text):
-        return json.loads(text)
+        return decoded_json(text)
     return dict(parse_qsl(text, keep_blank_values=True)) if text else None
 
 
@@ -259,7 +269,7 @@ class Message(Params):
 
 def read_message(text: str) -> Message:
     try:
-        data = json.loads(text)
+        data = decoded_json(text)
     except (ValueError, RecursionError):
         data = text
     if isinstance(data, str):

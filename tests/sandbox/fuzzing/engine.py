@@ -37,7 +37,7 @@ Mistake = Literal[
     "wrong method",
     "unknown path",
 ]
-MISTAKES_KEPT = 20000
+MISTAKES_KEPT = 20
 
 
 @dataclass(frozen=True)

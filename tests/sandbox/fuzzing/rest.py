@@ -1,5 +1,6 @@
 """Endpoints by REST, signed as our adapters sign."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ MISTAKES: tuple[Mistake, ...] = (
     "wrong method",
     "unknown path",
 )
-OF_BODIES: tuple[Mistake, ...] = ("in the query too", "a form")
+OF_FORMS: tuple[Mistake, ...] = ("in the query too",)
+OF_BODIES: tuple[Mistake, ...] = ("in the query too", "doubled", "a form")
 TAKE_FORMS = ("binance", "kraken")
 OF_QUERIES: tuple[Mistake, ...] = ("doubled",)
 OF_SIGNED: tuple[Mistake, ...] = ("wrong signature", "unknown key")
@@ -47,6 +49,34 @@ class Name(str):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+class ListRequest(UnsignedRequest):
+    """Its body is a list of what it should be."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> str:
+        return json.dumps([self.body])
+
+
+class DoubledRequest(UnsignedRequest):
+    """The first name in its body comes twice."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> str:
+        return doubled_json(self.body)
+
+
+def doubled_json(body: Any) -> str:
+    """An object as JSON, or the first one of a list, with its first name twice."""
+    if isinstance(body, list):
+        return f"[{doubled_json(body[0])}]"
+    first = json.dumps(dict([*body.items()][:1]))
+    return first[:-1] + "," + json.dumps(body)[1:]
 
 
 @dataclass
@@ -81,9 +111,9 @@ class Rest:
 
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
-        found = MISTAKES + (OF_BODIES if self.in_body else OF_QUERIES)
-        if self.venue in TAKE_FORMS:
-            found = tuple(each for each in found if each != "a form")
+        found = MISTAKES + OF_BODIES if self.in_body else MISTAKES + OF_QUERIES
+        if self.in_body and self.venue in TAKE_FORMS:
+            found = MISTAKES + OF_FORMS
         return found + OF_SIGNED if self.venue else found
 
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
@@ -98,7 +128,9 @@ class Rest:
             if params and fuzz.random.random() < 0.5:
                 query = {name: str(params[name]) for name in [*params][:1]}
             is_in_query = sending.mistake == "in the query too"
-            kind = FormRequest if sending.mistake == "a form" else UnsignedRequest
+            other_form = fuzz.random.choice((FormRequest, ListRequest))
+            kinds = {"a form": other_form, "doubled": DoubledRequest}
+            kind = kinds.get(sending.mistake, UnsignedRequest)
             request = kind(self.method, base, query if is_in_query else {}, body)
         mistake = sending.mistake
         sent = self._signed(fuzz, request, mistake) if self.venue else request.signed({})

@@ -56,6 +56,9 @@ NO_HASH = "0x" + "0" * 64
 NO_USER = "0x" + "0" * 40
 """Whose a resting order is: here l4Book doesn't show it; and who trades against accounts."""
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+HEX_INTEGER = re.compile(r"0x[0-9a-fA-F]{1,64}")
+RECOVERY_IDS = (27, 28)
+"""What ``v`` of a signature may be."""
 ROWS_AN_ANSWER = 2000
 """Most fills, or closed orders."""
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
@@ -441,6 +444,11 @@ def boolean(row: Params, name: str) -> bool:
     return value
 
 
+def is_set(params: Params, name: str) -> bool:
+    """A boolean that need not be sent."""
+    return name in params and boolean(params, name)
+
+
 def number_text(row: Params, name: str) -> str:
     """A number that is sent as a text, as the venue itself writes it when it hashes."""
     if not isinstance(row[name], str):
@@ -480,6 +488,12 @@ def address_of(params: Params, name: str) -> str:
     if not ADDRESS.fullmatch(address):
         raise Rejected(Reason.ILLEGAL, name)
     return address.lower()
+
+
+def times_of(params: Params) -> tuple[int, int | None]:
+    """The first ms and the last; None for now."""
+    until_ms = whole(params, "endTime") if "endTime" in params else None
+    return whole(params, "startTime"), until_ms
 
 
 def read_action(action: Params, form: re.Pattern[str]) -> Row:
@@ -581,16 +595,17 @@ def eight_bytes(request: Params, name: str) -> bytes:
 def signature_of(request: Params) -> WalletSignature:
     signature = request.params("signature")
     signature.only("r", "s", "v")
-    return WalletSignature(
-        v=signature.integer("v"), r=hex_integer(signature, "r"), s=hex_integer(signature, "s")
-    )
+    v = whole(signature, "v")
+    if v not in RECOVERY_IDS:
+        raise Rejected(Reason.ILLEGAL, "v")
+    return WalletSignature(v=v, r=hex_integer(signature, "r"), s=hex_integer(signature, "s"))
 
 
 def hex_integer(params: Params, name: str) -> int:
-    try:
-        return int(params.string(name), 16)
-    except ValueError:
-        raise Rejected(Reason.ILLEGAL, name) from None
+    text = params.string(name)
+    if not HEX_INTEGER.fullmatch(text):
+        raise Rejected(Reason.ILLEGAL, name)
+    return int(text, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -734,7 +749,10 @@ class Dialect(BaseDialect):
             return web.Response(status=refusal.status)
         if refusal.code == PLAIN_TEXT:
             headers = self.retry_headers(retry_after) if retry_after else {}
-            return web.Response(text=message, status=refusal.status, headers=headers)
+            text = message.encode(
+                errors="replace"
+            ).decode()  # what was sent may be half a character
+            return web.Response(text=text, status=refusal.status, headers=headers)
         return super().error(reason, detail, retry_after=retry_after, request=request)
 
     # Who signs.
@@ -809,8 +827,8 @@ class Dialect(BaseDialect):
             "orderStatus": Question(self.get_order_status, ("user", "oid")),
             "spotClearinghouseState": Question(self.get_spot_state, user),
             "clearinghouseState": Question(self.get_perp_state, ("user", "dex")),
-            "userFunding": Question(self.get_nothing, times),
-            "userNonFundingLedgerUpdates": Question(self.get_nothing, times),
+            "userFunding": Question(self.get_nothing_between, times),
+            "userNonFundingLedgerUpdates": Question(self.get_nothing_between, times),
             "userTwapSliceFills": Question(self.get_nothing, user),
             "userVaultEquities": Question(self.get_nothing, user),
             "extraAgents": Question(self.get_nothing, user),
@@ -974,13 +992,10 @@ class Dialect(BaseDialect):
     def get_user_fills_by_time(self, request: Params) -> list[Row]:
         """The oldest of that time, oldest first."""
         check_aggregated_fills(request)
-        if request.flag("reversed"):
+        if is_set(request, "reversed"):
             raise Rejected(Reason.ILLEGAL, "reversed")
-        fills = self.all_fills(
-            self.user(request),
-            since_ms=whole(request, "startTime"),
-            until_ms=whole(request, "endTime") if "endTime" in request else None,
-        )
+        since_ms, until_ms = times_of(request)
+        fills = self.all_fills(self.user(request), since_ms=since_ms, until_ms=until_ms)
         return self.fill_rows(fills[:ROWS_AN_ANSWER])
 
     def fill_rows(self, fills: list[Fill]) -> list[Row]:
@@ -1038,6 +1053,10 @@ class Dialect(BaseDialect):
     def get_nothing(self, request: Params) -> list[Row]:
         address_of(request, "user")
         return []
+
+    def get_nothing_between(self, request: Params) -> list[Row]:
+        times_of(request)
+        return self.get_nothing(request)
 
     def get_null(self, request: Params) -> None:
         address_of(request, "user")
@@ -1380,13 +1399,13 @@ def check_aggregation(request: Params) -> None:
     for name in ("nSigFigs", "mantissa"):
         if name in request:
             raise Rejected(Reason.ILLEGAL, name)
-    if request.flag("fast"):
+    if is_set(request, "fast"):
         raise Rejected(Reason.ILLEGAL, "fast")
 
 
 def check_aggregated_fills(request: Params) -> None:
     """Fills are told one by one."""
-    if request.flag("aggregateByTime"):
+    if is_set(request, "aggregateByTime"):
         raise Rejected(Reason.ILLEGAL, "aggregateByTime")
 
 
