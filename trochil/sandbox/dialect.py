@@ -49,7 +49,7 @@ from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, RecordReader
 from trochil.sandbox.refusals import Refusal, find_refusal
-from trochil.sandbox.requests import Message, Request, read_message, read_request
+from trochil.sandbox.requests import Message, Params, Request, read_message, read_request
 from trochil.sandbox.server import Server
 from trochil.sandbox.signatures import signature as hmac_signature
 
@@ -637,6 +637,8 @@ class BaseDialect:
         is_list = route.params is not None and isinstance(request.body, list)
         if is_list or (request.is_form and not self.takes_forms):
             raise Rejected(Reason.ILLEGAL, "body")
+        if isinstance(request.body, list):
+            Params(request.http.query).only(*signing)
         if route.params is not None:
             request.only(*route.params, *signing, *request.http.match_info)
         for name in sorted(request.doubled):

@@ -165,11 +165,13 @@ class Rest:
             headers=sent["headers"],
             data=sent["body"] or None,
         ) as answer:
+            if method == "HEAD":
+                return Outcome(answer.status, answer.status != 200, "")
             text = await answer.text()
             try:
                 body = await answer.json(content_type=None)
             except ValueError:
-                if answer.status != 404:
+                if answer.status not in (404, 410):
                     return Outcome(500, False, "no JSON: " + text)
                 body = text  # a gateway's page
             is_refused = self.refused(answer.status, body)

@@ -501,31 +501,36 @@ def read_action(action: Params, form: re.Pattern[str]) -> Row:
     order, and numbers without zeros at their end. Whoever hashed it otherwise seems to be somebody
     else. Raises Rejected: ILLEGAL for what it doesn't offer."""
     kind = action.string("type")
-    match kind:
-        case "order":
-            return read_orders(action, form)
-        case "cancel":
-            action.only("type", "cancels")
-            cancels = [read_cancel(row) for row in action.params_list("cancels")]
-            return {"type": kind, "cancels": cancels}
-        case "cancelByCloid":
-            action.only("type", "cancels")
-            cancels = [read_cancel_by_cloid(row, form) for row in action.params_list("cancels")]
-            return {"type": kind, "cancels": cancels}
-        case "scheduleCancel":
-            action.only("type", "time")
-            return {"type": kind} | ({"time": whole(action, "time")} if "time" in action else {})
-        case "noop":
-            action.only("type")
-            return {"type": kind}
-    raise Rejected(Reason.ILLEGAL, "type")
+    if kind not in ACTIONS:
+        raise Rejected(Reason.ILLEGAL, "type")
+    return {"type": kind} | ACTIONS[kind](action, form)
+
+
+def read_cancels(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "cancels")
+    return {"cancels": [read_cancel(row) for row in action.params_list("cancels")]}
+
+
+def read_cancels_by_cloid(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "cancels")
+    return {"cancels": [read_cancel_by_cloid(row, form) for row in action.params_list("cancels")]}
+
+
+def read_schedule(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "time")
+    return {"time": whole(action, "time")} if "time" in action else {}
+
+
+def read_noop(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type")
+    return {}
 
 
 def read_orders(action: Params, form: re.Pattern[str]) -> Row:
     action.only("type", "orders", "grouping", "builder")
     orders = [read_order(row, form) for row in action.params_list("orders")]
     grouping = action.choice("grouping", dict(zip(GROUPINGS, GROUPINGS, strict=True)))
-    read = {"type": "order", "orders": orders, "grouping": grouping}
+    read: Row = {"orders": orders, "grouping": grouping}
     if "builder" not in action:
         return read
     builder = action.params("builder")
@@ -574,6 +579,16 @@ def read_cancel_by_cloid(row: Params, form: re.Pattern[str]) -> Row:
     row.only("asset", "cloid")
     terms = cancel_by_cloid(row, form)
     return {"asset": terms.asset, "cloid": terms.client_id}
+
+
+ACTIONS: dict[str, Callable[[Params, re.Pattern[str]], Row]] = {
+    "order": read_orders,
+    "cancel": read_cancels,
+    "cancelByCloid": read_cancels_by_cloid,
+    "scheduleCancel": read_schedule,
+    "noop": read_noop,
+}
+"""What /exchange takes: type -> what reads all else of it."""
 
 
 def action_payload(request: Params, form: re.Pattern[str]) -> bytes:

@@ -644,7 +644,6 @@ def batch_of(request: Request) -> list[Params]:
     """The orders of a batch."""
     if request.body is None:
         raise Rejected(BAD_JSON)
-    Params(request.http.query).only()
     rows = Params({"body": request.body}).params_list("body")
     if not 0 < len(rows) <= ORDERS_PER_BATCH:
         raise Rejected(TOO_MANY, str(ORDERS_PER_BATCH))
