@@ -147,7 +147,7 @@ WORDS = Words(
         public("/trades", "symbol", "limit", mandatory=("symbol",)),
         public("/historicalTrades", "symbol", "limit", "fromId", mandatory=("symbol",)),
         public("/avgPrice", "symbol", mandatory=("symbol",)),
-        signed("POST", "/order", *ORDER, "newClientOrderId", mandatory=ORDER, kind="place"),
+        *[signed("POST", "/order", *ORDER, "newClientOrderId", mandatory=ORDER, kind="place")] * 4,
         signed("POST", "/order/test", *ORDER, mandatory=ORDER, kind="check"),
         signed("GET", "/order", "symbol", "orderId", mandatory=("symbol", "orderId")),
         signed(

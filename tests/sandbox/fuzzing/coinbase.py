@@ -57,8 +57,8 @@ def client_id(fuzz: Fuzz) -> str:
 
 def client_id_of_some_order(fuzz: Fuzz) -> str:
     """An unknown one where the order has none of its client's."""
-    order = fuzz.some_order()
-    return order.client_id if order is not None and len(order.client_id) == len(NO_ID) else NO_ID
+    order = fuzz.named_order()
+    return order.client_id if order is not None else NO_ID
 
 
 def id_of_some_order(fuzz: Fuzz) -> str:
@@ -131,13 +131,13 @@ WORDS = Words(
         public(f"{PRODUCT}/book", "product", "level", mandatory=("product",)),
         public(f"{PRODUCT}/trades", "product", *PAGE, mandatory=("product",)),
         public(f"{PRODUCT}/candles", "product", "granularity", mandatory=("product",)),
-        signed("POST", "/orders", *OF_ORDER, mandatory=ORDER, kind="place", in_body=True),
+        *[signed("POST", "/orders", *OF_ORDER, mandatory=ORDER, kind="place", in_body=True)] * 4,
         signed("GET", "/orders", "product_id", "sorting", *PAGE, *LISTED),
         Repeating("GET", "/orders", refused, venue="coinbase", params=("status", "sorting")),
         signed("GET", "/orders/{id}", "id", mandatory=("id",)),
         signed("GET", "/orders/client:{oid}", "oid", mandatory=("oid",)),
         signed("DELETE", "/orders/{id}", "id", "product_id", mandatory=("id",), kind="cancel"),
-        signed("DELETE", "/orders/client:{oid}", "oid", mandatory=("oid",), kind="cancel"),
+        *[signed("DELETE", "/orders/client:{oid}", "oid", mandatory=("oid",), kind="cancel")] * 3,
         signed("DELETE", "/orders", "product_id", kind="cancel_all"),
         signed("GET", "/fills", "product_id", *PAGE, *LISTED, mandatory=("product_id",)),
         signed("GET", "/accounts"),

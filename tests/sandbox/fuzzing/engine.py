@@ -306,6 +306,11 @@ class Fuzz:
         found = self.orders(is_open=True) if self.random.random() < 0.8 else self.orders()
         return self.random.choice(found) if found else None
 
+    def named_order(self) -> Order | None:
+        """Some open one that has an id of its client's; None before there is any."""
+        found = [order for order in self.orders(is_open=True) if order.own_client_id]
+        return self.random.choice(found) if found else None
+
     def order_id(self) -> str:
         """The venue's id of some order, "1" before there is any."""
         order = self.some_order()

@@ -365,8 +365,8 @@ def fresh_cloid(fuzz: Fuzz) -> str:
 
 
 def cloid_of_some_order(fuzz: Fuzz) -> str:
-    order = fuzz.some_order()
-    return (order.own_client_id if order is not None else "") or "0x" + "f" * 32
+    order = fuzz.named_order()
+    return order.own_client_id if order is not None else "0x" + "f" * 32
 
 
 def oid(fuzz: Fuzz) -> int:

@@ -185,8 +185,8 @@ def fresh_name(fuzz: Fuzz) -> str:
 
 
 def name_of_some_order(fuzz: Fuzz) -> str:
-    order = fuzz.some_order()
-    return (order.own_client_id if order is not None else "") or "none"
+    order = fuzz.named_order()
+    return order.own_client_id if order is not None else "none"
 
 
 def made_name_of_some_order(fuzz: Fuzz) -> str:
