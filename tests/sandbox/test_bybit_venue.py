@@ -10,9 +10,12 @@ import aiohttp
 import pytest
 
 from exchanges.bybit import BYBIT
+from exchanges.requests import UnsignedRequest
+from tests.sandbox.fuzzing.rest import FormRequest
 from tests.support import signed
 from tests.support.served import Served, served
 from trochil.sandbox.dialects import bybit
+from trochil.sandbox.formats import uuid_of
 
 PAIR = "BTC-USDT"
 OTHER = "ETH-USDT"
@@ -490,5 +493,92 @@ def test_a_login_ends() -> None:
             refusal = await said(socket, late)
             assert (refusal["success"], refusal["op"]) == (False, "auth")
             await logged_in(client, socket)
+
+    use(work)
+
+
+# What a fuzz found.
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/market/instruments-info", {"status": "open"}),
+        ("/system/status", {"state": "open"}),
+        ("/execution/list", {"execType": "trade"}),
+        ("/order/history", {"orderId": "1", "orderFilter": "none"}),
+    ],
+)
+def test_values_that_are_not_documented_are_refused(path: str, params: dict[str, str]) -> None:
+    async def work(client: Client) -> None:
+        named = {} if path == "/system/status" else SPOT
+        assert (await client.get(path, **named, **params))["retCode"] == 10001
+
+    use(work)
+
+
+def test_instruments_of_another_kind_are_not_listed() -> None:
+    async def work(client: Client) -> None:
+        path = "/market/instruments-info"
+        assert await client.listed(path, symbolType="innovation") == []
+        assert len(await client.listed(path)) == 2
+
+    use(work)
+
+
+def test_orders_are_found_by_no_id_that_the_venue_does_not_show() -> None:
+    async def work(client: Client) -> None:
+        await client.fill()
+        order_id = (await client.place())["result"]["orderId"]
+        for named in (
+            {"orderId": uuid_of(order_id)},
+            {"orderLinkId": f"sandbox{order_id}"},
+        ):
+            cancel = {**SPOT, "symbol": "BTCUSDT", **named}
+            assert (await client.post("/order/cancel", cancel))["retCode"] == 170213
+            assert await client.listed("/order/realtime", **named) == []
+        made = {"orderLinkId": client.orders[0].client_id}
+        assert await client.listed("/execution/list", **made) == []
+        assert client.orders[1].is_open
+
+    use(work)
+
+
+def test_a_row_of_a_batch_has_no_other_category() -> None:
+    async def work(client: Client) -> None:
+        rows = [ORDER | {"category": "linear"}, ORDER]
+        answer = await client.post("/order/create-batch", {**SPOT, "request": rows})
+        assert [row["code"] for row in answer["retExtInfo"]["list"]] == [10001, 0]
+        assert len(client.orders) == 1
+
+    use(work)
+
+
+def test_a_login_with_half_a_character_is_refused() -> None:
+    async def work(client: Client) -> None:
+        async with client.at.session.ws_connect("/v5/private") as socket:
+            key = client.at.account.keys["api_key"]
+            for arguments in ([key, 1, "\ud800"], [key, "\ud800", "x"]):
+                answer = await said(socket, {"op": "auth", "args": arguments})
+                assert (answer["success"], answer["op"]) == (False, "auth")
+            await logged_in(client, socket)
+
+    use(work)
+
+
+def test_what_is_posted_is_json_and_stands_in_the_body_alone() -> None:
+    async def work(client: Client) -> None:
+        path = f"http://{client.at.host}/v5/order/create"
+        for request in (
+            FormRequest("POST", path, {}, ORDER),
+            UnsignedRequest("POST", path, {"qty": "1"}, ORDER),
+        ):
+            ready = BYBIT.auth(client.at.account.keys).sign(request, time.time())
+            sent = client.at.session.post(
+                ready["url"], data=ready["body"], headers=ready["headers"]
+            )
+            async with sent as answer:
+                assert (await answer.json())["retCode"] == 10001
+        assert client.orders == []
 
     use(work)

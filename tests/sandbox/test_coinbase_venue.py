@@ -223,6 +223,8 @@ def test_a_query_is_no_order() -> None:
         query = "&".join(f"{name}={value}" for name, value in RESTING.items())
         assert (await client.call("POST", f"/orders?{query}")).refusal == (400, "Bad Request")
         answer = await client.call("POST", "/orders?price=1", RESTING)
+        assert answer.refusal == (400, "Invalid price")
+        answer = await client.call("POST", "/orders?colour=blue", RESTING)
         assert answer.refusal == (400, "Bad Request")
         assert client.orders == 0
 

@@ -3,19 +3,25 @@ was not done, and the ledger unchanged by what was refused."""
 
 import asyncio
 import importlib
+import re
 
 import pytest
 
 from tests.sandbox.fuzzing.engine import Fuzz
 from tests.support.served import served
-from trochil.sandbox.dialects import load
+from trochil.sandbox.dialect import BaseDialect
+from trochil.sandbox.dialects import hyperliquid, load
 
-VENUES = ["binance", "bittrex", "coinbase", "htx", "kraken"]
+VENUES = ["binance", "bittrex", "bybit", "coinbase", "htx", "hyperliquid", "kraken", "okx"]
 IN_A_MOMENT = 400
+SIGNED_SLOWLY = {"hyperliquid": 200}
+"""Requests in a moment where signatures take long."""
 REQUESTS = 2000
 
 
 async def fuzzed(venue: str, requests: int, seed: int) -> Fuzz:
+    if venue == "hyperliquid":
+        pytest.importorskip("eth_account")
     words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}")
     async with served(load(venue), *words.PAIRS) as place:
         fuzz = Fuzz(place, words.WORDS, seed)
@@ -25,8 +31,54 @@ async def fuzzed(venue: str, requests: int, seed: int) -> Fuzz:
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_what_is_wrong_is_refused_and_what_succeeds_was_done(venue: str) -> None:
-    fuzz = asyncio.run(fuzzed(venue, IN_A_MOMENT, seed=1))
+    requests = SIGNED_SLOWLY.get(venue, IN_A_MOMENT)
+    fuzz = asyncio.run(fuzzed(venue, requests, seed=1))
     assert not fuzz.violations, "\n".join(fuzz.violations)
+
+
+def form_of(path: str) -> str:
+    """Without the names of what it names in braces."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def routes_of(dialect: BaseDialect) -> set[tuple[str, str]]:
+    """HTTP methods and paths, of sockets too."""
+    sockets = {("GET", form_of(path)) for path in dialect.sockets()}
+    return sockets | {(route.method, form_of(route.path)) for route in dialect.routes()}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_every_route_has_words(venue: str) -> None:
+    async def work() -> None:
+        words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}")
+        async with served(load(venue), *words.PAIRS) as place:
+            named = {endpoint.route for endpoint in words.WORDS.endpoints}
+            named = {(method, form_of(path)) for method, path in named}
+            assert not routes_of(place.server.dialect) - named
+
+    asyncio.run(work())
+
+
+def test_every_question_action_and_subscription_of_hyperliquid_has_words() -> None:
+    pytest.importorskip("eth_account")
+    words = importlib.import_module("tests.sandbox.fuzzing.hyperliquid")
+
+    async def work() -> None:
+        async with served(load("hyperliquid"), *words.PAIRS) as place:
+            named = {endpoint.name for endpoint in words.WORDS.endpoints}
+            assert {f"info {kind}" for kind in place.server.dialect.questions()} <= named
+            assert {f"action {kind}" for kind in hyperliquid.ACTIONS} <= named
+            for method in ("subscribe", "unsubscribe"):
+                assert {f"{method} {kind}" for kind in hyperliquid.SUBSCRIPTIONS} <= named
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("venue", ["bybit", "hyperliquid", "okx"])
+def test_every_method_of_a_socket_has_words(venue: str) -> None:
+    words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}")
+    named = " ".join(endpoint.name for endpoint in words.WORDS.endpoints)
+    assert not [name for name in load(venue).offered_methods if name not in named]
 
 
 @pytest.mark.slow

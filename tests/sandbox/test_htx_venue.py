@@ -765,3 +765,19 @@ def test_balances_open_with_what_there_is() -> None:
             assert all(row["balance"] == row["available"] for row in rows)
 
     use(work)
+
+
+# What a fuzz found.
+
+
+@pytest.mark.parametrize("form", [lambda body: [body], lambda body: [], lambda body: [body, body]])
+def test_a_list_is_no_body_that_cancels_orders(form: Callable[[Any], Any]) -> None:
+    async def work(client: Client) -> None:
+        await client.ask("POST", PLACE, ORDER)
+        path = "/v1/order/orders/batchCancelOpenOrders"
+        answer = await client.ask("POST", path, form({"account-id": "7", "symbol": "ethusdt"}))
+        assert (answer["status"], answer["err-code"]) == ("error", "validation-format-error")
+        (order,) = client.server.venue.orders.values()
+        assert order.is_open
+
+    use(work)

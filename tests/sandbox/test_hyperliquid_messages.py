@@ -166,6 +166,7 @@ def test_an_action_that_can_not_be_read_is_refused(
     [
         ({"action": None}, "action"),
         ({"action": {"type": 2**70}}, "type"),
+        ({"action": action(order(a=2**64))}, "a"),
         ({"nonce": None}, "nonce"),
         ({"nonce": "soon"}, "nonce"),
         ({"nonce": 2**64}, "nonce"),
@@ -175,8 +176,9 @@ def test_an_action_that_can_not_be_read_is_refused(
         ({"signature": {}}, "v"),
         ({"signature": {"v": 27, "r": "0x1", "s": "one"}}, "s"),
         ({"signature": {"v": 27, "r": "0x0", "s": "0x0"}}, "signature"),
-        ({"signature": {"v": 5, "r": "0x1", "s": "0x1"}}, "signature"),
-        ({"signature": {"v": 27, "r": "0x" + "ff" * 40, "s": "0x1"}}, "signature"),
+        ({"signature": {"v": 5, "r": "0x1", "s": "0x1"}}, "v"),
+        ({"signature": {"v": 27, "r": "0x" + "ff" * 32, "s": "0x1"}}, "signature"),
+        ({"signature": {"v": 27, "r": "0x" + "ff" * 40, "s": "0x1"}}, "r"),
     ],
 )
 def test_what_is_signed_wrongly_is_the_clients_mistake(
@@ -216,7 +218,7 @@ def test_a_question_that_can_not_be_read_is_refused(
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ("hello", NOT_JSON + "hello"),
+        ("hello", NOT_JSON + '"hello"'),
         ([], NOT_JSON + "[]"),
         ({"method": "fly"}, NOT_JSON + '{"method":"fly"}'),
         ({"method": "subscribe"}, NOT_JSON + '{"method":"subscribe"}'),

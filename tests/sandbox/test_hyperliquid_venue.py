@@ -357,3 +357,64 @@ def test_questions_and_actions_are_posted() -> None:
             assert len(client.orders) == 1
 
     use(work)
+
+
+# What a fuzz found.
+
+
+async def posted(client: Client, path: str, text: str) -> tuple[int, str]:
+    headers = {"Content-Type": "application/json"}
+    async with client.at.session.post(path, data=text, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "meta", "\\ud800": 1}',
+        '{"type": "meta", "type": "meta"}',
+        '[{"type": "meta"}]',
+        "type=meta",
+        f'{{"type": "userFunding", "user": "{STRANGER}"}}',
+        f'{{"type": "userFunding", "user": "{STRANGER}", "startTime": "1"}}',
+        f'{{"type": "userNonFundingLedgerUpdates", "user": "{STRANGER}"}}',
+        f'{{"type": "userFills", "user": "{STRANGER}", "aggregateByTime": "false"}}',
+    ],
+)
+def test_a_question_that_does_not_fit_is_refused(text: str) -> None:
+    async def work(client: Client) -> None:
+        status, said = await posted(client, "/info", text)
+        assert (status, said.startswith("Failed to deserialize the JSON body")) == (422, True)
+
+    use(work)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda text: f"[{text}]",
+        lambda text: '{"nonce": 1,' + text[1:],
+        lambda text: f"action={text}",
+    ],
+)
+def test_an_action_of_another_form_is_refused(form: Callable[[str], str]) -> None:
+    async def work(client: Client) -> None:
+        action = {"type": "order", "orders": [ORDER], "grouping": "na"}
+        status, _ = await posted(client, "/exchange", form(client.signed(action).decode()))
+        assert (status, client.orders) == (422, [])
+
+    use(work)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"v": 0}, {"v": 1}, {"v": "27"}, {"r": "1_0"}, {"r": "0x\uff11"}]
+)
+def test_numbers_of_a_signature_have_one_form(changes: dict[str, Any]) -> None:
+    async def work(client: Client) -> None:
+        for _ in range(4):  # about half of all signatures have the other v
+            sent = json.loads(client.signed({"type": "noop"}))
+            sent["signature"] |= changes
+            status, _ = await posted(client, "/exchange", json.dumps(sent))
+            assert status == 422
+
+    use(work)

@@ -9,9 +9,12 @@ import aiohttp
 import pytest
 
 from exchanges.okx import OKX
+from exchanges.requests import UnsignedRequest
+from tests.sandbox.fuzzing.rest import FormRequest
 from tests.support import signed
 from tests.support.served import Served, served
 from trochil.sandbox.dialects import okx
+from trochil.sandbox.formats import uuid_of
 
 PAIR = "BTC-USDT"
 OTHER = "ETH-USDT"
@@ -408,6 +411,7 @@ def test_a_wrong_argument_spoils_no_other() -> None:
         ({"apiKey": "nobody"}, "60032"),
         ({"passphrase": "wrong"}, "60024"),
         ({"more": "1"}, "60009"),
+        ({"sign": "\ud800"}, "60007"),
     ],
 )
 def test_a_wrong_login_says_why(changes: dict[str, str], code: str) -> None:
@@ -471,5 +475,74 @@ def test_the_end_of_a_stream_is_announced() -> None:
             await socket.receive_json(timeout=5)
             notice = await socket.receive_json(timeout=5)
             assert (notice["event"], notice["code"]) == ("notice", "64008")
+
+    use(work)
+
+
+# What a fuzz found.
+
+
+def test_ids_of_orders_are_numbers() -> None:
+    async def work(client: Client) -> None:
+        placed = (await client.place())["data"][0]
+        as_uuid = uuid_of(placed["ordId"])
+        for order_id in (as_uuid, "none", "9" * 25):
+            answer = await client.post("/trade/cancel-order", {"instId": PAIR, "ordId": order_id})
+            assert answer["data"][0]["sCode"] == "51000"
+            assert (await client.get("/trade/order", instId=PAIR, ordId=order_id))[
+                "code"
+            ] == "51000"
+            assert (await client.get("/trade/fills", ordId=order_id))["code"] == "51000"
+        named = {"instId": PAIR, "clOrdId": f"sandbox{placed['ordId']}"}
+        answer = await client.post("/trade/cancel-order", named)
+        assert answer["data"][0]["sCode"] == "51400"
+        assert client.orders[0].is_open
+
+    use(work)
+
+
+@pytest.mark.parametrize("types", [",", "limit,", "limit,,market"])
+def test_a_list_of_values_has_no_empty_ones(types: str) -> None:
+    async def work(client: Client) -> None:
+        assert (await client.get("/trade/orders-pending", ordType=types))["code"] == "51000"
+
+    use(work)
+
+
+def test_positions_of_an_unknown_instrument_are_refused() -> None:
+    async def work(client: Client) -> None:
+        assert (await client.get("/account/positions", instId="NO-SUCH"))["code"] == "51001"
+
+    use(work)
+
+
+def test_a_text_in_json_is_no_ping() -> None:
+    async def work(client: Client) -> None:
+        async with client.at.session.ws_connect("/ws/v5/public") as socket:
+            await socket.send_str('"ping"')
+            assert (await socket.receive_json(timeout=5))["code"] == "60012"
+            await socket.send_str("ping")
+            assert (await socket.receive(timeout=5)).data == "pong"
+
+    use(work)
+
+
+def test_what_is_posted_is_json_and_stands_in_the_body_alone() -> None:
+    async def work(client: Client) -> None:
+        path = f"http://{client.at.host}{API}/trade/order"
+        batch = f"http://{client.at.host}{API}/trade/batch-orders"
+        for request in (
+            FormRequest("POST", path, {}, ORDER),
+            UnsignedRequest("POST", path, {"sz": "1"}, ORDER),
+            UnsignedRequest("POST", batch, {"colour": "blue"}, [ORDER]),
+        ):
+            ready = OKX.auth(client.at.account.keys).sign(request, time.time())
+            sent = client.at.session.post(
+                ready["url"], data=ready["body"], headers=ready["headers"]
+            )
+            async with sent as answer:
+                body = await answer.json()
+                assert body["code"] == "51000" or body["data"][0]["sCode"] == "51000"
+        assert client.orders == []
 
     use(work)

@@ -49,7 +49,7 @@ from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, RecordReader
 from trochil.sandbox.refusals import Refusal, find_refusal
-from trochil.sandbox.requests import Message, Request, read_message, read_request
+from trochil.sandbox.requests import Message, Params, Request, read_message, read_request
 from trochil.sandbox.server import Server
 from trochil.sandbox.signatures import signature as hmac_signature
 
@@ -166,6 +166,11 @@ class BaseDialect:
     keeps_own_orders_apart: ClassVar[bool] = False
     """Two orders of one account don't trade: the smaller one is cancelled, the larger one loses as
     much."""
+    order_ids_are_uuids: ClassVar[bool] = False
+    """Clients name orders by UUIDs (``uuid_of``); else by plain numbers."""
+    shows_made_client_ids: ClassVar[bool] = True
+    """An order without an id of its client's gets one of the venue's making, by which it is found;
+    else only by what the client sent."""
     client_ids_last: ClassVar[bool] = False
     """A client id may never come again; else not while its order is open."""
 
@@ -176,6 +181,8 @@ class BaseDialect:
     secrets_are_base64: ClassVar[bool] = False
     signing_params: ClassVar[tuple[str, ...]] = ()
     """What every signed request may have in its query or body."""
+    takes_forms: ClassVar[bool] = True
+    """Bodies may be forms; else they are JSON alone."""
     client_id_form: ClassVar[re.Pattern[str]] = re.compile(r".{1,36}")
     """Which ids of their own clients may give to orders; read them by ``Params.client_id``."""
     foreign_clients: ClassVar[tuple[str, ...]] = ()
@@ -418,14 +425,18 @@ class BaseDialect:
         pair: str | None = None,
         otherwise: str = Reason.NO_SUCH_ORDER,
     ) -> Order:
-        """The newest order with one of these ids (the venue's also as UUID), of a pair or of any.
+        """The newest order with one of these ids, of a pair or of any; the venue's id also as a
+        UUID, where those are.
 
         Raises Rejected with the reason ``otherwise``, also before an order becomes visible."""
         delay_ns = int(self.server.faults.seconds("delayed_visibility") * 1e9)
         visible_ns = self.server.now_ns() - delay_ns
         for order in reversed(self.orders_of(account, pair)):
-            has_id = order_id in (str(order.id), uuid_of(order.id))
-            has_client_id = bool(client_id) and order.client_id == client_id
+            has_id = order_id == str(order.id)
+            if self.order_ids_are_uuids:
+                has_id = has_id or order_id == uuid_of(order.id)
+            known = order.client_id if self.shows_made_client_ids else order.own_client_id
+            has_client_id = bool(client_id) and known == client_id
             if (has_id or has_client_id) and order.time <= visible_ns:
                 return order
         raise Rejected(otherwise)
@@ -544,7 +555,7 @@ class BaseDialect:
         if self.secrets_are_base64:
             secret = b64decode(secret)
         expected = hmac_signature(secret, payload, algorithm, encoding)
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
+        if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogatepass")):
             raise Rejected(Reason.BAD_SIGNATURE)
         if passphrase is not None and account.keys.get("passphrase") != passphrase:
             raise Rejected(Reason.BAD_PASSPHRASE)
@@ -620,8 +631,14 @@ class BaseDialect:
         return web.json_response(self.result(body), status=status, headers=self.headers(request))
 
     def check_params(self, route: Route, request: Request, signing: tuple[str, ...] = ()) -> None:
-        """That a request has no other parameters than its route's. Raises Rejected:
-        UNKNOWN_PARAMETER, DOUBLED_PARAMETER."""
+        """That a request has no other parameters than its route's. Raises Rejected: ILLEGAL for a
+        form where bodies are JSON, and for a list where a body has names; UNKNOWN_PARAMETER,
+        DOUBLED_PARAMETER."""
+        is_list = route.params is not None and isinstance(request.body, list)
+        if is_list or (request.is_form and not self.takes_forms):
+            raise Rejected(Reason.ILLEGAL, "body")
+        if isinstance(request.body, list):
+            Params(request.http.query).only(*signing)
         if route.params is not None:
             request.only(*route.params, *signing, *request.http.match_info)
         for name in sorted(request.doubled):

@@ -167,8 +167,7 @@ class Params:
 class Request(Params):
     """One request by REST. Its values are those of path, query and body.
 
-    Of the query, what is repeated is joined by commas. A body counts that is a form, an object, or
-    a list of one.
+    Of the query, what is repeated is joined by commas. A body counts that is a form or an object.
     """
 
     http: web.Request
@@ -177,7 +176,7 @@ class Request(Params):
     body: Any
     """The same decoded: JSON, or a form as a dict; None without one."""
     doubled: frozenset[str]
-    """Names that the query or a form has more than once, or that it has besides the path."""
+    """Names that query and body have more than once, or besides the path."""
 
     @property
     def method(self) -> str:
@@ -197,6 +196,11 @@ class Request(Params):
     def query(self) -> str:
         """As it was sent."""
         return self.target.partition("?")[2]
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is k=v&k=v, or anything else that is no JSON object or list."""
+        return bool(self.text) and not _is_json(self.text)
 
     @property
     def host(self) -> str:
@@ -223,14 +227,26 @@ async def read_request(http: web.Request) -> Request:
         body = _decoded(text)
     except (ValueError, LookupError, RecursionError):  # no text in that character set, or no JSON
         raise Rejected(Reason.ILLEGAL, "body") from None
-    sent = body[0] if isinstance(body, list) and len(body) == 1 else body
+    content = body if isinstance(body, dict) else {}
     query = {name: ",".join(http.query.getall(name)) for name in http.query}
-    values = {**http.match_info, **query, **(sent if isinstance(sent, dict) else {})}
-    form = [] if _is_json(text) else parse_qsl(text, keep_blank_values=True)
-    names = Counter([*http.query, *(name for name, _ in form)])
+    values = {**http.match_info, **query, **content}
+    form = [name for name, _ in parse_qsl(text, keep_blank_values=True)]
+    names = Counter([*http.query, *(content if _is_json(text) else form)])
     doubled = frozenset(name for name, times in names.items() if times > 1)
-    doubled |= http.match_info.keys() & {*names, *(sent if isinstance(sent, dict) else ())}
+    doubled |= http.match_info.keys() & names.keys()
     return Request(values, http, text, body, doubled)
+
+
+def decoded_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON, and for an object that has a name twice."""
+    return json.loads(text, object_pairs_hook=_object_without_doubles)
+
+
+def _object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name comes twice")
+    return content
 
 
 def _is_json(text: str) -> bool:
@@ -239,7 +255,7 @@ def _is_json(text: str) -> bool:
 
 def _decoded(text: str) -> Any:
     if _is_json(text):
-        return json.loads(text)
+        return decoded_json(text)
     return dict(parse_qsl(text, keep_blank_values=True)) if text else None
 
 
@@ -248,13 +264,15 @@ class Message(Params):
     """What a client sent on a socket. Its values are those of a JSON object."""
 
     data: Any
-    """Decoded JSON, or the text itself."""
+    """Decoded JSON; the text itself where it is none, or a single text."""
 
 
 def read_message(text: str) -> Message:
     try:
-        data = json.loads(text)
+        data = decoded_json(text)
     except (ValueError, RecursionError):
+        data = text
+    if isinstance(data, str):
         data = text
     return Message(data if isinstance(data, dict) else {}, data)
 

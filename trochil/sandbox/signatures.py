@@ -18,4 +18,5 @@ def digest(payload: str | bytes, algorithm: str = "sha256") -> bytes:
 
 
 def _bytes(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+    """Half a character, which clients may send, is none of the secret's either."""
+    return value.encode(errors="surrogatepass") if isinstance(value, str) else value

@@ -16,7 +16,7 @@ API = "/api/v3"
 def refused(status: int, body: Any) -> bool:
     """By the venue's words; an unknown path by the page of a gateway."""
     if isinstance(body, str):
-        return "404 Not Found" in body
+        return "404 Not Found" in body or "410 Gone" in body
     return status != 200 and isinstance(body, dict) and {"code", "msg"} == set(body)
 
 
@@ -76,7 +76,12 @@ def on_api(
     )
 
 
-def on_streams(method: str) -> Socket:
+def gone(method: str) -> Rest:
+    """Refused whatever it says."""
+    return Rest(method, f"{API}/userDataStream", refused, kind="check")
+
+
+def on_streams(method: str, path: str = "/stream") -> Socket:
     """SUBSCRIBE and UNSUBSCRIBE."""
 
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
@@ -92,13 +97,14 @@ def on_streams(method: str) -> Socket:
         return "taken" if "result" in frame else None
 
     return Socket(
-        f"streams {method}",
-        "/stream",
+        f"streams {method} at {path}",
+        path,
         make,
         answer,
         params=("stream", "id"),
         mandatory=("stream", "id"),
         mistakes=("missing", "wrong value", "unknown parameter", "unknown path"),
+        served_at="/ws/{streams:.*}" if path.startswith("/ws/") else path,
     )
 
 
@@ -126,6 +132,7 @@ def begin_a_minute(fuzz: Fuzz) -> None:
     dialect.numbers[dialect.minute] = 0
 
 
+KLINES = ("symbol", "interval", "startTime", "endTime", "limit")
 ORDER = ("symbol", "side", "type", "timeInForce", "quantity", "price")
 WORDS = Words(
     endpoints=[
@@ -140,7 +147,7 @@ WORDS = Words(
         public("/trades", "symbol", "limit", mandatory=("symbol",)),
         public("/historicalTrades", "symbol", "limit", "fromId", mandatory=("symbol",)),
         public("/avgPrice", "symbol", mandatory=("symbol",)),
-        signed("POST", "/order", *ORDER, "newClientOrderId", mandatory=ORDER, kind="place"),
+        *[signed("POST", "/order", *ORDER, "newClientOrderId", mandatory=ORDER, kind="place")] * 4,
         signed("POST", "/order/test", *ORDER, mandatory=ORDER, kind="check"),
         signed("GET", "/order", "symbol", "orderId", mandatory=("symbol", "orderId")),
         signed(
@@ -161,11 +168,16 @@ WORDS = Words(
         on_api("allOrders", "symbol", "limit", mandatory=("symbol",)),
         on_api("myTrades", "symbol", "fromId", mandatory=("symbol",)),
         on_api("account.status"),
-        on_streams("SUBSCRIBE"),
+        *[on_streams("SUBSCRIBE", path) for path in ("/stream", "/ws", "/ws/btcusdt@trade")],
+        *[gone(method) for method in ("POST", "PUT", "DELETE")],
+        public("/klines", *KLINES, mandatory=("symbol", "interval")),
     ],
     right={
         "symbol": ("BTCUSDT",),
         "limit": ("1", "5", "100", "500"),
+        "interval": ("1s", "1m"),
+        "startTime": ("1", "1700000000000"),
+        "endTime": ("1700000000000", "4100000000000"),
         "side": ("BUY", "SELL"),
         "type": ("LIMIT",),
         "timeInForce": ("GTC", "GTC", "IOC", "FOK"),
@@ -180,6 +192,9 @@ WORDS = Words(
     wrong={
         "symbol": ("BTC-USDT", "btcusdt", "NOPE", "", "BTCUSDT,ETHUSDT", "BTCUSDT%00"),
         "limit": ("0", "-1", "ten", "1.5", "99999999999999999999"),
+        "interval": ("2m", "1", "minute", ""),
+        "startTime": ("soon", "-1", "1.5"),
+        "endTime": ("soon", "-1", "1.5"),
         "side": ("buy", "HOLD", "1", "BUY "),
         "type": ("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "limit", "ICEBERG"),
         "timeInForce": ("GTX", "gtc", "DAY"),

@@ -37,6 +37,27 @@ def signed(
     )
 
 
+def head(path: str, *params: str, mandatory: tuple[str, ...] = (), venue: str = "") -> Rest:
+    return Rest("HEAD", API + path, refused, venue=venue, params=params, mandatory=mandatory)
+
+
+def around_hub(method: str, name: str) -> Rest:
+    return Rest(method, f"/signalr/{name}", refused, params=("clientProtocol", "connectionData"))
+
+
+def operations(params: dict[str, Any]) -> Any:
+    """A batch; what else is sent stands in each of its operations."""
+    others = {name: params[name] for name in params if name != "operations"}
+    rows = params.get("operations", [])
+    if not isinstance(rows, list):
+        return rows
+    return [{**row, **others} if isinstance(row, dict) else row for row in rows]
+
+
+def placed_rows(body: Any) -> int:
+    return sum(row["status"] == 201 for row in body)
+
+
 def hub(method: str) -> Socket:
     """One stream an invocation: each is taken or refused by itself."""
 
@@ -73,6 +94,21 @@ def fresh_uuid(fuzz: Fuzz) -> str:
     return str(UUID(int=fuzz.random.getrandbits(128)))
 
 
+def new_orders(fuzz: Fuzz) -> list[dict[str, Any]]:
+    """Some of which are refused."""
+    good = {
+        "marketSymbol": "BTC-USDT",
+        "direction": "BUY",
+        "type": "LIMIT",
+        "quantity": "0.001",
+        "limit": "30000.00",
+        "timeInForce": "GOOD_TIL_CANCELLED",
+    }
+    others = ({"limit": "30000.001"}, {"clientOrderId": fresh_uuid(fuzz)}, {"direction": "UP"}, {})
+    orders = [good, *[good | fuzz.random.choice(others) for _ in range(fuzz.random.randrange(4))]]
+    return [{"resource": "ORDER", "operation": "POST", "payload": order} for order in orders]
+
+
 def fill_uuid(fuzz: Fuzz) -> str:
     fills = fuzz.venue.server.venue.fills
     return uuid_of(fuzz.random.choice(fills).trade_id) if fills else uuid_of(1)
@@ -90,6 +126,12 @@ def terms(params: dict[str, Any]) -> Terms:
 ORDER = ("marketSymbol", "direction", "type", "quantity", "limit", "timeInForce")
 DATES = ("startDate", "endDate")
 SYMBOL = ("symbol",)
+PLACE = signed(
+    "POST", "/orders", *ORDER, "clientOrderId", "useAwards", mandatory=ORDER, kind="place"
+)
+BATCH = signed("POST", "/batch", "operations", mandatory=("operations",), kind="place_many")
+BATCH.body = operations
+BATCH.count = placed_rows
 WORDS = Words(
     endpoints=[
         public("/ping"),
@@ -103,9 +145,15 @@ WORDS = Words(
         public("/markets/{symbol}/ticker", "symbol", mandatory=SYMBOL),
         public("/markets/{symbol}/trades", "symbol", mandatory=SYMBOL),
         public("/markets/{symbol}/orderbook", "symbol", "depth", mandatory=SYMBOL),
-        signed(
-            "POST", "/orders", *ORDER, "clientOrderId", "useAwards", mandatory=ORDER, kind="place"
-        ),
+        *[PLACE] * 4,  # the others need orders
+        BATCH,
+        *[head(path) for path in ("/markets/summaries", "/markets/tickers")],
+        head("/markets/{symbol}/trades", "symbol", mandatory=SYMBOL),
+        head("/markets/{symbol}/orderbook", "symbol", "depth", mandatory=SYMBOL),
+        head("/orders/open", "marketSymbol", venue="bittrex"),
+        *[head(path, venue="bittrex") for path in ("/executions/last-id", "/balances")],
+        *[around_hub("GET", name) for name in ("negotiate", "start", "ping", "abort")],
+        around_hub("POST", "abort"),
         signed("GET", "/orders/open", "marketSymbol"),
         signed("DELETE", "/orders/open", "marketSymbol", kind="cancel_all"),
         signed("GET", "/orders/closed", "marketSymbol", "pageSize", *DATES),
@@ -127,6 +175,9 @@ WORDS = Words(
         "symbol": ("BTC-USDT",),
         "marketSymbol": ("BTC-USDT",),
         "asset": ("BTC", "USDT"),
+        "operations": (new_orders,),
+        "clientProtocol": ("1.5",),
+        "connectionData": ('[{"name":"c3"}]',),
         "depth": ("1", "25", "500"),
         "direction": ("BUY", "SELL"),
         "type": ("LIMIT",),
@@ -152,6 +203,7 @@ WORDS = Words(
         "symbol": ("btc-usdt", "BTCUSDT", "USDT-BTC", "NOPE"),
         "marketSymbol": ("btc-usdt", "BTCUSDT", "USDT-BTC"),
         "asset": ("btc", "NONE"),
+        "operations": ([], [{}], [7], "x", {"resource": "ORDER"}, [[{}]], [None], [{}] * 26),
         "depth": ("0", "20", "x", "-1"),
         "direction": ("buy", "HOLD", 1),
         "type": ("CEILING_LIMIT", "STOP", "limit", "MARKET"),

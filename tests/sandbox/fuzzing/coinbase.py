@@ -11,6 +11,7 @@ from exchanges.coinbase import CoinbaseAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
+from trochil.sandbox.dialects.coinbase.rows import account_row
 from trochil.sandbox.formats import uuid_of
 
 PAIRS = ("BTC-USD", "ETH-USD", "ETH-BTC")
@@ -56,8 +57,8 @@ def client_id(fuzz: Fuzz) -> str:
 
 def client_id_of_some_order(fuzz: Fuzz) -> str:
     """An unknown one where the order has none of its client's."""
-    order = fuzz.some_order()
-    return order.client_id if order is not None and len(order.client_id) == len(NO_ID) else NO_ID
+    order = fuzz.named_order()
+    return order.client_id if order is not None else NO_ID
 
 
 def id_of_some_order(fuzz: Fuzz) -> str:
@@ -65,10 +66,16 @@ def id_of_some_order(fuzz: Fuzz) -> str:
     return NO_ID if order is None else uuid_of(order.id)
 
 
+def account_id(fuzz: Fuzz) -> str:
+    account = fuzz.venue.account
+    return fuzz.random.choice([account_row(account, each)["id"] for each in account.balances()])
+
+
 def terms(params: dict[str, Any]) -> Terms:
     return Terms(
         side=params["side"],
-        amount=None if params.get("time_in_force") == "IOC" else Decimal(params["size"]),
+        amount=Decimal(params["size"]),
+        shrinks=True,
         price=Decimal(params["price"]),
         client_id=params.get("client_oid"),
     )
@@ -115,6 +122,7 @@ WORDS = Words(
     endpoints=[
         public("/time"),
         public("/currencies"),
+        public("/currencies/{currency}", "currency", mandatory=("currency",)),
         public("/products"),
         public("/products/stats"),
         public(PRODUCT, "product", mandatory=("product",)),
@@ -123,16 +131,18 @@ WORDS = Words(
         public(f"{PRODUCT}/book", "product", "level", mandatory=("product",)),
         public(f"{PRODUCT}/trades", "product", *PAGE, mandatory=("product",)),
         public(f"{PRODUCT}/candles", "product", "granularity", mandatory=("product",)),
-        signed("POST", "/orders", *OF_ORDER, mandatory=ORDER, kind="place", in_body=True),
+        *[signed("POST", "/orders", *OF_ORDER, mandatory=ORDER, kind="place", in_body=True)] * 4,
         signed("GET", "/orders", "product_id", "sorting", *PAGE, *LISTED),
         Repeating("GET", "/orders", refused, venue="coinbase", params=("status", "sorting")),
         signed("GET", "/orders/{id}", "id", mandatory=("id",)),
         signed("GET", "/orders/client:{oid}", "oid", mandatory=("oid",)),
         signed("DELETE", "/orders/{id}", "id", "product_id", mandatory=("id",), kind="cancel"),
-        signed("DELETE", "/orders/client:{oid}", "oid", mandatory=("oid",), kind="cancel"),
+        *[signed("DELETE", "/orders/client:{oid}", "oid", mandatory=("oid",), kind="cancel")] * 3,
         signed("DELETE", "/orders", "product_id", kind="cancel_all"),
         signed("GET", "/fills", "product_id", *PAGE, *LISTED, mandatory=("product_id",)),
         signed("GET", "/accounts"),
+        signed("GET", "/accounts/"),
+        signed("GET", "/accounts/{account}", "account", mandatory=("account",)),
         signed("GET", "/fees"),
         FreshSocket(
             "subscribe",
@@ -146,7 +156,9 @@ WORDS = Words(
     right={
         "after": ("1", "2000"),
         "before": ("1", "1100"),
+        "account": (account_id,),
         "channel": CHANNELS,
+        "currency": ("BTC", "USD"),
         "client_oid": (client_id,),
         "end_date": ("2100-01-01", "2024-01-01T00:00:00.000Z"),
         "granularity": ("60", "86400"),
@@ -171,6 +183,8 @@ WORDS = Words(
     wrong={
         "after": ("-1", "1.5", "x", "99999999999999999999"),
         "before": ("-1", "x"),
+        "account": ("1", "x" * 80, NO_ID),
+        "currency": ("btc", "NOPE", "BTC,USD"),
         "channel": ("trades", "rfq_matches", "auctionfeed", "FULL", "", 7, None, {}, ["full"]),
         "client_oid": ("x" * 80, "mine", NO_ID.upper(), NO_ID.replace("-", ""), 7, True, ["x"]),
         "end_date": ("soon", "2024-13-01", "-1"),

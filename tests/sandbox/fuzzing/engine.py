@@ -22,11 +22,13 @@ from trochil.sandbox.market.matching import Order
 
 Value = Any
 """What is sent: a text or number, or a function of the fuzz to one (an id of an order, say)."""
-Kind = Literal["query", "place", "place_many", "check", "cancel", "cancel_all"]
+Kind = Literal["query", "place", "place_many", "check", "cancel", "cancel_many", "cancel_all"]
 Mistake = Literal[
     "none",
     "missing",
     "doubled",
+    "in the query too",
+    "a form",
     "wrong value",
     "unknown parameter",
     "not offered",
@@ -45,6 +47,8 @@ class Outcome:
     status: int
     refused: bool
     body: str
+    count: int | None = None
+    """How many orders of a batch it says were placed or cancelled; None where it does not say."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,10 @@ class Endpoint(Protocol):
     mistakes: tuple[Mistake, ...]
     """Those that can be made here."""
 
+    @property
+    def route(self) -> tuple[str, str]:
+        """HTTP method and path, as the dialect lists them."""
+
     async def send(self, fuzz: "Fuzz", sending: Sending) -> Outcome: ...
 
 
@@ -76,11 +84,16 @@ class Terms:
     amount: Decimal | None = None
     price: Decimal | None = None
     client_id: str | None = None
+    shrinks: bool = False
+    """Whether the amount may be less once the order was kept from trading with the account's."""
 
     def match(self, order: Order) -> bool:
+        amount = order.amount
+        if self.shrinks and self.amount is not None and amount <= self.amount:
+            amount = self.amount
         pairs = (
             (self.side, order.side),
-            (self.amount, order.amount),
+            (self.amount, amount),
             (self.price, order.price),
             (self.client_id, order.client_id),
         )
@@ -180,31 +193,36 @@ class Fuzz:
         found = []
         if sending.mistake != "none":
             found.append("taken in spite of the mistake")
-        if not self._was_done(endpoint, sending, before, after):
+        if not self._was_done(endpoint, sending, outcome, before, after):
             found.append("a success, and the ledger says otherwise")
         return found
 
     def _was_done(
-        self, endpoint: Endpoint, sending: Sending, before: Ledger, after: Ledger
+        self,
+        endpoint: Endpoint,
+        sending: Sending,
+        outcome: Outcome,
+        before: Ledger,
+        after: Ledger,
     ) -> bool:
         new = set(after.orders) - set(before.orders)
+        orders = self.venue.server.venue.orders
+        ended = {id for id in before.open if id not in after.open or orders[id].is_cancelling}
         match endpoint.kind:
             case "query" | "check":
                 return before == after
             case "place":
                 terms = self.words.terms(dict(sending.params))
-                orders = self.venue.server.venue.orders
                 return len(new) == 1 and all(terms.match(orders[id]) for id in new)
             case "place_many":
-                return bool(new)
+                return bool(new) and outcome.count in (None, len(new))
             case "cancel":
-                orders = self.venue.server.venue.orders
-                ended = [
-                    id for id in before.open if id not in after.open or orders[id].is_cancelling
-                ]
                 return not new and len(ended) >= 1
+            case "cancel_many":
+                return not new and bool(ended) and outcome.count in (None, len(ended))
             case "cancel_all":
-                return not new and after.open <= before.open
+                is_counted = outcome.count in (None, len(ended))
+                return not new and after.open <= before.open and is_counted
 
     # What is sent.
 
@@ -237,7 +255,7 @@ class Fuzz:
                 if not wrong:
                     return right
                 name, value = self.random.choice(wrong)
-                value = self.random.choice(self._wrong_values(endpoint, name))
+                value = self._made(self._wrong_values(endpoint, name))
                 params = [each if each[0] != name else (name, value) for each in params]
             case "unknown parameter":
                 params.append(self.random.choice([*self.words.unknown.items()]))
@@ -250,6 +268,9 @@ class Fuzz:
 
     def _value(self, endpoint: Endpoint, name: str) -> Any:
         values = self.words.right.get(f"{endpoint.name} {name}") or self.words.right[name]
+        return self._made(values)
+
+    def _made(self, values: Sequence[Value]) -> Any:
         value = self.random.choice(values)
         return value(self) if callable(value) else value
 
@@ -283,6 +304,11 @@ class Fuzz:
     def some_order(self) -> Order | None:
         """Mostly an open one; None before there is any."""
         found = self.orders(is_open=True) if self.random.random() < 0.8 else self.orders()
+        return self.random.choice(found) if found else None
+
+    def named_order(self) -> Order | None:
+        """Some open one that has an id of its client's; None before there is any."""
+        found = [order for order in self.orders(is_open=True) if order.own_client_id]
         return self.random.choice(found) if found else None
 
     def order_id(self) -> str:

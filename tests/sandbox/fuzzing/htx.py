@@ -40,6 +40,9 @@ class Settled(Rest):
 
 
 def refused(status: int, body: Any) -> bool:
+    rows = body.get("data")
+    if isinstance(rows, list) and rows and all("err-code" in row for row in rows):
+        return True  # a batch of which all was refused
     older = body.get("status") == "error" and {"err-code", "err-msg"} < set(body)
     return older or ("status" not in body and body.get("code") != 200 and "message" in body)
 
@@ -61,6 +64,11 @@ def signed(
         mandatory=mandatory,
         in_body=method == "POST",
     )
+
+
+def not_cancelled(status: int, body: Any) -> bool:
+    """A cancel by the client's id is answered with the state of the order: 10 while it lasts."""
+    return refused(status, body) or body["data"] != 10
 
 
 def gunzipped(frame: aiohttp.WSMessage) -> Any:
@@ -137,6 +145,32 @@ def ids(fuzz: Fuzz) -> list[str]:
     return [fuzz.order_id()]
 
 
+def rows_of(params: dict[str, Any]) -> Any:
+    """A batch; what else is sent stands in each of its rows."""
+    others = {name: params[name] for name in params if name != "orders"}
+    rows = params.get("orders", [])
+    if not isinstance(rows, list):
+        return rows
+    return [{**row, **others} if isinstance(row, dict) else row for row in rows]
+
+
+def placed_rows(body: Any) -> int:
+    return sum("order-id" in row for row in body["data"])
+
+
+def new_orders(fuzz: Fuzz) -> list[dict[str, Any]]:
+    """Some of which are refused."""
+    good = {
+        "account-id": "7",
+        "symbol": "btcusdt",
+        "type": "buy-limit",
+        "amount": "0.001",
+        "price": "30000.00",
+    }
+    others = ({"price": "30000.001"}, {"client-order-id": fresh_name(fuzz)}, {"type": "up"}, {})
+    return [good, *[good | fuzz.random.choice(others) for _ in range(fuzz.random.randrange(4))]]
+
+
 def terms(params: dict[str, Any]) -> Terms:
     return Terms(
         side=params["type"].partition("-")[0],
@@ -157,6 +191,17 @@ PLACE = signed(
     mandatory=ORDER,
     kind="place",
 )
+MANY = signed("POST", "/v1/order/batch-orders", "orders", mandatory=("orders",), kind="place_many")
+MANY.body = rows_of
+MANY.count = placed_rows
+BY_CLIENT_ID = signed(
+    "POST",
+    f"{ORDERS}/submitCancelClientOrder",
+    "client-order-id",
+    mandatory=("client-order-id",),
+    kind="cancel",
+)
+BY_CLIENT_ID.refused = not_cancelled
 WORDS = Words(
     endpoints=[
         public("/v1/common/timestamp"),
@@ -205,6 +250,8 @@ WORDS = Words(
             mandatory=("symbol",),
         ),
         signed("GET", "/v2/reference/transact-fee-rate", "symbols", mandatory=("symbols",)),
+        MANY,
+        BY_CLIENT_ID,
         signed(
             "POST", f"{ORDERS}/{{order}}/submitcancel", "order", mandatory=("order",), kind="cancel"
         ),
@@ -252,6 +299,8 @@ WORDS = Words(
         "end-time": ("172800001",),
         "order": (Fuzz.order_id,),
         "order-ids": (ids,),
+        "orders": (new_orders,),
+        f"POST {ORDERS}/submitCancelClientOrder client-order-id": (name_of_some_order,),
         "from": ("1", "100"),
         "channel": (
             *(f"market.btcusdt.depth.step{number}" for number in range(6)),
@@ -290,6 +339,8 @@ WORDS = Words(
         "start-time": ("soon", "-1"),
         "end-time": ("soon", "-1"),
         "order": ("none", "-5", "1.5", "9" * 25),
+        "orders": ([], [{}], [7], "x", {"a": 1}, [[{}]], [None], [{}] * 11),
+        f"POST {ORDERS}/submitCancelClientOrder client-order-id": ("nobody's", "x" * 65),
         "order-ids": ([], "1", [1], ["1"] * 51),
         "from": ("none", "-5"),
         "channel": (

@@ -1,9 +1,15 @@
 """Kraken's words: REST v0 and the socket's v2."""
 
+import hashlib
+import json
 import math
+import time
+from base64 import b64decode
 from decimal import Decimal
 from typing import Any
 
+from exchanges.requests import AuthDict, UnsignedRequest
+from exchanges.signing import hmac_base64
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
@@ -33,6 +39,47 @@ def private(name: str, *params: str, mandatory: tuple[str, ...] = (), kind: Kind
         mandatory=mandatory,
         in_body=True,
     )
+
+
+class JsonRest(Rest):
+    """Batches have lists, which no form has."""
+
+    def _signed(self, fuzz: Fuzz, request: UnsignedRequest, mistake: Mistake) -> AuthDict:
+        """With a nonce above the last one of the key."""
+        keys = fuzz.venue.account.keys
+        secret = b64decode(keys["api_secret"])
+        if mistake == "wrong signature":
+            secret = secret[::-1]
+        nonce = str(
+            max(time.time_ns() // 1000, fuzz.venue.server.dialect.numbers[keys["api_key"]] + 1)
+        )
+        text = json.dumps({"nonce": nonce, **(request.body or {})})
+        digest = hashlib.sha256(f"{nonce}{text}".encode()).digest()
+        signature = hmac_base64(secret, request.target.encode() + digest, "sha512")
+        api_key = "nobody" if mistake == "unknown key" else keys["api_key"]
+        return request.signed({"API-Key": api_key, "API-Sign": signature}, data=text)
+
+
+def batched(name: str, *params: str, mandatory: tuple[str, ...], kind: Kind) -> Rest:
+    return JsonRest(
+        "POST",
+        f"/0/private/{name}",
+        refused,
+        venue="kraken",
+        kind=kind,
+        params=params,
+        mandatory=mandatory,
+        in_body=True,
+        count=done_rows,
+    )
+
+
+def done_rows(body: Any) -> int:
+    """Of an answer to orders or to cancels."""
+    result = body["result"]
+    if "count" in result:
+        return int(result["count"])
+    return sum("txid" in row for row in result["orders"])
 
 
 def socket(
@@ -124,6 +171,11 @@ def batch(fuzz: Fuzz) -> list[dict[str, Any]]:
     return [order, order | {"cl_ord_id": fresh_text(fuzz)}]
 
 
+def rest_batch(fuzz: Fuzz) -> list[dict[str, Any]]:
+    order = {"ordertype": "limit", "type": "buy", "volume": "0.01", "price": "30000"}
+    return [order, order | {"cl_ord_id": fresh_text(fuzz)}]
+
+
 def terms(params: dict[str, Any]) -> Terms:
     price = params.get("price", params.get("limit_price"))
     return Terms(
@@ -152,6 +204,13 @@ WORDS = Words(
         public("OHLC", "pair", "interval", "since", mandatory=("pair",)),
         private("AddOrder", *ORDER, "cl_ord_id", "oflags", mandatory=ORDER, kind="place"),
         CHECK,
+        batched(
+            "AddOrderBatch",
+            *("pair", "orders"),
+            mandatory=("pair", "orders"),
+            kind="place_many",
+        ),
+        batched("CancelOrderBatch", "orders", mandatory=("orders",), kind="cancel_many"),
         private("CancelOrder", "txid", mandatory=("txid",), kind="cancel"),
         private("CancelOrder", "cl_ord_id", mandatory=("cl_ord_id",), kind="cancel"),
         private("CancelAll", kind="cancel_all"),
@@ -216,6 +275,8 @@ WORDS = Words(
         "limit_price": (30000, 2900.5, 61000),
         "post_only": (True, False),
         "orders": (batch,),
+        "POST /0/private/AddOrderBatch orders": (rest_batch,),
+        "POST /0/private/CancelOrderBatch orders": (txids,),
         "order_id": (txids,),
         "depth": (10, 25, 1000),
         "snapshot": (True, False),
@@ -255,6 +316,7 @@ WORDS = Words(
         "order_qty": (*JSON_NUMBERS, 0.000001),
         "limit_price": (*JSON_NUMBERS, 30000.001),
         "post_only": ("true", 1),
+        "POST /0/private/CancelOrderBatch orders": ([], "x", [7.5], [UNKNOWN_ORDER], [None], {}),
         "orders": ([], [{}], "x", [{}, {}], [7, 7]),
         "order_id": ([], "O1", [UNKNOWN_ORDER], [7]),
         "depth": (0, 5, "10", 10.5, True),

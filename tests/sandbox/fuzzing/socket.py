@@ -35,7 +35,13 @@ class Socket:
     login: Callable[[Fuzz], Any] | None = None
     logged_in: Callable[[Any], bool] = bool
     decode: Callable[[aiohttp.WSMessage], Any] = field(default=lambda frame: json.loads(frame.data))
+    served_at: str = ""
+    """The path as the dialect lists it, where that is another one."""
     _sockets: dict[int, aiohttp.ClientWebSocketResponse] = field(default_factory=dict)
+
+    @property
+    def route(self) -> tuple[str, str]:
+        return "GET", self.served_at or self.path.partition("?")[0]
 
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
         socket = await self._open(fuzz)

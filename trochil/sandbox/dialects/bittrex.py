@@ -438,6 +438,8 @@ class Dialect(HubDialect):
     and balances."""
 
     name = "bittrex"
+    takes_forms = False
+    order_ids_are_uuids = True
     hub = "c3"
     recordings = Recordings()
     book_channel = BookChannel(depths=DEPTHS, numbers_frames=True, default_depth=DEFAULT_DEPTH)

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -51,6 +52,12 @@ ORDER_STATUS = {
     "cancelled": "Cancelled",
     "expired": "Cancelled",
 }
+INSTRUMENT_STATUSES = ("PreLaunch", "Trading", "Settling", "Delivering", "Closed")
+MAINTENANCE_STATES = ("scheduled", "ongoing", "completed", "canceled")
+EXECUTION_TYPES = (
+    "Trade", "AdlTrade", "Funding", "BustTrade", "Delivery", "Settle", "BlockTrade",
+    "MovePosition", "FutureSpread",
+)  # fmt: skip
 STATUSES = (
     "New", "PartiallyFilled", "Untriggered", "Rejected", "PartiallyFilledCanceled", "Filled",
     "Cancelled", "Triggered", "Deactivated",
@@ -467,6 +474,11 @@ def worded(
         raise Rejected(reason, name) from None
 
 
+def one_of(params: Params, name: str, known: tuple[str, ...]) -> str:
+    """A value that is known; "" where none was sent."""
+    return params.choice(name, dict(zip(known, known, strict=True)), "")
+
+
 def order_terms(row: Params, form: re.Pattern[str]) -> OrderTerms:
     """POST /v5/order/create. Prices of market orders mean nothing. Raises Rejected."""
     check_terms(row)
@@ -544,6 +556,8 @@ class Dialect(BaseDialect):
 
     name = "bybit"
     foreign_clients = ("ccxt", "cryptofeed", "pybit")
+    takes_forms = False
+    shows_made_client_ids = False
     book_channel = BookChannel(depths=DEPTHS, numbers_frames=True, resets_with_image=True)
     snapshot_on_subscribe = True
     post_only_cancels = True
@@ -750,6 +764,7 @@ class Dialect(BaseDialect):
 
     def get_status(self, request: Request) -> Row:
         """No maintenance is planned."""
+        one_of(request, "state", MAINTENANCE_STATES)
         return {"list": []}
 
     def get_instruments(self, request: Request) -> Row:
@@ -761,14 +776,17 @@ class Dialect(BaseDialect):
         if category != "spot":
             return {"category": category, "list": [], "nextPageCursor": ""}
         asset = request.string("baseCoin", "")
-        status = request.string("status", "")
+        status = one_of(request, "status", INSTRUMENT_STATUSES)
+        kind = request.string("symbolType", "")
         rows = [instrument_row(self.symbol(each.pair), each) for each in self.listed(request)]
         return {
             "category": "spot",
             "list": [
                 row
                 for row in rows
-                if asset in ("", row["baseCoin"]) and status in ("", row["status"])
+                if asset in ("", row["baseCoin"])
+                and status in ("", row["status"])
+                and kind in ("", row["symbolType"])
             ],
         }
 
@@ -872,7 +890,7 @@ class Dialect(BaseDialect):
         listed = []
         outcomes = []
         for row in rows:
-            sent = Params({**row.values, "category": "spot"})
+            sent = Params({"category": "spot", **row.values})
             named = {"category": "spot", "symbol": str(row.get("symbol", ""))}
             try:
                 listed.append(named | do(sent))
@@ -917,8 +935,7 @@ class Dialect(BaseDialect):
     def get_closed_orders(self, request: Request, account: Account) -> Row:
         check_category(request)
         since_ms, until_ms = span_of(request)
-        statuses = dict(zip(STATUSES, STATUSES, strict=True))
-        status = request.choice("orderStatus", statuses, "")
+        status = one_of(request, "orderStatus", STATUSES)
         orders = [
             order
             for order in self.orders(request, account, is_open=False)
@@ -936,13 +953,12 @@ class Dialect(BaseDialect):
         pair = self.optional_pair(request.string("symbol", ""))
         if not order_id and not client_id:
             return self.filtered(request, self.orders_of(account, pair, is_open=is_open))
-        try:
-            order = self.find_order(
-                account, order_id=order_id, client_id="" if order_id else client_id
-            )
-        except Rejected:
-            return []
-        return self.filtered(request, [order]) if pair in (None, order.symbol) else []
+        found = []
+        with suppress(Rejected):
+            found = [
+                self.find_order(account, order_id=order_id, client_id="" if order_id else client_id)
+            ]
+        return self.filtered(request, [each for each in found if pair in (None, each.symbol)])
 
     def order_page(self, request: Request, orders: list[Order]) -> Row:
         """Newest first. Also behind the last page there is a cursor."""
@@ -970,7 +986,7 @@ class Dialect(BaseDialect):
         since_ms, until_ms = span_of(request)
         limit = request.limit("limit", FILLS_PER_PAGE, MOST_FILLS)
         before = id_of_cursor(request)
-        is_trades = request.string("execType", "Trade") == "Trade"
+        is_trades = one_of(request, "execType", EXECUTION_TYPES) in ("", "Trade")
         found = [
             (number, fill)
             for number, fill in enumerate(self.fills_between(account, since_ms, until_ms), 1)
@@ -978,7 +994,7 @@ class Dialect(BaseDialect):
             and pair in (None, fill.order.symbol)
             and base in ("", fill.order.symbol.partition("-")[0])
             and order_id in ("", str(fill.order.id))
-            and client_id in ("", fill.order.client_id)
+            and client_id in ("", fill.order.own_client_id)
         ]
         page = [row for row in found if before is None or row[0] < before][::-1][:limit]
         return {

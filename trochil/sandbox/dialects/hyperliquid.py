@@ -56,6 +56,9 @@ NO_HASH = "0x" + "0" * 64
 NO_USER = "0x" + "0" * 40
 """Whose a resting order is: here l4Book doesn't show it; and who trades against accounts."""
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+HEX_INTEGER = re.compile(r"0x[0-9a-fA-F]{1,64}")
+RECOVERY_IDS = (27, 28)
+"""What ``v`` of a signature may be."""
 ROWS_AN_ANSWER = 2000
 """Most fills, or closed orders."""
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
@@ -441,6 +444,11 @@ def boolean(row: Params, name: str) -> bool:
     return value
 
 
+def is_set(params: Params, name: str) -> bool:
+    """A boolean that need not be sent."""
+    return name in params and boolean(params, name)
+
+
 def number_text(row: Params, name: str) -> str:
     """A number that is sent as a text, as the venue itself writes it when it hashes."""
     if not isinstance(row[name], str):
@@ -482,36 +490,47 @@ def address_of(params: Params, name: str) -> str:
     return address.lower()
 
 
+def times_of(params: Params) -> tuple[int, int | None]:
+    """The first ms and the last; None for now."""
+    until_ms = whole(params, "endTime") if "endTime" in params else None
+    return whole(params, "startTime"), until_ms
+
+
 def read_action(action: Params, form: re.Pattern[str]) -> Row:
     """An action as the venue reads it, which is what it hashes: with its fields in the venue's
     order, and numbers without zeros at their end. Whoever hashed it otherwise seems to be somebody
     else. Raises Rejected: ILLEGAL for what it doesn't offer."""
     kind = action.string("type")
-    match kind:
-        case "order":
-            return read_orders(action, form)
-        case "cancel":
-            action.only("type", "cancels")
-            cancels = [read_cancel(row) for row in action.params_list("cancels")]
-            return {"type": kind, "cancels": cancels}
-        case "cancelByCloid":
-            action.only("type", "cancels")
-            cancels = [read_cancel_by_cloid(row, form) for row in action.params_list("cancels")]
-            return {"type": kind, "cancels": cancels}
-        case "scheduleCancel":
-            action.only("type", "time")
-            return {"type": kind} | ({"time": whole(action, "time")} if "time" in action else {})
-        case "noop":
-            action.only("type")
-            return {"type": kind}
-    raise Rejected(Reason.ILLEGAL, "type")
+    if kind not in ACTIONS:
+        raise Rejected(Reason.ILLEGAL, "type")
+    return {"type": kind} | ACTIONS[kind](action, form)
+
+
+def read_cancels(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "cancels")
+    return {"cancels": [read_cancel(row) for row in action.params_list("cancels")]}
+
+
+def read_cancels_by_cloid(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "cancels")
+    return {"cancels": [read_cancel_by_cloid(row, form) for row in action.params_list("cancels")]}
+
+
+def read_schedule(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type", "time")
+    return {"time": whole(action, "time")} if "time" in action else {}
+
+
+def read_noop(action: Params, form: re.Pattern[str]) -> Row:
+    action.only("type")
+    return {}
 
 
 def read_orders(action: Params, form: re.Pattern[str]) -> Row:
     action.only("type", "orders", "grouping", "builder")
     orders = [read_order(row, form) for row in action.params_list("orders")]
     grouping = action.choice("grouping", dict(zip(GROUPINGS, GROUPINGS, strict=True)))
-    read = {"type": "order", "orders": orders, "grouping": grouping}
+    read: Row = {"orders": orders, "grouping": grouping}
     if "builder" not in action:
         return read
     builder = action.params("builder")
@@ -562,6 +581,16 @@ def read_cancel_by_cloid(row: Params, form: re.Pattern[str]) -> Row:
     return {"asset": terms.asset, "cloid": terms.client_id}
 
 
+ACTIONS: dict[str, Callable[[Params, re.Pattern[str]], Row]] = {
+    "order": read_orders,
+    "cancel": read_cancels,
+    "cancelByCloid": read_cancels_by_cloid,
+    "scheduleCancel": read_schedule,
+    "noop": read_noop,
+}
+"""What /exchange takes: type -> what reads all else of it."""
+
+
 def action_payload(request: Params, form: re.Pattern[str]) -> bytes:
     """What is hashed: the action, the nonce, for whose vault it is, and until when."""
     request.only("action", "nonce", "signature", "vaultAddress", "expiresAfter")
@@ -581,16 +610,17 @@ def eight_bytes(request: Params, name: str) -> bytes:
 def signature_of(request: Params) -> WalletSignature:
     signature = request.params("signature")
     signature.only("r", "s", "v")
-    return WalletSignature(
-        v=signature.integer("v"), r=hex_integer(signature, "r"), s=hex_integer(signature, "s")
-    )
+    v = whole(signature, "v")
+    if v not in RECOVERY_IDS:
+        raise Rejected(Reason.ILLEGAL, "v")
+    return WalletSignature(v=v, r=hex_integer(signature, "r"), s=hex_integer(signature, "s"))
 
 
 def hex_integer(params: Params, name: str) -> int:
-    try:
-        return int(params.string(name), 16)
-    except ValueError:
-        raise Rejected(Reason.ILLEGAL, name) from None
+    text = params.string(name)
+    if not HEX_INTEGER.fullmatch(text):
+        raise Rejected(Reason.ILLEGAL, name)
+    return int(text, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,6 +655,8 @@ class Dialect(BaseDialect):
 
     name = "hyperliquid"
     foreign_clients = ("ccxt", "hyperliquid-python-sdk")
+    takes_forms = False
+    shows_made_client_ids = False
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."
@@ -732,7 +764,10 @@ class Dialect(BaseDialect):
             return web.Response(status=refusal.status)
         if refusal.code == PLAIN_TEXT:
             headers = self.retry_headers(retry_after) if retry_after else {}
-            return web.Response(text=message, status=refusal.status, headers=headers)
+            text = message.encode(
+                errors="replace"
+            ).decode()  # what was sent may be half a character
+            return web.Response(text=text, status=refusal.status, headers=headers)
         return super().error(reason, detail, retry_after=retry_after, request=request)
 
     # Who signs.
@@ -807,8 +842,8 @@ class Dialect(BaseDialect):
             "orderStatus": Question(self.get_order_status, ("user", "oid")),
             "spotClearinghouseState": Question(self.get_spot_state, user),
             "clearinghouseState": Question(self.get_perp_state, ("user", "dex")),
-            "userFunding": Question(self.get_nothing, times),
-            "userNonFundingLedgerUpdates": Question(self.get_nothing, times),
+            "userFunding": Question(self.get_nothing_between, times),
+            "userNonFundingLedgerUpdates": Question(self.get_nothing_between, times),
             "userTwapSliceFills": Question(self.get_nothing, user),
             "userVaultEquities": Question(self.get_nothing, user),
             "extraAgents": Question(self.get_nothing, user),
@@ -972,13 +1007,10 @@ class Dialect(BaseDialect):
     def get_user_fills_by_time(self, request: Params) -> list[Row]:
         """The oldest of that time, oldest first."""
         check_aggregated_fills(request)
-        if request.flag("reversed"):
+        if is_set(request, "reversed"):
             raise Rejected(Reason.ILLEGAL, "reversed")
-        fills = self.all_fills(
-            self.user(request),
-            since_ms=whole(request, "startTime"),
-            until_ms=whole(request, "endTime") if "endTime" in request else None,
-        )
+        since_ms, until_ms = times_of(request)
+        fills = self.all_fills(self.user(request), since_ms=since_ms, until_ms=until_ms)
         return self.fill_rows(fills[:ROWS_AN_ANSWER])
 
     def fill_rows(self, fills: list[Fill]) -> list[Row]:
@@ -1036,6 +1068,10 @@ class Dialect(BaseDialect):
     def get_nothing(self, request: Params) -> list[Row]:
         address_of(request, "user")
         return []
+
+    def get_nothing_between(self, request: Params) -> list[Row]:
+        times_of(request)
+        return self.get_nothing(request)
 
     def get_null(self, request: Params) -> None:
         address_of(request, "user")
@@ -1378,13 +1414,13 @@ def check_aggregation(request: Params) -> None:
     for name in ("nSigFigs", "mantissa"):
         if name in request:
             raise Rejected(Reason.ILLEGAL, name)
-    if request.flag("fast"):
+    if is_set(request, "fast"):
         raise Rejected(Reason.ILLEGAL, "fast")
 
 
 def check_aggregated_fills(request: Params) -> None:
     """Fills are told one by one."""
-    if request.flag("aggregateByTime"):
+    if is_set(request, "aggregateByTime"):
         raise Rejected(Reason.ILLEGAL, "aggregateByTime")
 
 

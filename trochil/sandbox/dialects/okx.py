@@ -597,7 +597,7 @@ def refuse_others(params: Params, known: tuple[str, ...], empty: tuple[str, ...]
 
 def order_id_of(row: Params) -> tuple[str, str]:
     """(the venue's id, the client's): one of them; the venue's counts where both are sent."""
-    order_id = row.string("ordId", "")
+    order_id = str(row.integer("ordId")) if "ordId" in row else ""
     client_id = "" if order_id else row.string("clOrdId", "")
     if not order_id and not client_id:
         raise Rejected(EITHER)
@@ -614,7 +614,7 @@ def is_spot(request: Request, *, is_mandatory: bool = False) -> bool:
 
 def named_among(request: Request, name: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Values separated by commas; all that are known where none was sent."""
-    found = tuple(filter(None, request.string(name, "").split(",")))
+    found = tuple(request.string(name).split(",")) if name in request else ()
     for value in found:
         if value not in known:
             raise Rejected(Reason.ILLEGAL, name)
@@ -656,6 +656,8 @@ class Dialect(BaseDialect):
 
     name = "okx"
     foreign_clients = ("ccxt", "cryptofeed", "python-okx")
+    takes_forms = False
+    shows_made_client_ids = False
     book_channel = BookChannel(levels=MOST_LEVELS)
     snapshot_on_subscribe = True
     post_only_cancels = True
@@ -887,6 +889,7 @@ class Dialect(BaseDialect):
     def get_positions(self, request: Request, account: Account) -> list[Row]:
         """Spot has none."""
         is_spot(request)
+        self.optional_pair(request.string("instId", ""))
         return []
 
     def get_fees(self, request: Request, account: Account) -> list[Row]:
@@ -1065,13 +1068,13 @@ class Dialect(BaseDialect):
         """Newest first. A bill's number is that of the fill among all of the venue."""
         refuse_others(request, FILL_FILTERS, NOT_OFFERED)
         pair = self.optional_pair(request.string("instId", ""))
-        order_id = request.string("ordId", "")
+        order_id = request.optional_integer("ordId")
         fills = [
             (number, milliseconds(fill.time), (number, fill))
             for number, fill in enumerate(self.venue.fills, 1)
             if fill.order.account is account
             and pair in (None, fill.order.symbol)
-            and order_id in ("", str(fill.order.id))
+            and order_id in (None, fill.order.id)
         ]
         found = page_of(request, fills)
         if not is_spot(request):

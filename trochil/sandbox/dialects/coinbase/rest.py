@@ -73,6 +73,8 @@ class CoinbaseRest(BaseDialect):
 
     name = "coinbase"
     foreign_clients = ("cbpro", "ccxt")
+    takes_forms = False
+    order_ids_are_uuids = True
     pairs = ("BTC-USD", "ETH-USD", "SOL-USD", "ETH-BTC")
     fee_in_quote = True
     keeps_own_orders_apart = True

@@ -109,6 +109,7 @@ class Dialect(HtxRest):
 
     name = "htx"
     foreign_clients = ("ccxt", "cryptofeed", "huobi_Python (as huobi-sdk-hash-7)")
+    takes_forms = False
     private_paths = ("/ws/v2",)
     public_ping_s = 5.0
     private_ping_s = 20.0
