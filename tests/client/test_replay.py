@@ -84,7 +84,12 @@ def test_the_whole_session_makes_the_dictionarys_book(truth: DictionaryBook) -> 
 
 @pytest.mark.parametrize(
     ("drop", "withheld", "dropped"),
-    [("1000-1010", 11, 3), ("3", 1, 3), ("1-3", 1, 1), ("3400-3449", 50, 3)],
+    [
+        ("1000-1010", 11, 3),
+        pytest.param("3", 1, 3, marks=pytest.mark.slow),
+        ("1-3", 1, 1),
+        pytest.param("3400-3449", 50, 3, marks=pytest.mark.slow),
+    ],
 )
 def test_withheld_frames_are_a_gap_and_a_resync_and_the_book_is_right_again(
     truth: DictionaryBook, drop: str, withheld: int, dropped: int
@@ -275,7 +280,9 @@ def reserved_for_replays() -> list[str]:
     ("name", "exchange", "pair", "feed", "speed"),
     [
         (FILE, "binance", "BTC-USDT", "", "max"),
-        ("COINBASE.ws.28.0", "coinbase", "NU-GBP", "level2", "40"),
+        pytest.param(
+            *("COINBASE.ws.28.0", "coinbase", "NU-GBP", "level2", "40"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_recording_counts_on_ray_as_inline(

@@ -31,7 +31,7 @@ def run(exchange: str, seconds: float) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("exchange", NAMES)
+@pytest.mark.parametrize("exchange", ["binance", "htx"])
 def test_its_book_is_the_ledger(exchange: str) -> None:
     report = run(exchange, 4)
     assert_books_equal(report["books"])
@@ -41,4 +41,6 @@ def test_its_book_is_the_ledger(exchange: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("exchange", NAMES)
 def test_its_book_stays_the_ledger(exchange: str) -> None:
-    assert_books_equal(run(exchange, 30)["books"])
+    report = run(exchange, 30)
+    assert_books_equal(report["books"])
+    assert report["trades"] > 0

@@ -7,12 +7,12 @@ import pytest
 from tests.foreign.running import assert_books_equal, run_client
 
 pytest.importorskip("hyperliquid.exchange")
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
 
 @pytest.fixture(
     scope="module",
-    params=[5.0, pytest.param(30.0, marks=pytest.mark.slow)],
+    params=[30.0],
     ids=lambda seconds: f"{seconds:g} s",
 )
 def report(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tests.foreign.running import assert_books_equal, can_make_namespaces, run_c
 pytest.importorskip("okx")
 pytestmark = [
     pytest.mark.sandbox,
+    pytest.mark.slow,
     pytest.mark.skipif(not can_make_namespaces(), reason="no network namespace can be made here"),
 ]
 
@@ -27,7 +28,7 @@ def run(seconds: float) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    return run(4)
+    return run(30)
 
 
 def test_it_reads_the_markets(report: dict[str, Any]) -> None:
@@ -70,8 +71,3 @@ def test_refusals_have_the_venues_codes_and_place_nothing(report: dict[str, Any]
 
 def test_it_pages_through_open_orders(report: dict[str, Any]) -> None:
     assert report["pages"] == [100, 20, 0]
-
-
-@pytest.mark.slow
-def test_its_book_stays_the_ledger() -> None:
-    assert_books_equal(run(30)["stream"]["books"])

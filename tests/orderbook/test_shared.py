@@ -374,7 +374,12 @@ def killed_in_a_bracket(path: str, pipe: int, rounds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "kills"), [(killed_in_a_bracket, KILLS), (killed_between_writes, 10)]
+    ("how", "kills"),
+    [
+        (killed_in_a_bracket, 50),
+        pytest.param(killed_in_a_bracket, KILLS, marks=pytest.mark.slow),
+        (killed_between_writes, 10),
+    ],
 )
 def test_a_killed_writer_is_noticed_within_a_second_and_another_takes_over(
     path: str, how: Callable[[str, int, int], None], kills: int
