@@ -19,7 +19,6 @@ import pytest
 from tests.support.served import Served, served
 from trochil.sandbox.dialects import binance
 from trochil.sandbox.market.matching import Order
-from trochil.sandbox.second_candles import next_start, start_of
 
 PAIR = "BTC-USDT"
 ORDER = {
@@ -268,22 +267,6 @@ def test_candles_sum_up_the_trades() -> None:
         assert micro[0][0] == seconds[0][0] * 1000
 
     use(work)
-
-
-@pytest.mark.parametrize(
-    ("time", "interval", "start", "following"),
-    [
-        (1_700_000_000, "1m", 1_699_999_980, 1_700_000_040),
-        (1_700_000_000, "3d", 1_699_833_600, 1_700_092_800),
-        (1_700_000_000, "1w", 1_699_833_600, 1_700_438_400),
-        (1_700_000_000, "1M", 1_698_796_800, 1_701_388_800),
-    ],
-)
-def test_candles_begin_where_their_intervals_do(
-    time: int, interval: str, start: int, following: int
-) -> None:
-    assert start_of(time, interval) == start
-    assert next_start(start, interval) == following
 
 
 def test_times_are_in_microseconds_where_the_request_says_so() -> None:

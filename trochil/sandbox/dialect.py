@@ -41,6 +41,7 @@ from typing import Any, ClassVar, Literal
 from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookLevel, BookWindow, BookWindows, Levels
+from trochil.sandbox.candles import Candle, Candles, flat
 from trochil.sandbox.connection import Build, Connection
 from trochil.sandbox.formats import uuid_of
 from trochil.sandbox.market.accounts import ZERO, Account
@@ -122,18 +123,28 @@ class OrderTerms:
 
 @dataclass(frozen=True, slots=True)
 class MarketStats:
-    """A pair's last day."""
+    """A pair's best bid and ask, last trade and last 24 hours."""
 
     pair: str
     last: Decimal
     """The best bid before any trade."""
+    last_size: Decimal
+    """0 before any trade."""
     bid: Decimal
     bid_size: Decimal
     ask: Decimal
     ask_size: Decimal
-    volume: Decimal
-    """In base."""
-    quote_volume: Decimal
+    day: Candle
+    """The last 24 hours; without a trade all its prices are the last."""
+
+    @property
+    def volume(self) -> Decimal:
+        """Of the last 24 hours, in base."""
+        return self.day.volume
+
+    @property
+    def quote_volume(self) -> Decimal:
+        return self.day.quote_volume
 
     @property
     def middle(self) -> Decimal:
@@ -222,6 +233,7 @@ class BaseDialect:
         """The last number of each sequence that a dialect counts besides the books' own; see
         ``count``."""
         self._recent_trades: dict[str, list[Match]] = {}
+        self._candles: dict[str, Candles] = {}
         self._snapshots_due: set[str] = set()
         self._routes: dict[Any, Route] = {}
 
@@ -377,6 +389,10 @@ class BaseDialect:
         """Empty where the market is no replay."""
         return self.server.replay.pair if self.server.replay is not None else ""
 
+    def now_s(self) -> int:
+        """Unix seconds on the venue's clock."""
+        return self.server.now_ns() // 10**9
+
     # The venue's records.
 
     def markets(self, pair: str | None = None) -> list[Symbol]:
@@ -387,17 +403,23 @@ class BaseDialect:
         book = self.venue.books[pair]
         bid = book.best("buy") or ZERO
         ask = book.best("sell") or ZERO
-        volume, quote_volume = self.venue.volume[pair]
+        last = self.venue.last_price.get(pair) or bid
+        last_trade = self.recent_trades(pair, 1)
+        now_s = self.now_s()
         return MarketStats(
             pair=pair,
-            last=self.venue.last_price.get(pair) or bid,
+            last=last,
+            last_size=last_trade[0].amount if last_trade else ZERO,
             bid=bid,
             bid_size=book.size_at("buy", bid),
             ask=ask,
             ask_size=book.size_at("sell", ask),
-            volume=volume,
-            quote_volume=quote_volume,
+            day=self.candles(pair).day(now_s) or flat(now_s, last),
         )
+
+    def candles(self, pair: str) -> Candles:
+        """Of all public trades of a pair."""
+        return self._candles.setdefault(pair, Candles())
 
     def recent_trades(self, pair: str, limit: int = RECENT) -> list[Match]:
         """The last public trades, oldest first."""
@@ -816,10 +838,11 @@ class BaseDialect:
                 self.publish(topic, partial(self.book_frame, topic, window))
 
     def on_trade(self, match: Match) -> None:
-        """A public trade: remembered, and published by ``trade_frames``."""
+        """A public trade: remembered, added to the candles, and published by ``trade_frames``."""
         trades = self._recent_trades.setdefault(match.symbol, [])
         trades.append(match)
         del trades[:-RECENT]
+        self.candles(match.symbol).add(match)
         for topic, frame in self.trade_frames(match).items():
             self.publish(topic, frame)
 

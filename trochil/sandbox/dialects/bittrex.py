@@ -35,7 +35,7 @@ from trochil.sandbox.formats import (
     milliseconds,
     uuid_of,
 )
-from trochil.sandbox.market.accounts import ZERO, Account, Balance
+from trochil.sandbox.market.accounts import Account, Balance
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
@@ -202,17 +202,16 @@ def currency_row(asset: str) -> Row:
     }
 
 
-def summary_row(stats: MarketStats, trades: Sequence[Match], now_ns: int) -> Row:
-    """GET /markets/summaries. The day's prices are those of the trades that are remembered."""
-    prices = [match.price for match in trades] or [stats.last]
-    change = (stats.last - prices[0]) / prices[0] * 100 if prices[0] else ZERO
+def summary_row(stats: MarketStats, now_ns: int) -> Row:
+    """GET /markets/summaries."""
+    day = stats.day
     return {
         "symbol": stats.pair,
-        "high": size_text(max(prices)),
-        "low": size_text(min(prices)),
-        "volume": size_text(stats.volume),
-        "quoteVolume": size_text(stats.quote_volume),
-        "percentChange": f"{change:.2f}",
+        "high": size_text(day.high),
+        "low": size_text(day.low),
+        "volume": size_text(day.volume),
+        "quoteVolume": size_text(day.quote_volume),
+        "percentChange": f"{day.change * 100:.2f}",
         "updatedAt": time_text(now_ns),
     }
 
@@ -626,8 +625,7 @@ class Dialect(HubDialect):
         return market_row(self.venue.symbols[self.pair_of(request.string("symbol"))])
 
     def summary(self, pair: str) -> Row:
-        trades = self.recent_trades(pair)
-        return summary_row(self.market_stats(pair), trades, self.server.now_ns())
+        return summary_row(self.market_stats(pair), self.server.now_ns())
 
     def get_summaries(self, request: Request) -> web.Response:
         rows = [self.summary(symbol.pair) for symbol in self.markets()]

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.day_prices import DayPrices, day_prices
 from trochil.sandbox.dialect import (
     RECENT,
     BaseDialect,
@@ -174,7 +173,7 @@ def instrument_row(name: str, symbol: Symbol) -> Row:
     }
 
 
-def ticker_row(name: str, stats: MarketStats, day: DayPrices) -> Row:
+def ticker_row(name: str, stats: MarketStats) -> Row:
     """GET /v5/market/tickers."""
     return {
         "symbol": name,
@@ -182,21 +181,21 @@ def ticker_row(name: str, stats: MarketStats, day: DayPrices) -> Row:
         "bid1Size": decimal_text(stats.bid_size),
         "ask1Price": decimal_text(stats.ask),
         "ask1Size": decimal_text(stats.ask_size),
-        **moves(stats, day),
+        **moves(stats),
     }
 
 
-def moves(stats: MarketStats, day: DayPrices) -> Row:
+def moves(stats: MarketStats) -> Row:
     """How a pair's price moved, and what was traded."""
-    change = (stats.last - day.first) / day.first if day.first else ZERO
+    day = stats.day
     return {
         "lastPrice": decimal_text(stats.last),
-        "prevPrice24h": decimal_text(day.first),
-        "price24hPcnt": f"{change:.4f}",
+        "prevPrice24h": decimal_text(day.open),
+        "price24hPcnt": f"{day.change:.4f}",
         "highPrice24h": decimal_text(day.high),
         "lowPrice24h": decimal_text(day.low),
-        "turnover24h": decimal_text(stats.quote_volume),
-        "volume24h": decimal_text(stats.volume),
+        "turnover24h": decimal_text(day.quote_volume),
+        "volume24h": decimal_text(day.volume),
         "usdIndexPrice": "",
     }
 
@@ -799,11 +798,8 @@ class Dialect(BaseDialect):
         rows = []
         for symbol in self.listed(request):
             stats = self.market_stats(symbol.pair)
-            rows.append(ticker_row(self.symbol(symbol.pair), stats, self.day(stats)))
+            rows.append(ticker_row(self.symbol(symbol.pair), stats))
         return {"category": "spot", "list": rows}
-
-    def day(self, stats: MarketStats) -> DayPrices:
-        return day_prices(self.recent_trades(stats.pair), stats.last)
 
     def get_book(self, request: Request) -> Row:
         """As the deepest channel shows it, whatever the limit."""
@@ -1239,7 +1235,7 @@ class Dialect(BaseDialect):
             "ts": milliseconds(now_ns),
             "type": "snapshot",
             "cs": self.venue.books[window.pair].update_id,
-            "data": {"symbol": symbol} | moves(stats, self.day(stats)),
+            "data": {"symbol": symbol} | moves(stats),
         }
 
     def trade_frames(self, match: Match) -> Mapping[str, Frame]:

@@ -17,7 +17,6 @@ from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.day_prices import DayPrices, day_prices
 from trochil.sandbox.dialect import (
     BaseDialect,
     Frame,
@@ -176,21 +175,21 @@ def usdc_row() -> Row:
     return token_row(0, "USDC", 8)
 
 
-def context_row(stats: MarketStats, day: DayPrices) -> Row:
+def context_row(stats: MarketStats) -> Row:
     """What the contexts of spot pairs and of perpetuals have in common."""
     return {
         "markPx": number(stats.last),
         "midPx": number(stats.middle),
-        "prevDayPx": number(day.first),
-        "dayNtlVlm": number(stats.quote_volume),
-        "dayBaseVlm": number(stats.volume),
+        "prevDayPx": number(stats.day.open),
+        "dayNtlVlm": number(stats.day.quote_volume),
+        "dayBaseVlm": number(stats.day.volume),
     }
 
 
-def perp_context_row(stats: MarketStats, day: DayPrices) -> Row:
+def perp_context_row(stats: MarketStats) -> Row:
     """info metaAndAssetCtxs. Nobody holds a position here."""
     return {
-        **context_row(stats, day),
+        **context_row(stats),
         "funding": "0.0",
         "openInterest": "0.0",
         "premium": "0.0",
@@ -199,10 +198,10 @@ def perp_context_row(stats: MarketStats, day: DayPrices) -> Row:
     }
 
 
-def spot_context_row(coin: str, stats: MarketStats, day: DayPrices) -> Row:
+def spot_context_row(coin: str, stats: MarketStats) -> Row:
     """info spotMetaAndAssetCtxs."""
     supply = {"circulatingSupply": "0.0", "totalSupply": "0.0"}
-    return {"coin": coin, **context_row(stats, day), **supply}
+    return {"coin": coin, **context_row(stats), **supply}
 
 
 def level_row(price: Decimal, size: Decimal) -> Row:
@@ -860,12 +859,8 @@ class Dialect(BaseDialect):
         }
 
     def get_meta_and_contexts(self, request: Params) -> list[Any]:
-        contexts = [perp_context_row(*self.stats(symbol.pair)) for symbol in self.markets()]
+        contexts = [perp_context_row(self.market_stats(symbol.pair)) for symbol in self.markets()]
         return [self.get_meta(request), contexts]
-
-    def stats(self, pair: str) -> tuple[MarketStats, DayPrices]:
-        stats = self.market_stats(pair)
-        return stats, day_prices(self.recent_trades(pair), stats.last)
 
     def get_spot_meta(self, request: Params) -> Row:
         tokens = [
@@ -894,7 +889,7 @@ class Dialect(BaseDialect):
 
     def get_spot_meta_and_contexts(self, request: Params) -> list[Any]:
         contexts = [
-            spot_context_row(self.symbol(symbol.pair), *self.stats(symbol.pair))
+            spot_context_row(self.symbol(symbol.pair), self.market_stats(symbol.pair))
             for symbol in self.markets()
         ]
         return [self.get_spot_meta(request), contexts]
@@ -1301,9 +1296,9 @@ class Dialect(BaseDialect):
         def context() -> Row:
             is_perp = coin == self.perp(pair)
             if is_perp:
-                row = perp_context_row(*self.stats(pair))
+                row = perp_context_row(self.market_stats(pair))
             else:
-                row = spot_context_row(coin, *self.stats(pair))
+                row = spot_context_row(coin, self.market_stats(pair))
             channel = "activeAssetCtx" if is_perp else "activeSpotAssetCtx"
             return {"channel": channel, "data": {"coin": coin, "ctx": row}}
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels, level_rows
 from trochil.sandbox.connection import Connection
-from trochil.sandbox.day_prices import DayPrices, day_prices
 from trochil.sandbox.dialect import (
     BaseDialect,
     Frame,
@@ -187,25 +186,26 @@ def instrument_row(symbol: Symbol, number: int) -> Row:
     }  # fmt: skip
 
 
-def ticker_row(stats: MarketStats, day: DayPrices, now_ns: int) -> Row:
+def ticker_row(stats: MarketStats, now_ns: int) -> Row:
     """GET /api/v5/market/tickers, and the channel ``tickers``."""
+    day = stats.day
     return {
         "instType": "SPOT",
         "instId": stats.pair,
         "last": decimal_text(stats.last),
-        "lastSz": decimal_text(day.last_size),
+        "lastSz": decimal_text(stats.last_size),
         "askPx": decimal_text(stats.ask),
         "askSz": decimal_text(stats.ask_size),
         "bidPx": decimal_text(stats.bid),
         "bidSz": decimal_text(stats.bid_size),
-        "open24h": decimal_text(day.first),
+        "open24h": decimal_text(day.open),
         "high24h": decimal_text(day.high),
         "low24h": decimal_text(day.low),
-        "volCcy24h": decimal_text(stats.quote_volume),
-        "vol24h": decimal_text(stats.volume),
+        "volCcy24h": decimal_text(day.quote_volume),
+        "vol24h": decimal_text(day.volume),
         "ts": str(milliseconds(now_ns)),
-        "sodUtc0": decimal_text(day.first),
-        "sodUtc8": decimal_text(day.first),
+        "sodUtc0": decimal_text(day.open),
+        "sodUtc8": decimal_text(day.open),
     }
 
 
@@ -857,9 +857,7 @@ class Dialect(BaseDialect):
         return [self.ticker(symbol.pair) for symbol in self.markets()]
 
     def ticker(self, pair: str) -> Row:
-        stats = self.market_stats(pair)
-        day = day_prices(self.recent_trades(pair), stats.last)
-        return ticker_row(stats, day, self.server.now_ns())
+        return ticker_row(self.market_stats(pair), self.server.now_ns())
 
     def get_trades(self, request: Request) -> list[Row]:
         """Newest first."""

@@ -132,14 +132,12 @@ class Venue:
     client_ids_last: bool = False
     """A client id may never come again; else not while its order is open, in one market."""
     last_price: dict[str, Decimal] = field(default_factory=dict)
-    volume: dict[str, list[Decimal]] = field(default_factory=dict)
     _next_order: int = 1000
     _first_trade: int = 0
 
     def __post_init__(self) -> None:
         for pair, symbol in self.symbols.items():
             self.books.setdefault(pair, Book(pair, symbol.size_step))
-            self.volume.setdefault(pair, [ZERO, ZERO])
 
     def number_from(self, first: int) -> None:
         """Orders and trades from now on have ids above ``first``."""
@@ -155,7 +153,6 @@ class Venue:
     def list_pair(self, pair: str, symbol: Symbol) -> None:
         self.symbols[pair] = symbol
         self.books.setdefault(pair, Book(pair, symbol.size_step, trade_id=self._first_trade))
-        self.volume.setdefault(pair, [ZERO, ZERO])
 
     def place(
         self,
@@ -385,8 +382,6 @@ class Venue:
         symbol = self.symbols[match.maker.symbol]
         quote = match.price * match.amount
         self.last_price[match.maker.symbol] = match.price
-        self.volume[match.maker.symbol][0] += match.amount
-        self.volume[match.maker.symbol][1] += quote
         for order, rate in ((match.maker, self.maker_fee), (match.taker, self.taker_fee)):
             self._pay(order, symbol, match, quote, rate)
         for listener in self.on_trade:

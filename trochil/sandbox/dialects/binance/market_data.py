@@ -6,10 +6,12 @@ from itertools import islice
 from typing import Any
 
 from trochil.sandbox.book_windows import BookChannel
+from trochil.sandbox.candles import Candle, flat
 from trochil.sandbox.dialect import (
     Row,
 )
 from trochil.sandbox.dialects.binance.limits import RequestLimits
+from trochil.sandbox.dialects.binance.public_trades import PublicTrades
 from trochil.sandbox.dialects.binance.reading import (
     chosen_type,
     flag,
@@ -30,19 +32,17 @@ from trochil.sandbox.dialects.binance.words import (
     DAY_MS,
     DIGITS,
     INTERVALS,
-    MINUTE_NS,
     MOST_REQUESTS,
     MOST_WEIGHT,
     SYMBOL_RANGE,
     Wrong,
 )
 from trochil.sandbox.formats import decimal_places, fixed_text
+from trochil.sandbox.market.accounts import ZERO
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Rejected, Symbol
 from trochil.sandbox.requests import Params
-from trochil.sandbox.second_candles import next_start
 from trochil.sandbox.server import Server
-from trochil.sandbox.trade_statistics import TradeStatistics
 
 
 class MarketData(RequestLimits):
@@ -52,7 +52,7 @@ class MarketData(RequestLimits):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self.statistics: dict[str, TradeStatistics] = {}
+        self.trades: dict[str, PublicTrades] = {}
 
     def set_rules(self, symbol: Symbol) -> None:
         """The value of every trade fits into the digits of its quote."""
@@ -138,21 +138,21 @@ class MarketData(RequestLimits):
             "asks": level_rows(window.asks),
         }
 
-    def statistics_of(self, pair: str) -> TradeStatistics:
-        if pair not in self.statistics:
-            self.statistics[pair] = TradeStatistics(self.server.now_ns())
-        return self.statistics[pair]
+    def trades_of(self, pair: str) -> PublicTrades:
+        if pair not in self.trades:
+            self.trades[pair] = PublicTrades(self.server.now_ns())
+        return self.trades[pair]
 
     def get_trades(self, params: Params) -> list[Row]:
         pair = self.asked_pair(params)
         limit = rows_wanted(params)
-        return [trade_row(match) for match in [*self.statistics_of(pair).trades][-limit:]]
+        return [trade_row(match) for match in [*self.trades_of(pair).trades][-limit:]]
 
     def get_historical_trades(self, params: Params) -> list[Row]:
         pair = self.asked_pair(params)
         limit = rows_wanted(params)
         first_id = params.optional_integer("fromId")
-        trades = [*self.statistics_of(pair).trades]
+        trades = [*self.trades_of(pair).trades]
         if first_id is None:
             return [trade_row(match) for match in trades[-limit:]]
         return [trade_row(match) for match in trades if match.id >= first_id][:limit]
@@ -166,7 +166,7 @@ class MarketData(RequestLimits):
             raise Rejected(Wrong.COMBINATION)
         trades = [
             trade
-            for trade in self.statistics_of(pair).aggregates
+            for trade in self.trades_of(pair).aggregates
             if (first_id is None or trade.id >= first_id) and is_within(trade.time, since, until)
         ]
         is_from = first_id is not None or since is not None
@@ -183,14 +183,14 @@ class MarketData(RequestLimits):
         limit = rows_wanted(params)
         since = time_ms(params, "startTime")
         until = time_ms(params, "endTime")
-        now_s = self.server.now_ns() // 10**9
+        now_s = self.now_s()
         until_s = now_s if until is None else min(until // 1000, now_s)
-        candles = self.statistics_of(pair).candles
+        candles = self.candles(pair)
         if since is None:
-            first_s = until_s - limit * (next_start(0, interval))
-            found = [*candles.between(first_s, until_s, interval)][-limit:]
+            found = candles.latest(limit, until_s, INTERVALS[interval])
         else:
-            found = [*islice(candles.between(-(-since // 1000), until_s, interval), limit)]
+            every = candles.between(-(-since // 1000), until_s, INTERVALS[interval])
+            found = [*islice(every, limit)]
         return [candle_row(candle, interval) for candle in found]
 
     def get_average_price(self, params: Params) -> Row:
@@ -198,11 +198,9 @@ class MarketData(RequestLimits):
         return {"mins": 5, **self.average_price(pair)}
 
     def average_price(self, pair: str) -> Row:
-        statistics = self.statistics_of(pair)
-        since = self.server.now_ns() - 5 * MINUTE_NS
-        last = statistics.trades[-1].time if statistics.trades else statistics.opened_at
-        price = statistics.average_price_since(since) or self.market_stats(pair).last
-        return {"price": fixed_text(price), "closeTime": last}
+        recent = self.candles(pair).last_minutes(self.now_s(), 5)
+        price = self.market_stats(pair).last if recent is None else recent.average_price
+        return {"price": fixed_text(price), "closeTime": self.trades_of(pair).last_time}
 
     def get_tickers(self, params: Params) -> Row | list[Row]:
         is_mini = chosen_type(params) == "MINI"
@@ -215,17 +213,15 @@ class MarketData(RequestLimits):
         return rows[0] if "symbol" in params else rows
 
     def ticker(self, pair: str) -> Row:
-        """GET /api/v3/ticker/24hr. Nothing was traded before the sandbox opened."""
-        statistics = self.statistics_of(pair)
+        """GET /api/v3/ticker/24hr."""
         market = self.market_stats(pair)
-        change = statistics.last - statistics.open
-        percent = change / statistics.open * 100 if statistics.open else change
+        day = self.day(pair)
         return self.mini_ticker(pair) | {
-            "priceChange": fixed_text(change),
-            "priceChangePercent": fixed_text(percent, 3),
-            "weightedAvgPrice": fixed_text(statistics.average_price),
-            "prevClosePrice": fixed_text(statistics.open),
-            "lastQty": fixed_text(statistics.last_amount),
+            "priceChange": fixed_text(day.close - day.open),
+            "priceChangePercent": fixed_text(day.change * 100, 3),
+            "weightedAvgPrice": fixed_text(day.average_price),
+            "prevClosePrice": fixed_text(day.open),
+            "lastQty": fixed_text(market.last_size),
             "bidPrice": fixed_text(market.bid),
             "bidQty": fixed_text(market.bid_size),
             "askPrice": fixed_text(market.ask),
@@ -233,22 +229,27 @@ class MarketData(RequestLimits):
         }
 
     def mini_ticker(self, pair: str) -> Row:
-        statistics = self.statistics_of(pair)
+        day = self.day(pair)
         now_ns = self.server.now_ns()
         return {
             "symbol": self.symbol(pair),
-            "openPrice": fixed_text(statistics.open),
-            "highPrice": fixed_text(statistics.high),
-            "lowPrice": fixed_text(statistics.low),
+            "openPrice": fixed_text(day.open),
+            "highPrice": fixed_text(day.high),
+            "lowPrice": fixed_text(day.low),
             "lastPrice": fixed_text(self.market_stats(pair).last),
-            "volume": fixed_text(statistics.volume),
-            "quoteVolume": fixed_text(statistics.quote_volume),
+            "volume": fixed_text(day.volume),
+            "quoteVolume": fixed_text(day.quote_volume),
             "openTime": now_ns - DAY_MS * 1_000_000,
             "closeTime": now_ns,
-            "firstId": statistics.first_trade_id,
-            "lastId": statistics.last_trade_id,
-            "count": statistics.count,
+            "firstId": day.first_trade_id,
+            "lastId": day.last_trade_id,
+            "count": day.count,
         }
+
+    def day(self, pair: str) -> Candle:
+        """The last 24 hours; without a trade its prices are 0."""
+        day = self.market_stats(pair).day
+        return day if day.count else flat(day.begin, ZERO)
 
     def get_prices(self, params: Params) -> Row | list[Row]:
         def row(pair: str) -> Row:

@@ -14,6 +14,7 @@ from trochil.sandbox.dialect import (
     Row,
 )
 from trochil.sandbox.dialects.binance.market_data import MarketData
+from trochil.sandbox.dialects.binance.public_trades import AggregateTrade
 from trochil.sandbox.dialects.binance.reading import check_property, is_request_id, stream_names
 from trochil.sandbox.dialects.binance.rows import (
     Nanoseconds,
@@ -30,7 +31,6 @@ from trochil.sandbox.market.venue import Rejected
 from trochil.sandbox.recorded import Record
 from trochil.sandbox.requests import Message
 from trochil.sandbox.server import Server
-from trochil.sandbox.trade_statistics import AggregateTrade
 
 
 @dataclass(slots=True)
@@ -227,17 +227,17 @@ class MarketStreams(MarketData):
 
     def _publish_candles(self, pair: str) -> None:
         """The candle of now, and the last word of the one before it."""
-        candles = self.statistics_of(pair).candles
-        now_s = self.server.now_ns() // 10**9
+        candles = self.candles(pair)
+        now_s = self.now_s()
         name = self.symbol(pair)
-        for interval in INTERVALS:
+        for interval, length in INTERVALS.items():
             stream = self.stream_of(pair, f"kline_{interval}")
-            candle = candles.at(now_s, interval) if self.anyone_follows(stream) else None
+            candle = candles.at(now_s, length) if self.anyone_follows(stream) else None
             if candle is None:
                 continue
             told = self._told.get(stream)
-            if told is not None and told["k"]["t"] < candle.start * 10**9:
-                before = candles.at(told["k"]["t"] // 10**9, interval)
+            if told is not None and told["k"]["t"] < candle.begin * 10**9:
+                before = candles.at(told["k"]["t"] // 10**9, length)
                 if before is not None:
                     self.publish_change(stream, candle_event(name, before, interval, True))
             self.publish_change(stream, candle_event(name, candle, interval, False))
@@ -254,16 +254,16 @@ class MarketStreams(MarketData):
             self.publish(topic, partial(self.book_frame, topic, window))
 
     def mini_ticker_event(self, pair: str) -> Row:
-        statistics = self.statistics_of(pair)
+        day = self.day(pair)
         return {
             "e": "24hrMiniTicker",
             "s": self.symbol(pair),
             "c": fixed_text(self.market_stats(pair).last),
-            "o": fixed_text(statistics.open),
-            "h": fixed_text(statistics.high),
-            "l": fixed_text(statistics.low),
-            "v": fixed_text(statistics.volume),
-            "q": fixed_text(statistics.quote_volume),
+            "o": fixed_text(day.open),
+            "h": fixed_text(day.high),
+            "l": fixed_text(day.low),
+            "v": fixed_text(day.volume),
+            "q": fixed_text(day.quote_volume),
         }
 
     def ticker_event(self, pair: str) -> Row:
@@ -299,7 +299,7 @@ class MarketStreams(MarketData):
     def on_book_event(self, kind: str, order: Order, match: Match | None) -> None:
         pair = order.symbol
         if kind in ("open", "done"):
-            self.publish_aggregate(pair, self.statistics_of(pair).taken(order))
+            self.publish_aggregate(pair, self.trades_of(pair).taken(order))
         stream = self.stream_of(pair, "bookTicker")
         if kind != "received" and self.anyone_follows(stream):
             self._publish_best(pair, stream)
@@ -320,7 +320,7 @@ class MarketStreams(MarketData):
     def on_trade(self, match: Match) -> None:
         super().on_trade(match)
         pair = match.symbol
-        self.publish_aggregate(pair, self.statistics_of(pair).add(match))
+        self.publish_aggregate(pair, self.trades_of(pair).add(match))
 
     def publish_aggregate(self, pair: str, trade: AggregateTrade | None) -> None:
         if trade is not None:

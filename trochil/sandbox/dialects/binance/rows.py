@@ -5,12 +5,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from trochil.sandbox.book_windows import Levels
+from trochil.sandbox.candles import Candle
 from trochil.sandbox.dialect import (
     Row,
 )
+from trochil.sandbox.dialects.binance.public_trades import AggregateTrade
 from trochil.sandbox.dialects.binance.words import (
     DIGITS,
     EXECUTION_TYPE,
+    INTERVALS,
     MAX_NOTIONAL,
     MAX_PRICE,
     ORDER_TYPE,
@@ -22,8 +25,6 @@ from trochil.sandbox.formats import fixed_text
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.venue import Event, Fill, Symbol
 from trochil.sandbox.recorded import Record, Rows, parse_json
-from trochil.sandbox.second_candles import Candle, next_start
-from trochil.sandbox.trade_statistics import AggregateTrade
 
 TIME_FIELDS = frozenset(
     {
@@ -164,13 +165,13 @@ def aggregate_trade_row(trade: AggregateTrade) -> Row:
 def candle_row(candle: Candle, interval: str) -> list[Any]:
     """GET /api/v3/klines."""
     return [
-        Nanoseconds(candle.start * 10**9),
+        Nanoseconds(candle.begin * 10**9),
         fixed_text(candle.open),
         fixed_text(candle.high),
         fixed_text(candle.low),
         fixed_text(candle.close),
         fixed_text(candle.volume),
-        Nanoseconds(next_start(candle.start, interval) * 10**9 - 1),
+        Nanoseconds(INTERVALS[interval].end(candle.begin) * 10**9 - 1),
         fixed_text(candle.quote_volume),
         candle.count,
         fixed_text(candle.taker_buy_volume),

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from enum import StrEnum
 
+from trochil.sandbox.candles import named_interval
 from trochil.sandbox.dialect import (
     Side,
     TimeInForce,
@@ -48,11 +49,14 @@ WINDOW_S = {"10S": 10, "1D": 86_400}
 MOST_STREAMS = 1024
 """Of a connection."""
 PARTIAL_DEPTHS = (5, 10, 20)
-INTERVALS = (
-    *("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h"),
-    *("1d", "3d", "1w", "1M"),
-)
-"""Of candles."""
+INTERVALS = {
+    name: named_interval(name)
+    for name in (
+        *("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h"),
+        *("1d", "3d", "1w", "1M"),
+    )
+}
+"""Of candles, by name."""
 RECENT_ROWS = 500
 MOST_ROWS = 1000
 SIGNING = ("signature", "timestamp", "recvWindow")

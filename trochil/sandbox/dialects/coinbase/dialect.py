@@ -279,11 +279,10 @@ class Dialect(CoinbaseRest):
     def ticker(self, pair: str) -> Row | None:
         """The newest trade of a product with its day; None before any."""
         last = self.recent_trades(pair, 1)
-        day = self.last_day(pair)
-        if not last or day is None:
+        if not last:
             return None
         sequence = self._last_matches[pair]["sequence"]
-        return rows.ticker_message(last[0], sequence, self.market_stats(pair), day)
+        return rows.ticker_message(last[0], sequence, self.market_stats(pair))
 
     def book_topics(self, pair: str) -> Mapping[str, int]:
         """The batches; of a recorded market all its frames are level2's."""

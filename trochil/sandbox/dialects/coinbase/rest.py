@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal
+from math import ceil
 from typing import Any, ClassVar
 
 from aiohttp import web
 
-from trochil.sandbox.candles import Candle, Candles
+from trochil.sandbox.candles import Interval
 from trochil.sandbox.dialect import (
     BaseDialect,
     OrderTerms,
@@ -41,7 +42,7 @@ from trochil.sandbox.dialects.coinbase.requests import (
 from trochil.sandbox.dialects.coinbase.rows import NO_DETAILS, OrderDetails
 from trochil.sandbox.formats import decimal_text, iso_time, seconds_text, uuid_of
 from trochil.sandbox.market.accounts import ZERO, Account
-from trochil.sandbox.market.matching import Match, Order
+from trochil.sandbox.market.matching import Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Fill, Rejected
 from trochil.sandbox.refusals import Refusal
@@ -129,7 +130,6 @@ class CoinbaseRest(BaseDialect):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self.candles: dict[str, Candles] = {}
         self._details: dict[int, OrderDetails] = {}
 
     def routes(self) -> list[Route]:
@@ -284,21 +284,10 @@ class CoinbaseRest(BaseDialect):
 
     def get_all_stats(self, request: Request) -> dict[str, Row]:
         pairs = [symbol.pair for symbol in self.markets()]
-        return {pair: rows.all_stats_row(self.last_day(pair)) for pair in pairs}
+        return {pair: rows.all_stats_row(self.market_stats(pair).day) for pair in pairs}
 
     def get_stats(self, request: Request) -> Row:
-        return rows.stats_row(self.last_day(self.pair_of(request.string("product"))))
-
-    def last_day(self, pair: str) -> Candle | None:
-        candles = self.candles.get(pair)
-        return candles.day(self.now_s()) if candles is not None else None
-
-    def now_s(self) -> int:
-        return self.server.now_ns() // 10**9
-
-    def on_trade(self, match: Match) -> None:
-        self.candles.setdefault(match.symbol, Candles()).add(match)
-        super().on_trade(match)
+        return rows.stats_row(self.market_stats(self.pair_of(request.string("product"))).day)
 
     def get_ticker(self, request: Request) -> Row:
         pair = self.pair_of(request.string("product"))
@@ -322,9 +311,9 @@ class CoinbaseRest(BaseDialect):
         first_s = candle_time_s(request, "start", last_s - span_s * MOST_CANDLES)
         if (last_s - first_s) / span_s > MOST_CANDLES:
             raise Rejected(TOO_MANY_CANDLES, str(MOST_CANDLES))
-        candles = self.candles.get(pair, Candles()).intervals(span_s, self.now_s())
-        shown = [each for each in candles if each.trades and first_s <= each.begin <= last_s]
-        return [rows.candle_row(candle) for candle in reversed(shown)]
+        until_s = min(int(last_s), self.now_s())
+        found = [*self.candles(pair).between(ceil(first_s), until_s, Interval(span_s))]
+        return [rows.candle_row(candle) for candle in reversed(found) if candle.count]
 
     def get_book(self, request: Request) -> Row:
         """Level 1: the best of each side; 2: all; 3: every order."""

@@ -156,9 +156,9 @@ def currency_row(asset: str, step: Decimal) -> Row:
     }
 
 
-def day_row(day: Candle | None) -> Row:
+def day_row(day: Candle) -> Row:
     """The last day in GET /products/stats; empty without trades."""
-    if day is None:
+    if not day.count:
         return {}
     return {
         "open": decimal_text(day.open),
@@ -169,16 +169,15 @@ def day_row(day: Candle | None) -> Row:
     }
 
 
-def stats_row(day: Candle | None) -> Row:
+def stats_row(day: Candle) -> Row:
     """GET /products/{product}/stats. The sandbox has no more than a day."""
     row = day_row(day) or dict.fromkeys(("open", "high", "low", "last", "volume"), "0")
     return row | {"volume_30day": row["volume"]}
 
 
-def all_stats_row(day: Candle | None) -> Row:
+def all_stats_row(day: Candle) -> Row:
     """GET /products/stats."""
-    volume = decimal_text(day.volume if day is not None else ZERO)
-    return {"stats_30day": {"volume": volume}, "stats_24hour": day_row(day)}
+    return {"stats_30day": {"volume": decimal_text(day.volume)}, "stats_24hour": day_row(day)}
 
 
 def ticker_row(stats: MarketStats, last: Match | None, now_ns: int) -> Row:
@@ -491,8 +490,9 @@ def heartbeat_row(pair: str, sequence: int, last_trade_id: int, now_ns: int) -> 
     }
 
 
-def ticker_message(match: Match, sequence: int, stats: MarketStats, day: Candle) -> Row:
+def ticker_message(match: Match, sequence: int, stats: MarketStats) -> Row:
     """ "side": the taker's."""
+    day = stats.day
     return {
         "type": "ticker",
         "sequence": sequence,

@@ -43,7 +43,7 @@ from trochil.sandbox.dialects.htx.rows import (
     trades_row,
 )
 from trochil.sandbox.formats import exact_text, milliseconds
-from trochil.sandbox.market.accounts import ZERO, Account, Balance
+from trochil.sandbox.market.accounts import Account, Balance
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Rejected
@@ -238,7 +238,7 @@ class Dialect(HtxRest):
             trades = self.recent_trades(pair, TRADES_OF_REQUEST)
             return [trade_row(match, "tradeId") for match in reversed(trades)]
         if channel == "detail":
-            return detail_row(self.day(pair), self.version(pair))
+            return detail_row(self.market_stats(pair), self.version(pair))
         raise Rejected(Reason.UNKNOWN_TOPIC, topic)
 
     def opening_frames(self, pair: str, channel: str) -> list[Frame]:
@@ -310,11 +310,10 @@ class Dialect(HtxRest):
 
     def summary_frames(self, pair: str) -> dict[str, Frame]:
         now_ms = self.now_ms()
-        day = self.day(pair)
-        last = [match.amount for match in self.recent_trades(pair, 1)]
+        stats = self.market_stats(pair)
         ticks = {
-            self.topic(pair, "detail"): detail_row(day, self.version(pair)),
-            self.topic(pair, "ticker"): ticker_channel_row(day, last[0] if last else ZERO),
+            self.topic(pair, "detail"): detail_row(stats, self.version(pair)),
+            self.topic(pair, "ticker"): ticker_channel_row(stats),
         }
         return {topic: {"ch": topic, "ts": now_ms, "tick": tick} for topic, tick in ticks.items()}
 

@@ -66,10 +66,8 @@ from trochil.sandbox.dialects.htx.rows import (
     ACCOUNT_ID,
     STATE_NUMBER,
     USER_ID,
-    Day,
     client_order_id,
     currency_settings_row,
-    day_of,
     detail_row,
     fill_row,
     held_rows,
@@ -427,15 +425,12 @@ class HtxRest(BaseDialect):
             raise Rejected(Reason.ILLEGAL, name)
         return [self.pair_of(symbol) for symbol in symbols]
 
-    def day(self, pair: str) -> Day:
-        return day_of(self.market_stats(pair), self.recent_trades(pair))
-
     def version(self, pair: str) -> int:
         return self.server.book(pair).update_id
 
     def get_tickers(self, request: Request) -> Row:
         pairs = [symbol.pair for symbol in self.markets()]
-        return {"data": [ticker_row(self.symbol(pair), self.day(pair)) for pair in pairs]}
+        return {"data": [ticker_row(self.symbol(pair), self.market_stats(pair)) for pair in pairs]}
 
     def market_pair(self, request: Request) -> tuple[str, str]:
         """The pair, and the symbol that the answer repeats."""
@@ -444,12 +439,12 @@ class HtxRest(BaseDialect):
 
     def get_ticker(self, request: Request) -> Row:
         pair, symbol = self.market_pair(request)
-        tick = merged_row(self.day(pair), self.version(pair))
+        tick = merged_row(self.market_stats(pair), self.version(pair))
         return {"ch": f"market.{symbol}.detail.merged", "tick": tick}
 
     def get_detail(self, request: Request) -> Row:
         pair, symbol = self.market_pair(request)
-        tick = detail_row(self.day(pair), self.version(pair))
+        tick = detail_row(self.market_stats(pair), self.version(pair))
         return {"ch": f"market.{symbol}.detail", "tick": tick}
 
     def get_depth(self, request: Request) -> Row:

@@ -1,8 +1,6 @@
 """HTX's rows as its documentation (v1.0) shows them: numbers are JSON numbers in market data, texts
 of 18 digits behind the point in those of accounts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -180,32 +178,16 @@ def currency_settings_row(asset: str, is_quote: bool) -> Row:
 # Market data.
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A pair's last day: its prices, and how many trades there were."""
-
-    stats: MarketStats
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    count: int
-
-
-def day_of(stats: MarketStats, trades: Sequence[Match]) -> Day:
-    """Of the trades that are remembered; all prices are the last one before any."""
-    prices = [match.price for match in trades] or [stats.last]
-    return Day(stats, prices[0], max(prices), min(prices), len(trades))
-
-
-def day_row(day: Day) -> Row:
+def day_row(stats: MarketStats) -> Row:
     """What all summaries of a day have: volumes in base and in quote."""
+    day = stats.day
     return {
         "open": json_number(day.open),
         "high": json_number(day.high),
         "low": json_number(day.low),
-        "close": json_number(day.stats.last),
-        "amount": json_number(day.stats.volume),
-        "vol": json_number(day.stats.quote_volume),
+        "close": json_number(stats.last),
+        "amount": json_number(day.volume),
+        "vol": json_number(day.quote_volume),
         "count": day.count,
     }
 
@@ -219,36 +201,35 @@ def quote_row(stats: MarketStats) -> Row:
     }
 
 
-def ticker_row(name: str, day: Day) -> Row:
+def ticker_row(name: str, stats: MarketStats) -> Row:
     """GET /market/tickers."""
-    return {"symbol": name, **day_row(day), **quote_row(day.stats)}
+    return {"symbol": name, **day_row(stats), **quote_row(stats)}
 
 
-def ticker_channel_row(day: Day, last_size: Decimal) -> Row:
+def ticker_channel_row(stats: MarketStats) -> Row:
     """market.$symbol.ticker."""
     return {
-        **day_row(day),
-        **quote_row(day.stats),
-        "lastPrice": json_number(day.stats.last),
-        "lastSize": json_number(last_size),
+        **day_row(stats),
+        **quote_row(stats),
+        "lastPrice": json_number(stats.last),
+        "lastSize": json_number(stats.last_size),
     }
 
 
-def merged_row(day: Day, version: int) -> Row:
+def merged_row(stats: MarketStats, version: int) -> Row:
     """GET /market/detail/merged."""
-    stats = day.stats
     return {
         "id": version,
         "version": version,
-        **day_row(day),
+        **day_row(stats),
         "bid": [json_number(stats.bid), json_number(stats.bid_size)],
         "ask": [json_number(stats.ask), json_number(stats.ask_size)],
     }
 
 
-def detail_row(day: Day, version: int) -> Row:
+def detail_row(stats: MarketStats, version: int) -> Row:
     """GET /market/detail and market.$symbol.detail."""
-    return {"id": version, "version": version, **day_row(day)}
+    return {"id": version, "version": version, **day_row(stats)}
 
 
 def best_row(name: str, stats: MarketStats, number: int, now_ms: int) -> Row:

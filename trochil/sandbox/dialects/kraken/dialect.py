@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from trochil.sandbox.candles import Candle, Candles
+from trochil.sandbox.candles import Candle, Interval
 from trochil.sandbox.checksum_windows import ChecksumWindow, LevelWindows, OrderWindows
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, Row, SocketHandler
@@ -403,10 +403,6 @@ class Dialect(KrakenRest):
             ],
         }
 
-    def on_trade(self, match: Match) -> None:
-        self.candles.setdefault(match.symbol, Candles()).add(match)
-        super().on_trade(match)
-
     def trade_frames(self, match: Match) -> Mapping[str, Frame]:
         """Of the trade itself; of ticker and candles where somebody follows them."""
         pair = match.symbol
@@ -420,21 +416,21 @@ class Dialect(KrakenRest):
             frames[topic] = self.quote_frame(pair, "update")
         for minutes in CANDLE_MINUTES:
             topic = topic_of("ohlc", name, str(minutes))
-            candle = self.candles[pair].last(minutes * 60) if self.anyone_follows(topic) else None
-            if candle is not None:
-                frames[topic] = self.candle_frame(pair, minutes, "update", [candle])
+            if self.anyone_follows(topic):
+                candles = self.candles(pair).latest(1, match.time // 10**9, Interval(minutes * 60))
+                frames[topic] = self.candle_frame(pair, minutes, "update", candles)
         return frames
 
     def quote_frame(self, pair: str, frame_type: str) -> Frame:
         symbol = self.venue.symbols[pair]
         stats = self.market_stats(pair)
         now_ns = self.server.now_ns()
-        row = quote_row(self.symbol(pair), symbol, stats, self.day(pair), now_ns)
+        row = quote_row(self.symbol(pair), symbol, stats, now_ns)
         return {"channel": "ticker", "type": frame_type, "data": [row]}
 
     def candles_frame(self, pair: str, minutes: int) -> Frame:
-        known = self.candles.get(pair, Candles())
-        candles = known.intervals(minutes * 60, self.now_s())[-MOST_CANDLES:]
+        interval = Interval(minutes * 60)
+        candles = self.candles(pair).latest(MOST_CANDLES, self.now_s(), interval)
         return self.candle_frame(pair, minutes, "snapshot", candles)
 
     def candle_frame(

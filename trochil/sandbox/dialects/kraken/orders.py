@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from trochil.sandbox.candles import Candle, Candles
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import BaseDialect, Row
 from trochil.sandbox.dialects.kraken.requests import CLIENT_ID, MOST_NONCE, NONCE, Ticket
@@ -77,8 +76,6 @@ class KrakenOrders(BaseDialect):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self.candles: dict[str, Candles] = {}
-        """By pair."""
         self.tokens: dict[str, tuple[Account, float]] = {}
         """For the socket, with the time (s) by which each must be used."""
         self.userrefs: dict[int, int] = {}
@@ -125,19 +122,8 @@ class KrakenOrders(BaseDialect):
         self.numbers[api_key] = int(nonce)
         return account
 
-    def now_s(self) -> int:
-        return self.server.now_ns() // 10**9
-
     def assets(self) -> list[str]:
         return sorted({name for symbol in self.markets() for name in (symbol.base, symbol.quote)})
-
-    def day(self, pair: str) -> Candle:
-        """The last 24 hours. Before any trade it has the price of the best bid."""
-        day = self.candles[pair].day(self.now_s()) if pair in self.candles else None
-        if day is None:
-            last = self.market_stats(pair).last
-            return Candle(self.now_s(), last, last, last, last)
-        return day
 
     # Orders, by REST and on the socket.
 

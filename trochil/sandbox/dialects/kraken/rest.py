@@ -4,7 +4,7 @@ from bisect import bisect_right
 from secrets import token_hex
 from time import gmtime, strftime
 
-from trochil.sandbox.candles import Candles
+from trochil.sandbox.candles import Interval
 from trochil.sandbox.dialect import RECENT, PublicRoute, Route, Row, SignedRoute
 from trochil.sandbox.dialects.kraken.orders import (
     MOST_CANCELLED,
@@ -47,7 +47,7 @@ from trochil.sandbox.dialects.kraken.rows import (
     ticker_row,
     whole_seconds,
 )
-from trochil.sandbox.market.accounts import ZERO, Account
+from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.matching import Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Fill, Rejected, Symbol
@@ -231,10 +231,7 @@ class KrakenRest(KrakenOrders):
     def get_tickers(self, request: Request) -> dict[str, Row]:
         rows = {}
         for name, symbol in self.named_pairs(request).items():
-            last_trades = self.recent_trades(symbol.pair, 1)
-            last_amount = last_trades[0].amount if last_trades else ZERO
-            stats = self.market_stats(symbol.pair)
-            rows[name] = ticker_row(stats, self.day(symbol.pair), last_amount)
+            rows[name] = ticker_row(self.market_stats(symbol.pair))
         return rows
 
     def get_depth(self, request: Request) -> dict[str, Row]:
@@ -275,8 +272,8 @@ class KrakenRest(KrakenOrders):
         if minutes not in CANDLE_MINUTES:
             raise Rejected(Reason.ILLEGAL, "interval")
         since_s = request.integer("since", 0)
-        known = self.candles.get(pair, Candles())
-        candles = known.intervals(minutes * 60, self.now_s())[-MOST_CANDLES:]
+        interval = Interval(minutes * 60)
+        candles = self.candles(pair).latest(MOST_CANDLES, self.now_s(), interval)
         last_s = candles[-2].begin if len(candles) > 1 else 0
         rows = [candle_row(candle) for candle in candles if candle.begin > since_s]
         return {self.row_name(name): rows, "last": last_s}

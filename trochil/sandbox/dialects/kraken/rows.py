@@ -179,8 +179,9 @@ def asset_pair_row(symbol: Symbol, maker_fee: Decimal, taker_fee: Decimal) -> Ro
     }
 
 
-def ticker_row(stats: MarketStats, day: Candle, last_amount: Decimal) -> Row:
+def ticker_row(stats: MarketStats) -> Row:
     """GET /0/public/Ticker. Pairs of values: of today, and of the last 24 hours."""
+    day = stats.day
     volume = volume_text(day.volume)
     average = rounded_text(day.average_price, COST_DECIMALS)
     high = padded_text(day.high, COST_DECIMALS)
@@ -188,10 +189,10 @@ def ticker_row(stats: MarketStats, day: Candle, last_amount: Decimal) -> Row:
     return {
         "a": quote_texts(stats.ask, stats.ask_size),
         "b": quote_texts(stats.bid, stats.bid_size),
-        "c": [padded_text(stats.last, COST_DECIMALS), volume_text(last_amount)],
+        "c": [padded_text(stats.last, COST_DECIMALS), volume_text(stats.last_size)],
         "v": [volume, volume],
         "p": [average, average],
-        "t": [day.trades, day.trades],
+        "t": [day.count, day.count],
         "l": [low, low],
         "h": [high, high],
         "o": padded_text(day.open, COST_DECIMALS),
@@ -231,7 +232,7 @@ def candle_row(candle: Candle) -> list[Any]:
         decimal_text(candle.close),
         rounded_text(candle.average_price, COST_DECIMALS),
         volume_text(candle.volume),
-        candle.trades,
+        candle.count,
     ]
 
 
@@ -382,10 +383,10 @@ def trade_row(name: str, symbol: Symbol, match: Match) -> Row:
     }
 
 
-def quote_row(name: str, symbol: Symbol, stats: MarketStats, day: Candle, time_ns: int) -> Row:
+def quote_row(name: str, symbol: Symbol, stats: MarketStats, time_ns: int) -> Row:
     """ticker."""
+    day = stats.day
     change = day.close - day.open
-    percent = change / day.open * 100 if day.open else ZERO
     return {
         "symbol": name,
         "bid": price_number(symbol, stats.bid),
@@ -398,7 +399,7 @@ def quote_row(name: str, symbol: Symbol, stats: MarketStats, day: Candle, time_n
         "low": price_number(symbol, day.low),
         "high": price_number(symbol, day.high),
         "change": price_number(symbol, change),
-        "change_pct": number(rounded_text(percent, 2)),
+        "change_pct": number(rounded_text(day.change * 100, 2)),
         "timestamp": iso_time(time_ns),
     }
 
@@ -412,7 +413,7 @@ def candle_object(name: str, symbol: Symbol, candle: Candle, minutes: int) -> Ro
         "low": price_number(symbol, candle.low),
         "close": price_number(symbol, candle.close),
         "vwap": number(rounded_text(candle.average_price, decimal_places(symbol.price_tick))),
-        "trades": candle.trades,
+        "trades": candle.count,
         "volume": volume_number(candle.volume),
         "interval_begin": f"{iso_time(candle.begin * 10**9)[:-1]}000Z",
         "interval": minutes,
