@@ -1,11 +1,16 @@
-"""Candles and the last day, of trades at chosen times."""
+"""Candles and the last day, of trades at chosen times; what venues tell of them."""
 
+import asyncio
+from collections.abc import Callable
 from decimal import Decimal as D
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from tests.support.served import Served, served
 from trochil.sandbox.candles import KEPT, Candles, Interval, flat, named_interval
+from trochil.sandbox.dialects import load
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.matching import Match, Order
 
@@ -155,3 +160,133 @@ def test_old_candles_of_short_intervals_are_forgotten_first() -> None:
     minutes = [*candles.between(0, until, named_interval("1m"))]
     assert sum(candle.count for candle in seconds) == KEPT[1]
     assert sum(candle.count for candle in minutes) == trades
+
+
+# What venues tell.
+
+PAIR = "BTC-USDT"
+TICKERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "binance": ("/api/v3/ticker/24hr?symbol=BTCUSDT", lambda row: row["volume"]),
+    "bittrex": (f"/v3/markets/{PAIR}/summary", lambda row: row["volume"]),
+    "bybit": (
+        "/v5/market/tickers?category=spot&symbol=BTCUSDT",
+        lambda answer: answer["result"]["list"][0]["volume24h"],
+    ),
+    "coinbase": (f"/products/{PAIR}/ticker", lambda row: row["volume"]),
+    "htx": ("/market/detail?symbol=btcusdt", lambda answer: answer["tick"]["amount"]),
+    "kraken": (
+        "/0/public/Ticker?pair=XBTUSDT",
+        lambda answer: answer["result"]["XXBTUSDT"]["v"][1],
+    ),
+    "okx": (f"/api/v5/market/ticker?instId={PAIR}", lambda answer: answer["data"][0]["vol24h"]),
+}
+"""By venue: where a pair's last day is told, and the volume in it."""
+
+
+def take(venue: Served, *amounts: str) -> None:
+    """Market orders."""
+    for amount in amounts:
+        server = venue.server
+        server.venue.place(venue.account, PAIR, "buy", "market", D(amount), None, server.now_ns())
+
+
+async def asked(venue: Served, path: str) -> Any:
+    async with venue.session.get(path) as response:
+        assert response.status == 200
+        return await response.json()
+
+
+@pytest.mark.parametrize("name", TICKERS)
+def test_a_venue_tells_the_volume_of_the_last_day(name: str) -> None:
+    path, volume_in = TICKERS[name]
+
+    async def work() -> None:
+        async with served(load(name), PAIR) as venue:
+            take(venue, "0.25", "0.5")
+            assert D(str(volume_in(await asked(venue, path)))) == D("0.75")
+            last = venue.server.dialect.market_stats(PAIR).last
+            venue.server.faults.set({"clock_skew": DAY_S + 120})
+            assert D(str(volume_in(await asked(venue, path)))) == 0
+            stats = venue.server.dialect.market_stats(PAIR)
+            assert (stats.last, stats.day.open, stats.day.high) == (last, last, last)
+            take(venue, "0.125")
+            assert D(str(volume_in(await asked(venue, path)))) == D("0.125")
+
+    asyncio.run(work())
+
+
+CANDLES: dict[str, tuple[str, Callable[[Any], list[list[Any]]]]] = {
+    "bittrex": (
+        f"/v3/markets/{PAIR}/candles/DAY_1/recent",
+        lambda rows: [[*row.values()][1:] for row in reversed(rows)],
+    ),
+    "bybit": (
+        "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=D",
+        lambda answer: [row[1:] for row in answer["result"]["list"]],
+    ),
+    "htx": (
+        "/market/history/kline?symbol=btcusdt&period=1day",
+        lambda answer: [
+            [row[name] for name in ("open", "high", "low", "close", "amount", "vol")]
+            for row in answer["data"]
+        ],
+    ),
+    "okx": (
+        f"/api/v5/market/candles?instId={PAIR}&bar=1D",
+        lambda answer: [row[1:7] for row in answer["data"]],
+    ),
+}
+"""By venue: where candles of days are told, and how they are found there, newest first."""
+
+
+@pytest.mark.parametrize("name", CANDLES)
+def test_a_venue_tells_candles(name: str) -> None:
+    path, found_in = CANDLES[name]
+
+    async def work() -> None:
+        async with served(load(name), PAIR) as venue:
+            assert found_in(await asked(venue, path)) == []
+            take(venue, "0.25", "0.5")
+            before = venue.server.dialect.recent_trades(PAIR)
+            venue.server.faults.set({"clock_skew": 2 * DAY_S})
+            take(venue, "0.125")
+            after = venue.server.dialect.recent_trades(PAIR)[len(before) :]
+            newest, empty, *older = found_in(await asked(venue, path))
+            prices = [match.price for match in after]
+            value = sum(match.value for match in after)
+            close = before[-1].price
+            assert [D(str(value)) for value in newest[:5]] == [
+                *(prices[0], max(prices), min(prices), prices[-1], D("0.125")),
+            ]
+            assert float(newest[5]) == pytest.approx(float(value))
+            assert [D(str(value)) for value in empty] == [close, close, close, close, 0, 0]
+            assert sum(D(str(row[4])) for row in older) == D("0.75")
+
+    asyncio.run(work())
+
+
+def test_candles_of_okx_and_bybit_are_asked_for_by_time() -> None:
+    async def work() -> None:
+        async with served(load("okx"), PAIR) as venue:
+            take(venue, "0.25")
+            venue.server.faults.set({"clock_skew": 600})
+            path = f"/api/v5/market/history-candles?instId={PAIR}&bar=1m"
+            rows = (await asked(venue, path))["data"]
+            assert [row[8] for row in rows] == ["0", *["1"] * (len(rows) - 1)]
+            assert len(rows) >= 10
+            page = f"{path}&after={rows[2][0]}&before={rows[6][0]}"
+            assert (await asked(venue, page))["data"] == rows[3:6]
+            page = f"{path}&after={rows[2][0]}&limit=2"
+            assert (await asked(venue, page))["data"] == rows[3:5]
+        async with served(load("bybit"), PAIR) as venue:
+            take(venue, "0.25")
+            venue.server.faults.set({"clock_skew": 600})
+            path = "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1"
+            rows = (await asked(venue, path))["result"]["list"]
+            assert len(rows) >= 10
+            page = f"{path}&start={rows[5][0]}&end={rows[3][0]}"
+            assert (await asked(venue, page))["result"]["list"] == rows[3:6]
+            first = f"{path}&start={rows[5][0]}&limit=2"
+            assert (await asked(venue, first))["result"]["list"] == rows[4:6]
+
+    asyncio.run(work())

@@ -324,7 +324,7 @@ def test_requests_for_market_data_are_refused_in_their_own_words(
     use(work)
 
 
-@pytest.mark.parametrize("path", ["/market/history/kline", "/v1/query/deposit-withdraw", "/v9"])
+@pytest.mark.parametrize("path", ["/market/history/orders", "/v1/query/deposit-withdraw", "/v9"])
 def test_what_is_not_served_is_refused_as_the_venue_does(path: str) -> None:
     async def work(client: Client) -> None:
         async with client.venue.session.get(path) as answer:

@@ -33,7 +33,8 @@ class Flow:
     market_terms: ClassVar[dict[str, Any]] = {}
     """What makes the size of a market order one in base."""
     untold: ClassVar[frozenset[str]] = frozenset()
-    """What ccxt can't read: quotes (bid and ask of a ticker), trades (the public ones, by REST)."""
+    """What ccxt can't read: quotes (bid and ask of a ticker), trades (the public ones, by REST,
+    and candles of them)."""
     whole_books: ClassVar[bool] = False
     """ccxt gives more levels than it was asked for."""
     client_id: ClassVar[str] = "twice"
@@ -137,6 +138,8 @@ class Flow:
             assert book["bids"][0][0] < book["asks"][0][0]
             if "trades" not in self.untold:
                 await until(lambda: client.fetch_trades(self.pair), bool)
+                candles = await client.fetch_ohlcv(self.pair, "1d")
+                assert sum(candle[5] for candle in candles) > 0
 
         use(work)
 

@@ -22,6 +22,8 @@ MONDAY_S = 4 * DAY_S
 MONTH_S = 31 * DAY_S
 """The longest one."""
 UNITS_S = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
+EAST_ASIA_S = 8 * HOUR_S
+"""How far Hong Kong's and Singapore's clocks are ahead of UTC."""
 KEPT = {1: 2 * HOUR_S, MINUTE_S: 7 * 24 * 60, HOUR_S: 400 * 24}
 """Length in seconds -> how many sums of that length are remembered, of those with trades."""
 SUMS_KEPT = 100
@@ -105,14 +107,16 @@ class Interval:
         return self.seconds or self.months * MONTH_S
 
 
-def named_interval(name: str) -> Interval:
-    """As many venues name them: 1s, 15m, 4h, 3d, 1w, 1M; of UTC, weeks from Monday on."""
-    number, unit = int(name[:-1]), name[-1]
+def named_interval(name: str, ahead_s: int = 0) -> Interval:
+    """As many venues name them: 1s, 15m, 4h, 3d, 1w, 1M, or 4H, 3D, 1W; weeks from Monday on.
+    ``ahead_s``: how far the clock by which they begin is ahead of UTC."""
+    number = int(name[:-1])
+    unit = name[-1] if name[-1] in "mM" else name[-1].lower()
     if unit == "M":
-        return Interval(months=number)
+        return Interval(months=number, first=-ahead_s)
     if unit == "w":
-        return Interval(number * WEEK_S, first=MONDAY_S)
-    return Interval(number * UNITS_S[unit])
+        return Interval(number * WEEK_S, first=MONDAY_S - ahead_s)
+    return Interval(number * UNITS_S[unit], first=-ahead_s)
 
 
 class Sums:

@@ -117,7 +117,7 @@ def market_data(sandbox: Sandbox) -> dict[str, Any]:
         "quotes": merged_ticker.bid[0] < merged_ticker.ask[0],
         "trades": [len(trades), {trade.direction for trade in trades} <= {"buy", "sell"}],
         "last_trades": len(market.get_market_trade(SYMBOL)),
-        "kline": code_of(lambda: market.get_candlestick(SYMBOL, "1min", 5)),
+        "candles": [candle.count > 0 for candle in market.get_candlestick(SYMBOL, "1day", 5)],
         "unknown": code_of(lambda: market.get_pricedepth("nothing", DepthStep.STEP0)),
     }
 

@@ -18,6 +18,9 @@ def refused(status: int, body: Any) -> bool:
     return status >= 400 and isinstance(body, dict) and "code" in body
 
 
+CANDLES = ("symbol", "interval")
+
+
 def public(path: str, *params: str, mandatory: tuple[str, ...] = ()) -> Rest:
     return Rest("GET", API + path, refused, params=params, mandatory=mandatory)
 
@@ -143,6 +146,7 @@ WORDS = Words(
         public("/markets/{symbol}", "symbol", mandatory=SYMBOL),
         public("/markets/{symbol}/summary", "symbol", mandatory=SYMBOL),
         public("/markets/{symbol}/ticker", "symbol", mandatory=SYMBOL),
+        public("/markets/{symbol}/candles/{interval}/recent", *CANDLES, mandatory=CANDLES),
         public("/markets/{symbol}/trades", "symbol", mandatory=SYMBOL),
         public("/markets/{symbol}/orderbook", "symbol", "depth", mandatory=SYMBOL),
         *[PLACE] * 4,  # the others need orders
@@ -179,6 +183,7 @@ WORDS = Words(
         "clientProtocol": ("1.5",),
         "connectionData": ('[{"name":"c3"}]',),
         "depth": ("1", "25", "500"),
+        "interval": ("MINUTE_1", "MINUTE_5", "HOUR_1", "DAY_1"),
         "direction": ("BUY", "SELL"),
         "type": ("LIMIT",),
         "quantity": ("0.001", "0.01", "0.12345678"),
@@ -205,6 +210,7 @@ WORDS = Words(
         "asset": ("btc", "NONE"),
         "operations": ([], [{}], [7], "x", {"resource": "ORDER"}, [[{}]], [None], [{}] * 26),
         "depth": ("0", "20", "x", "-1"),
+        "interval": ("MINUTE_2", "minute_1", "1m", "DAY"),
         "direction": ("buy", "HOLD", 1),
         "type": ("CEILING_LIMIT", "STOP", "limit", "MARKET"),
         "quantity": ("0", "-1", "0.000000001", "1e9", "NaN", "many", "１", True, [1]),

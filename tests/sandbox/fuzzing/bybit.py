@@ -273,6 +273,11 @@ WORDS = Words(
         public(
             "/market/recent-trade", "category", "symbol", "limit", mandatory=("category", "symbol")
         ),
+        public(
+            "/market/kline",
+            *("category", "symbol", "interval", "start", "end", "limit"),
+            mandatory=("category", "symbol", "interval"),
+        ),
         *[signed("/order/create", *ORDER, *MORE_OF_ORDER, mandatory=ORDER, kind="place")] * 4,
         signed(
             "/order/create",
@@ -341,6 +346,9 @@ WORDS = Words(
         "state": ("scheduled", "ongoing", "completed", "canceled"),
         "status": ("Trading",),
         "limit": ("1", "5", "50"),
+        "interval": ("1", "30", "720", "D", "W", "M"),
+        "start": ("0", "1700000000000", "99999999999999"),
+        "end": ("0", "1700000000000", "99999999999999"),
         "side": ("Buy", "Sell"),
         "orderType": ("Limit",),
         f"{MARKET} orderType": ("Market",),
@@ -384,6 +392,9 @@ WORDS = Words(
         "state": ("open", "SCHEDULED"),
         "status": ("trading", "x"),
         "limit": ("0", "-1", "ten", "1.5", "1001", "99999999999999999999"),
+        "interval": ("2", "1m", "d", "01", "Y"),
+        "start": ("now", "1.5", "1e12"),
+        "end": ("now", "1.5", "1e12"),
         "side": ("buy", "BUY", "hold", 1, None, ["Buy"], {"a": 1}),
         "orderType": ("limit", "UNKNOWN", "Stop", 1, None, True),
         f"{MARKET} orderType": ("market", "Limit", "StopMarket"),

@@ -31,6 +31,9 @@ def done_rows(body: Any) -> int:
     return sum(row["sCode"] == "0" for row in body["data"])
 
 
+CANDLE_PARAMS = ("instId", "bar", "after", "before", "limit")
+
+
 def public(path: str, *params: str, mandatory: tuple[str, ...] = ()) -> Rest:
     return Rest("GET", API + path, refused, params=params, mandatory=mandatory)
 
@@ -267,6 +270,10 @@ WORDS = Words(
         public("/market/ticker", "instId", mandatory=("instId",)),
         public("/market/tickers", "instType", mandatory=("instType",)),
         public("/market/trades", "instId", "limit", mandatory=("instId",)),
+        *(
+            public(f"/market/{path}", *CANDLE_PARAMS, mandatory=("instId",))
+            for path in ("candles", "history-candles")
+        ),
         public("/market/books", "instId", "sz", "source", mandatory=("instId",)),
         signed("/asset/currencies", "ccy"),
         signed("/account/config"),
@@ -340,6 +347,7 @@ WORDS = Words(
         f"{MARKET} sz": ("10", "0.01", "0.12"),
         f"GET {API}/market/books sz": ("1", "5", "400"),
         "source": ("0",),
+        "bar": ("1s", "1m", "1H", "6H", "1D", "1W", "3M", "6Hutc", "1Mutc"),
         "ccy": ("BTC", "BTC,USDT"),
         "subscribe an account ccy": ("BTC", "USDT"),
         "unsubscribe an account ccy": ("BTC", "USDT"),
@@ -397,6 +405,7 @@ WORDS = Words(
         "sz": (*NUMBERS, "0.0000000001", "1e9"),
         f"GET {API}/market/books sz": ("0", "-1", "401", "x", "1.5"),
         "source": ("1", "x"),
+        "bar": ("1h", "60", "1Y", "1mutc", "m"),
         "ccy": (),
         "subscribe an account ccy": (["BTC"], {"a": 1}, True),
         "groupId": ("2", "x"),

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels
+from trochil.sandbox.candles import Candle, Interval
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import (
     Frame,
@@ -76,6 +77,13 @@ DEFAULT_DEPTH = 25
 ACCOUNT_TOPICS = ("order", "execution", "balance")
 ROWS_A_PAGE = 200
 TRADES_LISTED = 100
+CANDLE_INTERVALS = {
+    "MINUTE_1": (Interval(60), 1440),
+    "MINUTE_5": (Interval(300), 288),
+    "HOUR_1": (Interval(3600), 744),
+    "DAY_1": (Interval(86_400), 366),
+}
+"""Of candles, and how many of them are recent."""
 FILLS_OF_ORDER = 1000
 BATCH = 20
 """Operations at once."""
@@ -223,6 +231,19 @@ def ticker_row(stats: MarketStats) -> Row:
         "lastTradeRate": size_text(stats.last),
         "bidRate": size_text(stats.bid),
         "askRate": size_text(stats.ask),
+    }
+
+
+def candle_row(candle: Candle) -> Row:
+    """GET /markets/{marketSymbol}/candles/{candleInterval}/recent."""
+    return {
+        "startsAt": time_text(candle.begin * 10**9),
+        "open": size_text(candle.open),
+        "high": size_text(candle.high),
+        "low": size_text(candle.low),
+        "close": size_text(candle.close),
+        "volume": size_text(candle.volume),
+        "quoteVolume": size_text(candle.quote_volume),
     }
 
 
@@ -517,6 +538,12 @@ class Dialect(HubDialect):
             PublicRoute("GET", f"{markets}/{{symbol}}", self.get_market, params=()),
             PublicRoute("GET", f"{markets}/{{symbol}}/summary", self.get_summary, params=()),
             PublicRoute("GET", f"{markets}/{{symbol}}/ticker", self.get_ticker, params=()),
+            PublicRoute(
+                "GET",
+                f"{markets}/{{symbol}}/candles/{{interval}}/recent",
+                self.get_candles,
+                params=(),
+            ),
         ]
 
     def signed_routes(self) -> list[Route]:
@@ -654,6 +681,13 @@ class Dialect(HubDialect):
         pair = self.pair_of(request.string("symbol"))
         trades = self.recent_trades(pair, TRADES_LISTED)
         return self.numbered([trade_row(match) for match in reversed(trades)], trades_of(pair))
+
+    def get_candles(self, request: Request) -> list[Row]:
+        """Oldest first."""
+        pair = self.pair_of(request.string("symbol"))
+        interval, count = request.choice("interval", CANDLE_INTERVALS)
+        candles = self.candles(pair).latest(count, self.now_s(), interval)
+        return [candle_row(candle) for candle in candles]
 
     # An account by REST.
 

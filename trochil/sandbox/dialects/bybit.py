@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from aiohttp import web
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, level_rows
+from trochil.sandbox.candles import Candle, Interval, named_interval
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import (
     RECENT,
@@ -77,6 +79,14 @@ MOST_ORDERS = 50
 FILLS_PER_PAGE = 50
 MOST_FILLS = 100
 MOST_TRADES = 60
+CANDLES_PER_PAGE = 200
+MOST_CANDLES = 1000
+INTERVALS = {
+    **{str(minutes): Interval(minutes * 60) for minutes in (1, 3, 5, 15, 30, 60)},
+    **{str(minutes): Interval(minutes * 60) for minutes in (120, 240, 360, 720)},
+    **{unit: named_interval(f"1{unit}") for unit in "DWM"},
+}
+"""Of candles; numbers are minutes."""
 ORDERS_PER_BATCH = 10
 TOPICS_A_MESSAGE = 10
 LIMITS_A_SECOND = {
@@ -198,6 +208,13 @@ def moves(stats: MarketStats) -> Row:
         "volume24h": decimal_text(day.volume),
         "usdIndexPrice": "",
     }
+
+
+def candle_row(candle: Candle) -> list[str]:
+    """GET /v5/market/kline."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    numbers = (*prices, candle.volume, candle.quote_volume)
+    return [str(candle.begin * 1000), *map(decimal_text, numbers)]
 
 
 def book_row(name: str, window: BookWindow) -> Row:
@@ -645,6 +662,12 @@ class Dialect(BaseDialect):
                 self.get_trades,
                 params=("category", "symbol", "baseCoin", "limit"),
             ),
+            PublicRoute(
+                "GET",
+                "/v5/market/kline",
+                self.get_candles,
+                params=("category", "symbol", "interval", "start", "end", "limit"),
+            ),
             SignedRoute("POST", "/v5/order/create", self.post_order, kind="place"),
             SignedRoute("POST", "/v5/order/create-batch", self.post_orders, kind="place"),
             SignedRoute("POST", "/v5/order/cancel", self.post_cancel, kind="cancel"),
@@ -819,6 +842,24 @@ class Dialect(BaseDialect):
             for match in reversed(self.recent_trades(pair, limit))
         ]
         return {"category": "spot", "list": rows}
+
+    def get_candles(self, request: Request) -> Row:
+        """Newest first: the last until ``end``, or the first from ``start`` on where that stands
+        alone (ms)."""
+        check_category(request)
+        pair = self.pair_of(request.string("symbol"))
+        interval = request.choice("interval", INTERVALS)
+        count = request.limit("limit", CANDLES_PER_PAGE, MOST_CANDLES)
+        since_s = -(-request.integer("start", 0) // 1000)
+        until_s = min(self.now_s(), request.integer("end", self.now_s() * 1000) // 1000)
+        if "start" in request and "end" not in request:
+            every = self.candles(pair).between(since_s, until_s, interval)
+            candles = [*islice(every, count)]
+        else:
+            latest = self.candles(pair).latest(count, until_s, interval)
+            candles = [candle for candle in latest if candle.begin >= since_s]
+        rows = [candle_row(candle) for candle in reversed(candles)]
+        return {"category": "spot", "symbol": self.symbol(pair), "list": rows}
 
     def trade_id(self, pair: str, number: int) -> str:
         """Of all pairs no two are alike."""

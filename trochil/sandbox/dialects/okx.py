@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from trochil.sandbox.book_windows import BookChannel, BookWindow, Levels, level_rows
+from trochil.sandbox.candles import EAST_ASIA_S, Candle, named_interval
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import (
     BaseDialect,
@@ -54,6 +55,17 @@ ROWS_PER_PAGE = 100
 """Most orders or fills of an answer, and how many where the request sets no limit."""
 TRADES_PER_PAGE = 100
 MOST_TRADES = 500
+CANDLES_PER_PAGE = 100
+MOST_CANDLES = 300
+LONG_BARS = ("6H", "12H", "1D", "2D", "3D", "1W", "1M", "3M")
+BARS = {
+    **{
+        bar: named_interval(bar, EAST_ASIA_S)
+        for bar in ("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", *LONG_BARS)
+    },
+    **{f"{bar}utc": named_interval(bar) for bar in LONG_BARS},
+}
+"""Lengths of candles."""
 MOST_LEVELS = 400
 ORDERS_PER_BATCH = 20
 FEW_LEVELS = 5
@@ -207,6 +219,13 @@ def ticker_row(stats: MarketStats, now_ns: int) -> Row:
         "sodUtc0": decimal_text(day.open),
         "sodUtc8": decimal_text(day.open),
     }
+
+
+def candle_row(candle: Candle, is_over: bool) -> list[str]:
+    """GET /api/v5/market/candles."""
+    numbers = (candle.open, candle.high, candle.low, candle.close, candle.volume)
+    value = decimal_text(candle.quote_volume)
+    return [str(candle.begin * 1000), *map(decimal_text, numbers), value, value, str(int(is_over))]
 
 
 def book_side(levels: Levels) -> list[list[str]]:
@@ -747,6 +766,15 @@ class Dialect(BaseDialect):
             PublicRoute(
                 "GET", "/api/v5/market/trades", self.get_trades, params=("instId", "limit")
             ),
+            *(
+                PublicRoute(
+                    "GET",
+                    f"/api/v5/market/{path}",
+                    self.get_candles,
+                    params=("instId", "bar", "after", "before", "limit"),
+                )
+                for path in ("candles", "history-candles")
+            ),
             PublicRoute(
                 "GET", "/api/v5/market/books", self.get_book, params=("instId", "sz", "source")
             ),
@@ -864,6 +892,20 @@ class Dialect(BaseDialect):
         pair = self.pair_of(request.string("instId"))
         limit = request.limit("limit", TRADES_PER_PAGE, MOST_TRADES)
         return [trade_row(match) for match in reversed(self.recent_trades(pair, limit))]
+
+    def get_candles(self, request: Request) -> list[list[str]]:
+        """Newest first; those that begin before ``after`` and after ``before`` (ms)."""
+        pair = self.pair_of(request.string("instId"))
+        interval = request.choice("bar", BARS, BARS["1m"])
+        count = request.limit("limit", CANDLES_PER_PAGE, MOST_CANDLES)
+        now_s = self.now_s()
+        until_s = min(now_s, (request.integer("after", now_s * 1000 + 1) - 1) // 1000)
+        since_ms = request.integer("before", 0)
+        return [
+            candle_row(candle, interval.end(candle.begin) <= now_s)
+            for candle in reversed(self.candles(pair).latest(count, until_s, interval))
+            if candle.begin * 1000 > since_ms
+        ]
 
     def get_book(self, request: Request) -> list[Row]:
         pair = self.pair_of(request.string("instId"))

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from trochil.sandbox.candles import EAST_ASIA_S, named_interval
 from trochil.sandbox.dialect import (
     MarketStats,
     OrderTerms,
@@ -52,6 +53,17 @@ SIDES = ("buy", "sell")
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DIRECTIONS = {"next": "next", "prev": "prev"}
 MOST_TRADES = 2000
+CANDLES = 150
+"""Where the request names no number."""
+MOST_CANDLES = 2000
+PERIODS = {
+    name: named_interval(interval, EAST_ASIA_S)
+    for name, interval in (
+        *(("1min", "1m"), ("5min", "5m"), ("15min", "15m"), ("30min", "30m"), ("60min", "60m")),
+        *(("4hour", "4h"), ("1day", "1d"), ("1week", "1w"), ("1mon", "1M"), ("1year", "12M")),
+    )
+}
+"""Of candles."""
 MOST_ORDERS_AT_ONCE = 10
 MOST_CANCELS = 50
 WINDOW = timedelta(hours=48)

@@ -20,6 +20,7 @@ from trochil.sandbox.dialects.htx.requests import (
     BAD_SCHEME,
     BAD_WINDOW,
     CANCELING,
+    CANDLES,
     CLIENT_ID,
     DEPTHS,
     DIRECTIONS,
@@ -30,6 +31,7 @@ from trochil.sandbox.dialects.htx.requests import (
     LONG_CLOSED,
     MARKET_PATH,
     MOST_CANCELS,
+    MOST_CANDLES,
     MOST_ORDERS_AT_ONCE,
     MOST_TRADES,
     NO_JSON,
@@ -37,6 +39,7 @@ from trochil.sandbox.dialects.htx.requests import (
     NOT_FOLLOWED,
     NOT_FOUND,
     ORDER_PARAMS,
+    PERIODS,
     PRICE_MIN,
     SALE_MAX,
     SALE_MIN,
@@ -66,6 +69,7 @@ from trochil.sandbox.dialects.htx.rows import (
     ACCOUNT_ID,
     STATE_NUMBER,
     USER_ID,
+    candle_row,
     client_order_id,
     currency_settings_row,
     detail_row,
@@ -214,6 +218,7 @@ class HtxRest(BaseDialect):
             self.market_route("depth", self.get_depth, "symbol", "type", "depth"),
             self.market_route("trade", self.get_last_trade, "symbol"),
             self.market_route("history/trade", self.get_trades, "symbol", "size"),
+            self.market_route("history/kline", self.get_candles, "symbol", "period", "size"),
             SignedRoute("GET", "/v2/user/uid", self.get_user, params=()),
             SignedRoute("GET", "/v1/account/accounts", self.get_accounts, params=()),
             SignedRoute(
@@ -474,6 +479,16 @@ class HtxRest(BaseDialect):
         trades = self.recent_trades(pair, request.limit("size", 1, MOST_TRADES))
         rows = [trades_row(match, "trade-id") for match in reversed(trades)]
         return {"ch": f"market.{symbol}.trade.detail", "data": rows}
+
+    def get_candles(self, request: Request) -> Row:
+        """Newest first."""
+        pair, symbol = self.market_pair(request)
+        period = request.string("period")
+        interval = request.choice("period", PERIODS)
+        count = request.limit("size", CANDLES, MOST_CANDLES)
+        candles = self.candles(pair).latest(count, self.now_s(), interval)
+        rows = [candle_row(candle) for candle in reversed(candles)]
+        return {"ch": f"market.{symbol}.kline.{period}", "data": rows}
 
     # An account by REST.
 

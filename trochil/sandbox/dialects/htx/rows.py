@@ -5,6 +5,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from trochil.sandbox.book_windows import BookLevel, BookWindow, Levels
+from trochil.sandbox.candles import Candle
 from trochil.sandbox.dialect import MarketStats, OrderKind, Row, TimeInForce
 from trochil.sandbox.formats import decimal_places, exact_text, json_number, milliseconds
 from trochil.sandbox.market.accounts import ZERO, Balance
@@ -178,18 +179,22 @@ def currency_settings_row(asset: str, is_quote: bool) -> Row:
 # Market data.
 
 
-def day_row(stats: MarketStats) -> Row:
-    """What all summaries of a day have: volumes in base and in quote."""
-    day = stats.day
+def traded_row(candle: Candle) -> Row:
+    """What summaries of a day and candles have: volumes in base and in quote."""
     return {
-        "open": json_number(day.open),
-        "high": json_number(day.high),
-        "low": json_number(day.low),
-        "close": json_number(stats.last),
-        "amount": json_number(day.volume),
-        "vol": json_number(day.quote_volume),
-        "count": day.count,
+        "open": json_number(candle.open),
+        "high": json_number(candle.high),
+        "low": json_number(candle.low),
+        "close": json_number(candle.close),
+        "amount": json_number(candle.volume),
+        "vol": json_number(candle.quote_volume),
+        "count": candle.count,
     }
+
+
+def candle_row(candle: Candle) -> Row:
+    """GET /market/history/kline."""
+    return {"id": candle.begin, **traded_row(candle)}
 
 
 def quote_row(stats: MarketStats) -> Row:
@@ -203,13 +208,13 @@ def quote_row(stats: MarketStats) -> Row:
 
 def ticker_row(name: str, stats: MarketStats) -> Row:
     """GET /market/tickers."""
-    return {"symbol": name, **day_row(stats), **quote_row(stats)}
+    return {"symbol": name, **traded_row(stats.day), **quote_row(stats)}
 
 
 def ticker_channel_row(stats: MarketStats) -> Row:
     """market.$symbol.ticker."""
     return {
-        **day_row(stats),
+        **traded_row(stats.day),
         **quote_row(stats),
         "lastPrice": json_number(stats.last),
         "lastSize": json_number(stats.last_size),
@@ -221,7 +226,7 @@ def merged_row(stats: MarketStats, version: int) -> Row:
     return {
         "id": version,
         "version": version,
-        **day_row(stats),
+        **traded_row(stats.day),
         "bid": [json_number(stats.bid), json_number(stats.bid_size)],
         "ask": [json_number(stats.ask), json_number(stats.ask_size)],
     }
@@ -229,7 +234,7 @@ def merged_row(stats: MarketStats, version: int) -> Row:
 
 def detail_row(stats: MarketStats, version: int) -> Row:
     """GET /market/detail and market.$symbol.detail."""
-    return {"id": version, "version": version, **day_row(stats)}
+    return {"id": version, "version": version, **traded_row(stats.day)}
 
 
 def best_row(name: str, stats: MarketStats, number: int, now_ms: int) -> Row:

@@ -416,9 +416,11 @@ class Dialect(KrakenRest):
             frames[topic] = self.quote_frame(pair, "update")
         for minutes in CANDLE_MINUTES:
             topic = topic_of("ohlc", name, str(minutes))
-            if self.anyone_follows(topic):
-                candles = self.candles(pair).latest(1, match.time // 10**9, Interval(minutes * 60))
-                frames[topic] = self.candle_frame(pair, minutes, "update", candles)
+            interval = Interval(minutes * 60)
+            is_followed = self.anyone_follows(topic)
+            candle = self.candles(pair).at(match.time // 10**9, interval) if is_followed else None
+            if candle is not None:
+                frames[topic] = self.candle_frame(pair, minutes, "update", [candle])
         return frames
 
     def quote_frame(self, pair: str, frame_type: str) -> Frame:
