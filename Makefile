@@ -6,6 +6,9 @@ STAMP := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 6
 
+# Every test starts processes: those read compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-all quick lint check bench sandbox wheel clean
 .DEFAULT_GOAL := check
 
@@ -15,6 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Trochil needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 	$(BIN)/python -c 'from orderbook.warm import warm; warm()'
 	touch $@
 
