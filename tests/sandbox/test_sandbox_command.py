@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -117,10 +119,27 @@ def trade(client: trochil.Client, venue: str, pair: str) -> str:
     return str(market.fills().to_pylist()[-1]["trade_id"])
 
 
-@contextlib.contextmanager
-def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield taken.getsockname()[1]
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    """Several processes may run these tests, which free ports and expect them to stay free."""
+    lock = Path(tempfile.gettempdir()) / f"trochil-tests-ports-{os.getuid()}"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def two_free_ports() -> int:
+    """The first of two, below those that the system gives to whoever asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            with (
+                socket.create_server(("127.0.0.1", port)),
+                socket.create_server(("127.0.0.1", port + 1)),
+            ):
+                return port
+        except OSError:
+            continue
 
 
 # Several venues.
@@ -190,7 +209,8 @@ def test_the_sandboxs_own_mistakes_bear_the_name_of_their_venue(tmp_path: Path) 
 def test_where_one_port_is_taken_no_venue_stays_up(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with taken_port() as port:
+    port = two_free_ports() + 1
+    with socket.create_server(("127.0.0.1", port)):
         assert main(["binance", "kraken", "--port", str(port - 1)]) == 2
         said = capfd.readouterr().err
         assert f"kraken: port {port} of 127.0.0.1 can't be used: Address already in use" in said
@@ -225,20 +245,6 @@ def test_mistakes_are_one_sentence(
     error = capfd.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
-
-
-def two_free_ports() -> int:
-    """The first of two, below those that the system gives to whoever asks for any."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        try:
-            with (
-                socket.create_server(("127.0.0.1", port)),
-                socket.create_server(("127.0.0.1", port + 1)),
-            ):
-                return port
-        except OSError:
-            continue
 
 
 def test_ports_follow_the_first_one(tmp_path: Path) -> None:
