@@ -262,11 +262,14 @@ def look_at_a_sandbox(stranger: Stranger) -> None:
     )
     with process:
         assert process.stdout is not None
-        address: dict[str, Any] = json.loads(process.stdout.readline())
-        rest = address["exchange"]["binance"]["rest"]
-        with urllib.request.urlopen(f"{rest}/api/v3/depth?symbol=BTCUSDT", timeout=30) as answer:
-            assert json.load(answer)["bids"]
-        process.send_signal(signal.SIGINT)
+        try:
+            address: dict[str, Any] = json.loads(process.stdout.readline())
+            rest = address["venues"]["binance"]["hosts"]["rest"]
+            depth = f"{rest}/api/v3/depth?symbol=BTCUSDT"
+            with urllib.request.urlopen(depth, timeout=30) as answer:
+                assert json.load(answer)["bids"]
+        finally:
+            process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
 
 
