@@ -32,14 +32,7 @@ def run_client(
 
     ``seconds``: how long books are compared."""
     with SandboxProcess(exchange, **({"seed": 7} | options)) as sandbox:
-        address = {
-            "exchange": sandbox.hosts,
-            "accounts": sandbox.accounts,
-            "pairs": sandbox.pairs,
-            "admin": sandbox.admin_url,
-            "admin_token": sandbox.admin_token,
-        }
-        variables = client_variables(address, seconds)
+        variables = client_variables(sandbox, seconds)
         command = [python_of(environment), "-P", CLIENTS / f"{script}.py"]
         done = subprocess.run(
             command,
@@ -80,8 +73,15 @@ def run_client_by_names(
     return report_of(done)
 
 
-def client_variables(address: dict[str, Any], seconds: float) -> dict[str, str]:
+def client_variables(sandbox: SandboxProcess, seconds: float) -> dict[str, str]:
     """What a script reads of its environment; see ``clients/venue_side.py``."""
+    address = {
+        "exchange": sandbox.hosts,
+        "accounts": sandbox.accounts,
+        "pairs": sandbox.pairs,
+        "admin": sandbox.admin_url,
+        "admin_token": sandbox.admin_token,
+    }
     return {
         "SANDBOX": json.dumps(address),
         "SECONDS_OF_FLOW": str(seconds),

@@ -47,14 +47,7 @@ def run(scene: dict[str, Any], sandbox: SandboxProcess, folder: Path) -> int:
     """The client's script, which trusts the sandbox's CA besides all others."""
     assert sandbox.ca_file is not None
     bundle = trust(scene["python"], Path(sandbox.ca_file), folder)
-    address = {
-        "exchange": sandbox.hosts,
-        "accounts": sandbox.accounts,
-        "pairs": sandbox.pairs,
-        "admin": sandbox.admin_url,
-        "admin_token": sandbox.admin_token,
-    }
-    variables = client_variables(address, scene["seconds"])
+    variables = client_variables(sandbox, scene["seconds"])
     variables |= dict.fromkeys(CA_VARIABLES, str(bundle))
     command = [scene["python"], "-P", scene["script"]]
     return subprocess.run(command, env=os.environ | variables).returncode

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import binance
 from trochil.sandbox.market.matching import Order
 
@@ -102,12 +102,7 @@ class Client:
 
 
 def use(work: Callable[[Client], Awaitable[None]], *pairs: str) -> None:
-    async def run() -> None:
-        async with served(binance.Dialect, *(pairs or (PAIR,))) as venue, asyncio.timeout(20):
-            await work(Client(venue))
-            assert venue.server.own_errors == []
-
-    asyncio.run(run())
+    serve(binance.Dialect, pairs or (PAIR,), lambda venue: work(Client(venue)))
 
 
 def odd_decimals(answer: Any) -> list[Any]:

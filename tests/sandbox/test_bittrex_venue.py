@@ -1,7 +1,6 @@
 """Bittrex's sandbox as a stranger's client meets it: strict parameters, its lists and their pages,
 numbers of sequences, what its hub takes and refuses."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -18,7 +17,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import bittrex
 from trochil.sandbox.server import Server
 
@@ -42,12 +41,7 @@ def use(
     work: Callable[["Client"], Awaitable[None]],
     dialect: Callable[[Server], Any] = bittrex.Dialect,
 ) -> None:
-    async def run() -> None:
-        async with served(dialect, *PAIRS) as venue, asyncio.timeout(PATIENCE_S):
-            await work(Client(venue))
-            assert venue.server.own_errors == []
-
-    asyncio.run(run())
+    serve(dialect, PAIRS, lambda venue: work(Client(venue)), PATIENCE_S)
 
 
 class Client:

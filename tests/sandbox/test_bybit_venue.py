@@ -1,6 +1,5 @@
 """Bybit's sandbox is the venue to a stranger: its fields, bounds, pages and refusals."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +12,7 @@ from exchanges.bybit import BYBIT
 from exchanges.requests import UnsignedRequest
 from tests.sandbox.fuzzing.rest import FormRequest
 from tests.support import signed
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import bybit
 from trochil.sandbox.formats import uuid_of
 
@@ -59,12 +58,7 @@ class Client:
 
 
 def use(work: Callable[[Client], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with served(bybit.Dialect, PAIR, OTHER) as at:
-            await work(Client(at))
-            assert not at.server.own_errors
-
-    asyncio.run(run())
+    serve(bybit.Dialect, (PAIR, OTHER), lambda venue: work(Client(venue)))
 
 
 # Public data.

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import coinbase
 from trochil.sandbox.dialects.coinbase.requests import CANCEL_AFTER_S
 from trochil.sandbox.formats import decimal_text, uuid_of
@@ -129,12 +129,7 @@ def use(
     work: Callable[[Client], Awaitable[None]],
     dialect: type[coinbase.Dialect] = coinbase.Dialect,
 ) -> None:
-    async def run() -> None:
-        async with served(dialect, PAIR, OTHER) as venue, asyncio.timeout(20):
-            await work(Client(venue))
-            assert venue.server.own_errors == []
-
-    asyncio.run(run())
+    serve(dialect, (PAIR, OTHER), lambda venue: work(Client(venue)))
 
 
 # Orders that are refused.

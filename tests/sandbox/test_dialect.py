@@ -7,22 +7,17 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from trochil.sandbox.__main__ import symbol_of
-from trochil.sandbox.admin import Admin
+from tests.support.served import Served, served
 from trochil.sandbox.book_windows import BookWindow
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, MarketStats, Row
 from trochil.sandbox.dialects import binance
-from trochil.sandbox.market.accounts import Account
-from trochil.sandbox.market.faults import Faults
 from trochil.sandbox.market.matching import Match
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Rejected
@@ -44,13 +39,11 @@ ORDER = {
 class Client:
     """What a client sees of a server, by its own hand."""
 
-    def __init__(
-        self, server: Server, account: Account, session: aiohttp.ClientSession, port: int
-    ) -> None:
-        self.server = server
-        self.account = account
-        self.port = port
-        self._session = session
+    def __init__(self, venue: Served) -> None:
+        self.server = venue.server
+        self.account = venue.account
+        self.port = venue.port
+        self._session = venue.session
 
     async def get(self, path: str) -> tuple[int, Any]:
         async with self._session.get(path) as answer:
@@ -77,27 +70,10 @@ class Client:
         return len(mine)
 
 
-@asynccontextmanager
-async def served(dialect: Callable[[Server], Any]) -> Any:
-    server = Server(dialect, {PAIR: symbol_of(PAIR)}, seed=1, rate=0, faults=Faults())
-    account = server.new_account("default", {"USDT": "100000", "BTC": "10"})
-    app = server.application()
-    Admin(server).add_routes(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    try:
-        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-            yield Client(server, account, session, port)
-    finally:
-        await runner.cleanup()
-
-
 def use(dialect: Callable[[Server], Any], work: Callable[[Client], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with served(dialect) as client:
-            await work(client)
+        async with served(dialect, PAIR) as venue:
+            await work(Client(venue))
 
     asyncio.run(run())
 

@@ -1,7 +1,6 @@
 """HTX's sandbox as a stranger's client meets it: strict parameters, its lists and their pages, its
 topics and who is sent what by them."""
 
-import asyncio
 import base64
 import gzip
 import hmac
@@ -15,7 +14,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import htx
 from trochil.sandbox.dialects.htx.requests import DEPTHS
 from trochil.sandbox.server import Server
@@ -37,12 +36,7 @@ def use(
     work: Callable[["Client"], Awaitable[None]],
     dialect: Callable[[Server], Any] = htx.Dialect,
 ) -> None:
-    async def run() -> None:
-        async with served(dialect, *PAIRS) as venue, asyncio.timeout(PATIENCE_S):
-            await work(Client(venue))
-            assert venue.server.own_errors == []
-
-    asyncio.run(run())
+    serve(dialect, PAIRS, lambda venue: work(Client(venue)), PATIENCE_S)
 
 
 class Client:

@@ -1,6 +1,5 @@
 """Hyperliquid's sandbox is the venue to a stranger: its fields, bounds, refusals and its socket."""
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -10,7 +9,7 @@ import aiohttp
 import pytest
 
 from exchanges.hyperliquid import HYPERLIQUID
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import hyperliquid
 
 pytest.importorskip("eth_account")
@@ -69,12 +68,7 @@ class Client:
 
 
 def use(work: Callable[[Client], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with served(hyperliquid.Dialect, PAIR, OTHER) as at:
-            await work(Client(at))
-            assert not at.server.own_errors
-
-    asyncio.run(run())
+    serve(hyperliquid.Dialect, (PAIR, OTHER), lambda venue: work(Client(venue)))
 
 
 # Questions.

@@ -1,6 +1,5 @@
 """OKX's sandbox is the venue to a stranger: its fields, bounds, pages and refusals."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +11,7 @@ from exchanges.okx import OKX
 from exchanges.requests import UnsignedRequest
 from tests.sandbox.fuzzing.rest import FormRequest
 from tests.support import signed
-from tests.support.served import Served, served
+from tests.support.served import Served, serve
 from trochil.sandbox.dialects import okx
 from trochil.sandbox.formats import uuid_of
 
@@ -56,12 +55,7 @@ class Client:
 
 
 def use(work: Callable[[Client], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with served(okx.Dialect, PAIR, OTHER) as at:
-            await work(Client(at))
-            assert not at.server.own_errors
-
-    asyncio.run(run())
+    serve(okx.Dialect, (PAIR, OTHER), lambda venue: work(Client(venue)))
 
 
 # Public data.

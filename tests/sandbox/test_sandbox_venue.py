@@ -210,8 +210,8 @@ def test_nobody_sells_by_value_more_than_they_have() -> None:
 
 def test_a_checked_order_is_not_taken() -> None:
     at = venue()
-    at.check(at.accounts["ann"], PAIR, "buy", "limit", D(1), D(100), 1)
+    place(at, "ann", "buy", "1", "100", validate_only=True)
     assert (at.orders, at.accounts["ann"].of("USDT").held) == ({}, 0)
     with pytest.raises(Rejected, match="insufficient_balance"):
-        at.check(at.accounts["ann"], PAIR, "buy", "limit", D(1000), D(2000), 1)
+        place(at, "ann", "buy", "1000", "2000", validate_only=True)
     assert at.accounts["ann"].of("USDT").free == D(1_000_000)

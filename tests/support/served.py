@@ -1,7 +1,8 @@
 """A sandbox's server in this process, behind a real port."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,3 +47,19 @@ async def served(
             yield Served(server, account, session, port)
     finally:
         await runner.cleanup()
+
+
+def serve(
+    dialect: Callable[[Server], Any],
+    pairs: tuple[str, ...],
+    work: Callable[[Served], Awaitable[None]],
+    patience_s: float = 20.0,
+) -> None:
+    """``work`` at a server that must make no mistakes of its own."""
+
+    async def run() -> None:
+        async with served(dialect, *pairs) as venue, asyncio.timeout(patience_s):
+            await work(venue)
+            assert venue.server.own_errors == []
+
+    asyncio.run(run())

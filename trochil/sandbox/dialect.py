@@ -494,8 +494,11 @@ class BaseDialect:
 
     # What clients do.
 
-    def place_order(self, account: Account, pair: str, terms: OrderTerms) -> Order:
-        """Raises Rejected, having done nothing."""
+    def place_order(
+        self, account: Account, pair: str, terms: OrderTerms, *, validate_only: bool = False
+    ) -> Order:
+        """``validate_only``: the order is checked, and not taken. Raises Rejected, having done
+        nothing."""
         return self.venue.place(
             account,
             pair,
@@ -507,22 +510,12 @@ class BaseDialect:
             tif=terms.tif,
             client_id=terms.client_id,
             quote_amount=terms.quote_amount,
+            validate_only=validate_only,
         )
 
     def check_order(self, account: Account, pair: str, terms: OrderTerms) -> None:
         """Raises Rejected where ``place_order`` would; nothing is done."""
-        self.venue.check(
-            account,
-            pair,
-            terms.side,
-            terms.kind,
-            terms.amount if terms.amount is not None else ZERO,
-            terms.price,
-            self.server.now_ns(),
-            terms.tif,
-            terms.client_id,
-            terms.quote_amount,
-        )
+        self.place_order(account, pair, terms, validate_only=True)
 
     def cancel_order(self, account: Account, *, order_id: str = "", client_id: str = "") -> Order:
         """The order, cancelled, or about to be after ``cancel_delay_s``. Raises Rejected:

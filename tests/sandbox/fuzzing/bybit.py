@@ -11,7 +11,6 @@ from exchanges.bybit import BybitAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
-from trochil.sandbox.formats import uuid_of
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 V5 = "/v5"
@@ -167,20 +166,6 @@ def before_login(operation: str) -> Socket:
 
 def fresh_name(fuzz: Fuzz) -> str:
     return f"fuzz-{fuzz.fresh_number()}"
-
-
-def name_of_some_order(fuzz: Fuzz) -> str:
-    order = fuzz.named_order()
-    return order.own_client_id if order is not None else "none"
-
-
-def made_name_of_some_order(fuzz: Fuzz) -> str:
-    """As the sandbox itself names orders."""
-    return f"sandbox{fuzz.order_id()}"
-
-
-def uuid_of_some_order(fuzz: Fuzz) -> str:
-    return uuid_of(fuzz.order_id())
 
 
 def new_orders(fuzz: Fuzz) -> list[dict[str, Any]]:
@@ -358,7 +343,7 @@ WORDS = Words(
         "timeInForce": ("GTC", "IOC", "FOK", "PostOnly"),
         "marketUnit": ("baseCoin", "quoteCoin"),
         "orderLinkId": (fresh_name,),
-        f"{CANCEL} orderLinkId": (name_of_some_order,),
+        f"{CANCEL} orderLinkId": (Fuzz.client_id,),
         "isLeverage": (0, "0"),
         "orderFilter": ("Order",),
         "positionIdx": (0,),
@@ -404,7 +389,7 @@ WORDS = Words(
         "timeInForce": ("gtc", "GTD", "RPI", 1, ["GTC"]),
         "marketUnit": ("BTC", "basecoin", 1),
         "orderLinkId": ("x" * 37, "a b", "ünï", "a.b", True, ["x"], {"a": 1}),
-        f"{CANCEL} orderLinkId": ("nobody's", "x" * 37, made_name_of_some_order),
+        f"{CANCEL} orderLinkId": ("nobody's", "x" * 37, Fuzz.made_client_id),
         "isLeverage": (1, "1", "yes", True),
         "orderFilter": ("StopOrders", "order", "tpsl", 1),
         f"{CREATE} orderFilter": ("StopOrder", "tpslOrder", "order", 1),
@@ -414,7 +399,7 @@ WORDS = Words(
         "closeOnTrigger": (True, "yes"),
         "mmp": (True, 1),
         "smpType": ("CancelMaker", "none", 1),
-        "orderId": ("none", "-5", "1.5", "9" * 25, uuid_of_some_order),
+        "orderId": ("none", "-5", "1.5", "9" * 25, Fuzz.order_uuid),
         **{
             f"GET {V5}/{path} orderId": ()
             for path in ("order/realtime", "order/history", "execution/list")

@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from tests.support.served import Served
+from trochil.sandbox.formats import uuid_of
 from trochil.sandbox.market.matching import Order
 
 Value = Any
@@ -315,6 +316,19 @@ class Fuzz:
         """The venue's id of some order, "1" before there is any."""
         order = self.some_order()
         return "1" if order is None else str(order.id)
+
+    def client_id(self) -> str:
+        """The client's own id of some open order, "none" before there is any."""
+        order = self.named_order()
+        return order.own_client_id if order is not None else "none"
+
+    def made_client_id(self) -> str:
+        """As the sandbox itself names orders."""
+        return f"sandbox{self.order_id()}"
+
+    def order_uuid(self) -> str:
+        """The id of some order in the form of venues whose ids are UUIDs."""
+        return uuid_of(self.order_id())
 
     def fresh_number(self) -> int:
         """Another one each time."""

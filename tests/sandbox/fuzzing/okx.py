@@ -12,7 +12,6 @@ from exchanges.okx import OkxAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
 from tests.sandbox.fuzzing.socket import Socket
-from trochil.sandbox.formats import uuid_of
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 API = "/api/v5"
@@ -187,20 +186,6 @@ def fresh_name(fuzz: Fuzz) -> str:
     return f"fuzz{fuzz.fresh_number()}"
 
 
-def name_of_some_order(fuzz: Fuzz) -> str:
-    order = fuzz.named_order()
-    return order.own_client_id if order is not None else "none"
-
-
-def made_name_of_some_order(fuzz: Fuzz) -> str:
-    """As the sandbox itself names orders."""
-    return f"sandbox{fuzz.order_id()}"
-
-
-def uuid_of_some_order(fuzz: Fuzz) -> str:
-    return uuid_of(fuzz.order_id())
-
-
 def new_orders(fuzz: Fuzz) -> list[dict[str, Any]]:
     """Some of which are refused."""
     good = {
@@ -358,7 +343,7 @@ WORDS = Words(
         f"{MARKET} ordType": ("market",),
         f"GET {TRADE}/orders-pending ordType": ("limit", "post_only,limit", "market"),
         "px": ("30000.00", "59000.5", "61000", "90000"),
-        "clOrdId": (name_of_some_order,),
+        "clOrdId": (Fuzz.client_id,),
         f"POST {TRADE}/order clOrdId": (fresh_name,),
         f"{MARKET} clOrdId": (fresh_name,),
         "tag": ("robot1",),
@@ -417,7 +402,7 @@ WORDS = Words(
         f"GET {TRADE}/orders-history ordType": ("conditional", "LIMIT", ","),
         f"GET {TRADE}/orders-history-archive ordType": ("conditional", "LIMIT"),
         "px": (*NUMBERS, "30000.001", "+", "-30000"),
-        "clOrdId": ("nobodys", "x" * 33, made_name_of_some_order),
+        "clOrdId": ("nobodys", "x" * 33, Fuzz.made_client_id),
         f"POST {TRADE}/order clOrdId": ("x" * 33, "a-b", "ünï", "a b", True, ["x"], {"a": 1}),
         "tag": ("x" * 17, "a-b", "ünï", True, ["x"]),
         "tgtCcy": ("BTC", "quote", 1, ["base_ccy"]),
@@ -425,7 +410,7 @@ WORDS = Words(
         "stpMode": ("cancel_taker", "cancel_both", "none", 1),
         "banAmend": ("yes", 1, [True]),
         "reduceOnly": (True, "true", "yes", 0),
-        "ordId": ("none", "-5", "1.5", "9" * 25, uuid_of_some_order),
+        "ordId": ("none", "-5", "1.5", "9" * 25, Fuzz.order_uuid),
         "rows": ([], [{}], [{}] * 21, [7], "x", {"instId": "BTC-USDT"}, [[{}]], None, [None]),
         "after": NO_PAGE,
         "before": NO_PAGE,

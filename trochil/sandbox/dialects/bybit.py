@@ -401,20 +401,6 @@ def execution_row(name: str, fill: Fill, trade_id: str, rate: Decimal) -> Row:
     }
 
 
-def fill_of(event: Event, match: Match) -> Fill:
-    """The account's side of the trade that an event reports."""
-    return Fill(
-        trade_id=match.id,
-        order=event.order,
-        price=match.price,
-        amount=match.amount,
-        fee=event.fee,
-        fee_asset=event.fee_asset,
-        is_maker=event.is_maker,
-        time=event.time,
-    )
-
-
 def coin_row(balance: Balance, dollars: Decimal) -> Row:
     """``dollars``: what all of it is worth."""
     total = exact_text(balance.total)
@@ -1292,8 +1278,8 @@ class Dialect(BaseDialect):
             ("order", order_row(symbol, event.order)),
             ("wallet", self.wallet(event.order.account)),
         ]
-        if event.match is not None:
-            rows.insert(0, ("execution", self.execution(fill_of(event, event.match))))
+        if event.fill is not None:
+            rows.insert(0, ("execution", self.execution(event.fill)))
         return rows
 
     def event_topic(self, topic: str) -> str:

@@ -332,20 +332,6 @@ def fill_row(coin: str, fill: Fill) -> Row:
     }
 
 
-def fill_of(event: Event, match: Match) -> Fill:
-    """The account's side of the trade that an event reports."""
-    return Fill(
-        trade_id=match.id,
-        order=event.order,
-        price=match.price,
-        amount=match.amount,
-        fee=event.fee,
-        fee_asset=event.fee_asset,
-        is_maker=event.is_maker,
-        time=event.time,
-    )
-
-
 def balance_row(balance: Balance, token: int) -> Row:
     """info spotClearinghouseState, and the channel spotState."""
     return {
@@ -1388,8 +1374,8 @@ class Dialect(BaseDialect):
         status = order_status_row(basic_order_row(coin, event.order), event.order)
         updates: Row = {"channel": "orderUpdates", "data": [status]}
         frames = [(f"orderUpdates:{address}", updates)]
-        if event.match is not None:
-            fills = [fill_row(coin, fill_of(event, event.match))]
+        if event.fill is not None:
+            fills = [fill_row(coin, event.fill)]
             told = {"user": address, "fills": fills}
             frames.append((f"userFills:{address}", {"channel": "userFills", "data": told}))
             happened = {"channel": "user", "data": {"fills": fills}}

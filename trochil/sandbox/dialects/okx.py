@@ -105,7 +105,6 @@ TOO_MANY = "too_many"
 TOO_LATE = "too_late"
 BAD_JSON = "bad_json"
 BAD_ARGUMENTS = "bad_arguments"
-BAD_LOGIN = "bad_login"
 LOGGED_IN = "logged_in"
 TIER = "tier"
 

@@ -123,8 +123,6 @@ class Book:
 
     symbol: str
     size_step: Decimal
-    keeps_own_orders_apart: bool = False
-    """Orders of one account don't trade with one another."""
     update_id: int = 1
     trade_id: int = 0
     sides: dict[Side, dict[Decimal, Queue]] = field(default_factory=lambda: {"buy": {}, "sell": {}})
@@ -187,9 +185,14 @@ class Book:
         self.update_id += 1
         self.changed[side, price] = None
 
-    def take(self, order: Order, time: int) -> Iterator[Match | OwnCrossing]:
+    def take(
+        self, order: Order, time: int, keeps_own_orders_apart: bool = False
+    ) -> Iterator[Match | OwnCrossing]:
         """Match an incoming order against the other side, one match at a time, as far as its price
-        allows. Who gets an OwnCrossing ends or decrements both orders before the next."""
+        allows.
+
+        ``keeps_own_orders_apart``: orders of one account don't trade with one another. Who gets an
+        OwnCrossing ends or decrements both orders before the next."""
         other = "sell" if order.side == "buy" else "buy"
         while (wanted := self._wanted(order)) > 0 and (price := self.best(other)) is not None:
             if order.price is not None and order.type != "market" and self._worse(order, price):
@@ -197,7 +200,7 @@ class Book:
             if order.quote_amount is not None and (wanted := self._affordable(order, price)) <= 0:
                 break
             maker = self.sides[other][price].orders[0]
-            if self._are_kept_apart(maker, order):
+            if keeps_own_orders_apart and self._are_of_one_account(maker, order):
                 yield OwnCrossing(maker, order, price, wanted)
                 if not order.is_open:
                     break
@@ -207,9 +210,9 @@ class Book:
                 order.state = "filled"
             yield match
 
-    def _are_kept_apart(self, maker: Order, taker: Order) -> bool:
-        is_own = maker.account is taker.account and not maker.account.unlimited
-        return self.keeps_own_orders_apart and is_own
+    def _are_of_one_account(self, maker: Order, taker: Order) -> bool:
+        """The liquidity provider's do trade."""
+        return maker.account is taker.account and not maker.account.unlimited
 
     def _is_spent(self, order: Order, other: Side) -> bool:
         """Whether the rest of an order by value buys nothing more at the best price."""

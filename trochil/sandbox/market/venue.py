@@ -83,6 +83,22 @@ class Event:
         """Whether the order rested when it traded."""
         return self.match is not None and self.match.maker is self.order
 
+    @property
+    def fill(self) -> "Fill | None":
+        """The account's side of a trade."""
+        if self.match is None:
+            return None
+        return Fill(
+            trade_id=self.match.id,
+            order=self.order,
+            price=self.match.price,
+            amount=self.match.amount,
+            fee=self.fee,
+            fee_asset=self.fee_asset,
+            is_maker=self.is_maker,
+            time=self.time,
+        )
+
 
 @dataclass(slots=True)
 class Fill:
@@ -167,42 +183,11 @@ class Venue:
         tif: str = "GTC",
         client_id: str = "",
         quote_amount: Decimal | None = None,
+        validate_only: bool = False,
     ) -> Order:
-        """Take an order: check, hold, match, rest. Raises Rejected, having done nothing."""
-        order = self.check(
-            account, pair, side, type, amount, price, time, tif, client_id, quote_amount
-        )
-        would_take = type == "post_only" and self._crosses(order)
-        self._hold(order)
-        self._next_order += 1
-        order.client_id = client_id or f"sandbox{order.id}"
-        order.updated = time
-        if not account.unlimited:
-            self.orders[order.id] = order
-        self._emit(Event("new", order, time))
-        self._emit_book("received", order)
-        if would_take:
-            self._end(order, "cancelled", time)
-        else:
-            self._run(order, time)
-        return order
+        """Take an order: check, hold, match, rest. Raises Rejected, having done nothing.
 
-    def check(
-        self,
-        account: Account,
-        pair: str,
-        side: str,
-        type: str,
-        amount: Decimal,
-        price: Decimal | None,
-        time: int,
-        tif: str = "GTC",
-        client_id: str = "",
-        quote_amount: Decimal | None = None,
-    ) -> Order:
-        """The order that ``place`` would take, which is not taken here. Raises Rejected as that
-        does."""
-        symbol = self._trading(pair)
+        ``validate_only``: the order is checked all the same, and not taken."""
         order = Order(
             self._next_order,
             client_id,
@@ -216,21 +201,32 @@ class Venue:
             time,
             quote_amount,
         )
-        if not account.unlimited:
-            self._check(order, symbol)
-        if type == "post_only" and not self.post_only_cancels and self._crosses(order):
-            raise Rejected(Reason.WOULD_TAKE)
-        if not self._can_pay(order, symbol):
-            raise Rejected(Reason.INSUFFICIENT_BALANCE)
+        self._check(order, self._trading(pair))
+        if not validate_only:
+            self._take(order, time)
         return order
+
+    def _take(self, order: Order, time: int) -> None:
+        would_take = order.is_post_only and self._crosses(order)
+        self._hold(order)
+        self._next_order += 1
+        order.client_id = order.client_id or f"sandbox{order.id}"
+        order.updated = time
+        if not order.account.unlimited:
+            self.orders[order.id] = order
+        self._emit(Event("new", order, time))
+        self._emit_book("received", order)
+        if would_take:
+            self._end(order, "cancelled", time)
+        else:
+            self._run(order, time)
 
     def _run(self, order: Order, time: int) -> None:
         book = self.books[order.symbol]
         if order.tif == "FOK" and order.type == "limit" and book.fillable(order) < order.amount:
             self._end(order, "expired", time)
             return
-        book.keeps_own_orders_apart = self.keeps_own_orders_apart
-        for match in book.take(order, time):
+        for match in book.take(order, time, self.keeps_own_orders_apart):
             if isinstance(match, OwnCrossing):
                 self._keep_apart(match, time)
                 continue
@@ -303,6 +299,14 @@ class Venue:
         return symbol
 
     def _check(self, order: Order, symbol: Symbol) -> None:
+        if not order.account.unlimited:
+            self._check_terms(order, symbol)
+        if order.is_post_only and not self.post_only_cancels and self._crosses(order):
+            raise Rejected(Reason.WOULD_TAKE)
+        if not self._can_pay(order, symbol):
+            raise Rejected(Reason.INSUFFICIENT_BALANCE)
+
+    def _check_terms(self, order: Order, symbol: Symbol) -> None:
         if order.price is not None and not symbol.takes(order.price):
             raise Rejected(Reason.PRICE_FILTER)
         if order.quote_amount is None and (order.amount <= 0 or order.amount % symbol.size_step):
@@ -391,7 +395,6 @@ class Venue:
         self, order: Order, symbol: Symbol, match: Match, quote: Decimal, rate: Decimal
     ) -> None:
         account = order.account
-        maker = order is match.maker
         if order.side == "buy":
             in_quote = self.fee_in_quote
             fee = self._fee(quote if in_quote else match.amount, rate)
@@ -411,12 +414,11 @@ class Venue:
             asset = symbol.quote
             account.pay(symbol.base, match.amount, held=order.quote_amount is None)
             account.receive(symbol.quote, quote - fee)
-        if not account.unlimited:
-            self.fills.append(
-                Fill(match.id, order, match.price, match.amount, fee, asset, maker, match.time)
-            )
+        event = Event("trade", order, match.time, match, fee, asset)
+        if event.fill is not None and not account.unlimited:
+            self.fills.append(event.fill)
         order.fees += fee
-        self._emit(Event("trade", order, match.time, match, fee, asset))
+        self._emit(event)
 
     def _fee(self, amount: Decimal, rate: Decimal) -> Decimal:
         fee = amount * rate

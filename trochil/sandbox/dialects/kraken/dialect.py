@@ -497,7 +497,7 @@ class Dialect(KrakenRest):
         if event.kind == "new":
             rows.append(self.order_object(order, "pending_new"))
             rows.append(status_row(order, userref, "new", event.time))
-        fill = fill_of(event)
+        fill = event.fill
         if fill is not None:
             rows.append(self.execution_row(fill))
         if event.kind in ("cancelled", "expired") or (fill and order.state == "filled"):
@@ -635,23 +635,6 @@ def socket_integers(params: Params, name: str) -> list[int]:
     if not isinstance(value, list) or not all(type(each) is int for each in value):
         raise wrong_type(name, "array")
     return value
-
-
-def fill_of(event: Event) -> Fill | None:
-    """None for what is no trade."""
-    match = event.match
-    if match is None:
-        return None
-    return Fill(
-        trade_id=match.id,
-        order=event.order,
-        price=match.price,
-        amount=match.amount,
-        fee=event.fee,
-        fee_asset=event.fee_asset,
-        is_maker=event.is_maker,
-        time=event.time,
-    )
 
 
 def numbered_frame(channel: str, frame_type: str, rows: list[Row], connection: Connection) -> Row:
