@@ -161,21 +161,29 @@ class BookPipeline:
     def _verify(self, now: int) -> None:
         """Compare our best levels with the venue's reference snapshot; a difference is a gap.
 
-        It waits for a message later than the snapshot: the snapshot and the events of one moment
-        may arrive in either order.
+        The snapshot and the events of its moment may arrive in either order: our levels must equal
+        it before those events or after them. Only a message later than the snapshot proves that
+        they do not.
         """
         reference = self._reference_snapshot
-        if reference is None or now <= reference.time:
+        if reference is None or now < reference.time:
+            return
+        is_equal = self._equals(reference)
+        if not is_equal and now == reference.time:
             return
         self._reference_snapshot = None
+        if not is_equal:
+            self.book.count("gaps")
+            self.lose("the best levels differ from the venue's reference snapshot")
+
+    def _equals(self, reference: BookSnapshot) -> bool:
         both = zip((self.book.bids, self.book.asks), sides_of(reference), strict=True)
         for side, theirs in both:
             ours = side[: self._feed.verify_depth]
             # Sums of sizes differ in their last digits.
             if ours.shape != theirs.shape or not np.allclose(ours, theirs, 1e-12, 0):
-                self.book.count("gaps")
-                self.lose("the best levels differ from the venue's reference snapshot")
-                return
+                return False
+        return True
 
     def _begin_epoch(self) -> None:
         book = self.book

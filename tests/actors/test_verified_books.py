@@ -130,6 +130,25 @@ def test_an_image_may_come_before_the_events_of_its_moment(harness: ReferenceHar
     assert harness.is_live
 
 
+def test_an_image_may_come_between_two_blocks_of_its_moment(harness: ReferenceHarness) -> None:
+    harness.image(11, RIGHT)
+    harness.event(11, OrderAction.CHANGE, "1", size=0.5)
+    harness.image(12, b'[["100","0.5"],["99","2"]]')
+    assert harness.is_live
+    harness.event(13, OrderAction.CHANGE, "1", size=0.1)
+    assert (harness.is_live, harness.book.meta()["gaps"]) == (True, 0)
+
+
+def test_an_image_that_is_right_neither_before_nor_after_its_moment_is_a_difference(
+    harness: ReferenceHarness,
+) -> None:
+    harness.image(11, WRONG)
+    harness.event(11, OrderAction.CHANGE, "1", size=0.5)
+    assert harness.is_live
+    harness.image(12, RIGHT)
+    assert (harness.book.state, harness.book.meta()["gaps"]) == (BookState.INVALID, 1)
+
+
 def test_an_image_of_a_moment_that_the_book_has_left_behind_proves_nothing(
     harness: ReferenceHarness,
 ) -> None:
