@@ -30,6 +30,12 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pairs_per_shard: int = 50
     capacity: int = 8192
     """Maximum levels on each side of a book."""
+    whole_snapshots: bool = False
+    """The venue has no levels but those of its snapshot and its messages: a recording."""
+    trusted_levels: int = 500
+    """A book that knows fewer levels on a side requests more, where the venue gives more."""
+    levels_share: float = 0.1
+    """The part of the venue's limits that such requests may take."""
     user_stream: Literal["socket", "polling"] = "socket"
     ccxt: dict[str, Any] = {}
     """Options for ccxt of a venue "ccxt:<id>" (urls, options, proxies); never a key."""

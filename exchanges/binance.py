@@ -297,6 +297,7 @@ class BinanceBook(BookFeed):
     """Diffs by stream, the snapshot by REST; update ids join them."""
 
     streams = ("/stream?timeUnit=MICROSECOND",)
+    snapshot_levels = SNAPSHOT_LEVELS
 
     def markets(self) -> Call[list[MarketSummary]]:
         return public_request(

@@ -70,6 +70,8 @@ from orderbook.messages import (
 Row = TypeVar("Row")
 SOCKET = "wss://socket-v3.bittrex.com"
 HUB = "c3"
+LEVELS = 500
+"""Levels a side of the window that is subscribed."""
 ROWS_A_PAGE = 200
 HOUR = 3600 * NS_PER_SECOND
 SIZE_STEP = Decimal("1E-8")
@@ -284,8 +286,10 @@ class BittrexAuth(Auth):
 class BittrexBook(BookFeed):
     """The 500 best levels a side: deltas by stream, the snapshot by REST.
 
-    One sequence joins them.
+    One sequence joins them. What leaves the window is removed by a delta.
     """
+
+    depth = LEVELS
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         super().__init__(rules, stream)
@@ -315,7 +319,7 @@ class BittrexBook(BookFeed):
 
         path = f"/v3/markets/{symbol}/orderbook"
         # The depth must be that of the stream: each depth has a sequence of its own.
-        return public_request(path, read, {"depth": "500"}, cost={"calls": 1})
+        return public_request(path, read, {"depth": str(LEVELS)}, cost={"calls": 1})
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         streams: list[str] = []

@@ -198,6 +198,8 @@ class CcxtBookFeed(BookFeed):
     """Every message is a whole book; ccxt subscribes and reads the frames."""
 
     full_snapshots_only = True
+    snapshot_levels = 1
+    """ccxt does not say how many levels there can be: a side is known up to the last that came."""
 
     def markets(self) -> Call[list[MarketSummary]]:
         return ask("fetch_tickers", lambda answer: read_summaries(answer.json()))

@@ -166,6 +166,9 @@ class BookFeed(ABC):
     trade_streams: ClassVar[tuple[str, ...]] = ()
     """Those of ``streams`` that carry no books: they may be silent for long, and no book breaks
     with them."""
+    snapshot_levels: ClassVar[int] = 0
+    """Levels a side that a snapshot has at most; one with as many may have been cut there. 0: it is
+    the whole book."""
     snapshot_on_request: ClassVar[bool] = False
     """Snapshots answer ``request_snapshot`` and may be older than what the stream said before them:
     a book that is in step takes none."""

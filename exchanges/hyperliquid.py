@@ -475,6 +475,7 @@ class HyperliquidBook(BookFeed):
     """Every message is the whole book, twenty levels a side, numbered by its time."""
 
     streams = ("/ws",)
+    snapshot_levels = 20
     full_snapshots_only = True
     channels: tuple[str, ...] = ("l2Book", "trades")
 
@@ -535,6 +536,7 @@ class HyperliquidL4(HyperliquidPerps):
     fit do, and its own images of the book.
     """
 
+    snapshot_levels = 0
     full_snapshots_only = False
     verify_depth = 20
     channels = ("l4Book", "trades", "l2Book")

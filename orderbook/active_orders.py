@@ -83,6 +83,11 @@ class ActiveOrderTracker:
         ids = (message.first_id, message.update_id, message.time)
         return BookDiff(message.symbol, bids, asks, *ids, Layout.PACKED, message.checksum)
 
+    def image(self, update_id: int, time: int) -> BookSnapshot:
+        """The levels of every resting order as they are now."""
+        bids, asks = (self._packed(side, self._side(side)) for side in (Side.BUY, Side.SELL))
+        return BookSnapshot("", bids, asks, update_id, time, Layout.PACKED)
+
     def fits(self, message: OrderEvent) -> bool:
         """Whether it can follow what came before: it opens a new order, or changes a known one."""
         return (message.order_id in self._where) is not (message.action is OrderAction.OPEN)

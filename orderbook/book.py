@@ -40,8 +40,8 @@ class OrderBook(BookQueries):
     def __init__(
         self, capacity: int = 4096, max_depth: int = 0, block: Floats | None = None
     ) -> None:
-        """``capacity``: levels a side. ``max_depth``: levels to keep, 0 for all. ``block``: (7,
-        capacity) float64."""
+        """``capacity``: levels a side. ``max_depth``: levels of the venue's window, 0 for all.
+        ``block``: (7, capacity) float64."""
         self._f: Floats = (
             np.zeros((7, max(capacity, len(kernels.SLOTS)))) if block is None else block
         )
@@ -49,26 +49,69 @@ class OrderBook(BookQueries):
         if block is None:
             kernels.clear(self._f, self._m)
         self._meta = self._m[kernels.META]
-        self._meta[kernels.MAX_DEPTH] = max_depth
+        # A side that is smaller than the window never reaches the window's end.
+        self._meta[kernels.MAX_DEPTH] = max_depth if max_depth < self.capacity - 1 else 0
         self._live = int(BookState.LIVE)
 
-    def apply_snapshot(self, snapshot: BookSnapshot, receive_time: int = 0) -> None:
-        """Replace the book by ``snapshot`` and publish it LIVE. Times in ns."""
-        self._ingest(kernels.SNAPSHOT, snapshot, receive_time)
+    def publish_as(self, state: BookState) -> None:
+        """What the book is from the next change of its levels on."""
+        self._live = int(state)
+
+    def apply_snapshot(
+        self, snapshot: BookSnapshot, receive_time: int = 0, full_levels: int = 0
+    ) -> None:
+        """Replace the book by ``snapshot`` and publish it LIVE. Times in ns.
+
+        ``full_levels``: how many levels a side the venue's snapshot has at most; a side with as
+        many is known up to its worst level. 0: the snapshot is the whole book.
+        """
+        self._ingest(kernels.SNAPSHOT, snapshot, receive_time, full_levels)
 
     def apply_diff(self, diff: BookDiff, receive_time: int = 0) -> None:
-        """Set the changed levels (absolute sizes, 0 removes) and publish."""
+        """Set the changed levels (absolute sizes, 0 removes) and publish.
+
+        A level beyond the bound of its side is left out.
+        """
         self._ingest(kernels.DIFF, diff, receive_time)
+
+    def extend(self, farther: "OrderBook", receive_time: int = 0) -> tuple[Floats, Floats]:
+        """Take over the levels of ``farther`` beyond our bounds, and its bounds; publish.
+
+        Inside our bounds nothing changes. Returns the levels that are new, (n, 2) float64 a side.
+        """
+        ids = (kernels.DIFF, self._live, self.update_id, self._meta[kernels.VENUE_TIME])
+        bid_bound, ask_bound = self.bounds
+        theirs = farther.bounds
+        bids = farther.bids
+        asks = farther.asks
+        new_bids = bids[bids[:, 0] < bid_bound]
+        new_asks = asks[asks[:, 0] > ask_bound]
+        kernels.extend(self._f, self._m, new_bids, new_asks, theirs, (*ids, receive_time, 0))
+        return new_bids, new_asks
 
     def apply_diffs(self, diffs: Iterable[BookDiff], receive_time: int = 0) -> None:
         for diff in diffs:
             self._ingest(kernels.DIFF, diff, receive_time)
 
-    def _ingest(self, kind: int, message: BookSnapshot | BookDiff, receive_time: int) -> None:
+    def note_heard(self, time: int) -> None:
+        """The feed said something of this pair, at ``time`` (ns), whatever it was."""
+        self._meta[kernels.HEARD_TIME] = time
+
+    def mark_unchecked(self, unchecked: bool) -> None:
+        """Whether a lost message could go unnoticed."""
+        self._meta[kernels.UNCHECKED] = int(unchecked)
+
+    def _ingest(
+        self,
+        kind: int,
+        message: BookSnapshot | BookDiff,
+        receive_time: int,
+        full_levels: int = 0,
+    ) -> None:
         layout = message.layout
         bids = message.bids
         asks = message.asks
-        ids = (kind, self._live, message.update_id, message.time, receive_time)
+        ids = (kind, self._live, message.update_id, message.time, receive_time, full_levels)
         if layout is Layout.PACKED:
             self._write(_unpack(bids), _unpack(asks), ids)
             return
@@ -88,7 +131,7 @@ class OrderBook(BookQueries):
             asks_layout = Layout.JSON if layout is Layout.SIDED else layout
             self._write(_read_slowly(bids, layout), _read_slowly(asks, asks_layout), ids)
 
-    def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int]) -> None:
+    def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int, int]) -> None:
         if not (valid(bids, len(bids)) and valid(asks, len(asks))):
             raise ValueError("prices must be positive and finite, sizes finite and not negative")
         kernels.write(self._f, self._m, bids, len(bids), asks, len(asks), ids)
@@ -131,6 +174,33 @@ class OrderBook(BookQueries):
     @property
     def update_id(self) -> int:
         return int(self._meta[kernels.UPDATE_ID])
+
+    @property
+    def venue_time(self) -> int:
+        """The venue's time of the last change, in ns; 0 where it names none."""
+        return int(self._meta[kernels.VENUE_TIME])
+
+    @property
+    def receive_time(self) -> int:
+        """When the last change was received, in ns."""
+        return int(self._meta[kernels.RECEIVE_TIME])
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """(bid, ask): the worst price up to which each side is known; 0.0 and inf: wholly."""
+        return float(self._f[kernels.META, kernels.BID_BOUND]), float(
+            self._f[kernels.META, kernels.ASK_BOUND]
+        )
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the venue reports a window of the best levels that moves with the market."""
+        return bool(self._meta[kernels.MAX_DEPTH])
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """(bids, asks): levels on each side; none stands beyond the side's bound."""
+        return int(self._meta[kernels.BID_LENGTH]), int(self._meta[kernels.ASK_LENGTH])
 
     @property
     def is_crossed(self) -> bool:

@@ -4,6 +4,9 @@ writer, any readers.
 A book is one block seen as ``f`` (7, capacity) float64 and ``m`` (7, capacity) int64: bid price,
 size, update id, ask price, size, update id, meta. Each side is a sorted window (best first)
 somewhere in its columns.
+
+``bid_bound`` and ``ask_bound`` hold the bits of a float64: the worst price up to which a side is
+known (0.0 and inf: wholly). No level stands beyond it. Kernels reach them through ``f`` alone.
 """
 
 import numpy as np
@@ -20,6 +23,8 @@ SCANNER = "87d4e2a5d1ab"
 """First digits of the sha256 of scanner.py; a test says when it must change."""
 SIDED = 2
 """Numbers of messages.Layout that the kernels tell apart."""
+INVALID = 3
+"""A number of messages.BookState."""
 META = 6
 SLOTS = (
     "version",
@@ -35,7 +40,8 @@ SLOTS = (
     "bid_length",
     "ask_start",
     "ask_length",
-    "guaranteed_depth",
+    "bid_bound",
+    "ask_bound",
     "max_depth",
     "applied",
     "ignored",
@@ -46,6 +52,8 @@ SLOTS = (
     "dropped_before_snapshot",
     "levels",
     "is_crossed",
+    "heard_time",
+    "unchecked",
 )
 (
     VERSION,
@@ -61,7 +69,8 @@ SLOTS = (
     BID_LENGTH,
     ASK_START,
     ASK_LENGTH,
-    GUARANTEED_DEPTH,
+    BID_BOUND,
+    ASK_BOUND,
     MAX_DEPTH,
     APPLIED,
     IGNORED,
@@ -72,6 +81,8 @@ SLOTS = (
     DROPPED,
     LEVELS,
     IS_CROSSED,
+    HEARD_TIME,
+    UNCHECKED,
 ) = range(len(SLOTS))
 BIDS = 0
 ASKS = 3
@@ -176,12 +187,18 @@ def _find(f, base, start, end, price, sign):
 
 @njit(cache=True)
 def set_level(f, m, base, price, size, update_id):
-    """Set, insert or remove one level of a side; a full side drops its worst and says what is still
-    guaranteed."""
+    """Set, insert or remove one level of a side.
+
+    What lies beyond the side's bound is left out, except in a venue's window, which moves. A full
+    side drops its worst level: from then on it is known up to the worst that it kept.
+    """
     meta = m[META]
     capacity = f.shape[1]
     where = BID_START if base == BIDS else ASK_START
+    bound = BID_BOUND if base == BIDS else ASK_BOUND
     sign = -1.0 if base == BIDS else 1.0
+    if meta[MAX_DEPTH] == 0 and price * sign > f[META, bound] * sign:
+        return
     start = meta[where]
     length = meta[where + 1]
     end = start + length
@@ -203,11 +220,11 @@ def set_level(f, m, base, price, size, update_id):
     limit = capacity - 1
     if length >= limit:
         if i == end:
-            meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+            f[META, bound] = f[base, end - 1]
             return
         length -= 1
         end -= 1
-        meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+        f[META, bound] = price if i == end else f[base, end - 1]
     if (start == 0 and i - start < end - i) or (end == capacity and i - start >= end - i):
         offset = i - start
         start = _recentre(f, m, base, start, length)
@@ -241,30 +258,81 @@ def close_bracket(m):
 
 @njit(cache=True)
 def clear(f, m):
-    """Empty both sides, their windows in the middle."""
+    """Empty both sides, known wholly, their windows in the middle."""
     meta = m[META]
     middle = f.shape[1] // 2
     meta[BID_START] = middle
     meta[BID_LENGTH] = 0
     meta[ASK_START] = middle
     meta[ASK_LENGTH] = 0
-    meta[GUARANTEED_DEPTH] = f.shape[1]
+    f[META, BID_BOUND] = 0.0
+    f[META, ASK_BOUND] = np.inf
 
 
 @njit(cache=True)
-def truncate(meta):
-    """Keep the ``max_depth`` best levels: a venue doesn't delete what leaves its window."""
+def _keep_window(f, meta, base):
+    """Keep the ``max_depth`` best levels of a side: a venue doesn't delete what leaves its window.
+
+    A full window is known up to its worst level. One that lost a level stays known as far as it
+    was, until a level comes from farther out.
+    """
     limit = meta[MAX_DEPTH]
-    if limit > 0 and (meta[BID_LENGTH] > limit or meta[ASK_LENGTH] > limit):
-        meta[BID_LENGTH] = min(meta[BID_LENGTH], limit)
-        meta[ASK_LENGTH] = min(meta[ASK_LENGTH], limit)
-        meta[GUARANTEED_DEPTH] = min(meta[GUARANTEED_DEPTH], limit)
+    where = BID_START if base == BIDS else ASK_START
+    bound = BID_BOUND if base == BIDS else ASK_BOUND
+    sign = -1.0 if base == BIDS else 1.0
+    length = min(meta[where + 1], limit)
+    meta[where + 1] = length
+    if length == 0:
+        return
+    worst = f[base, meta[where] + length - 1]
+    known = f[META, bound]
+    if length == limit or (known != 0.0 and known != np.inf and worst * sign > known * sign):
+        f[META, bound] = worst
+
+
+@njit(cache=True)
+def _bound_snapshot(f, meta, base, levels):
+    """A snapshot that has as many levels as the venue gives at most is known up to its worst."""
+    where = BID_START if base == BIDS else ASK_START
+    bound = BID_BOUND if base == BIDS else ASK_BOUND
+    sign = -1.0 if base == BIDS else 1.0
+    if levels > 0 and meta[where + 1] >= levels:
+        worst = f[base, meta[where] + meta[where + 1] - 1]
+        if worst * sign < f[META, bound] * sign:
+            f[META, bound] = worst
+
+
+@njit(cache=True)
+def _publish(f, meta, ids):
+    """The meta slots of a change of levels; inside its bracket.
+
+    A side that the market left as far as it is known has no best level that could be believed.
+    """
+    bids_unknown = meta[BID_LENGTH] == 0 and f[META, BID_BOUND] > 0.0
+    asks_unknown = meta[ASK_LENGTH] == 0 and f[META, ASK_BOUND] < np.inf
+    meta[STATE] = INVALID if bids_unknown or asks_unknown else ids[1]
+    meta[UPDATE_ID] = ids[2]
+    meta[VENUE_TIME] = ids[3]
+    meta[RECEIVE_TIME] = ids[4]
+    meta[SEQUENCE] += 1
+    crossed = (
+        meta[BID_LENGTH] > 0
+        and meta[ASK_LENGTH] > 0
+        and f[BIDS, meta[BID_START]] >= f[ASKS, meta[ASK_START]]
+    )
+    meta[IS_CROSSED] = 1 if crossed else 0
+    meta[CROSSED] += meta[IS_CROSSED]
+    meta[PUBLISH_TIME] = wall_ns()
+    meta[HEARTBEAT] = monotonic_ns()
 
 
 @njit(cache=True)
 def write(f, m, bids, n_bids, asks, n_asks, ids):
-    """Apply scanned rows and publish, in one bracket. ``ids``: kind, state, update id, venue time,
-    receive time."""
+    """Apply scanned rows and publish, in one bracket.
+
+    ``ids``: kind, state, update id, venue time, receive time, and how many levels a side a snapshot
+    has at most (0: all that there are).
+    """
     meta = m[META]
     update_id = ids[2]
     open_bracket(m)
@@ -274,25 +342,38 @@ def write(f, m, bids, n_bids, asks, n_asks, ids):
         set_level(f, m, BIDS if bids[k, 0] > 0.0 else ASKS, bids[k, 1], bids[k, 2], update_id)
     for k in range(n_asks):
         set_level(f, m, ASKS, asks[k, 1], asks[k, 2], update_id)
-    truncate(meta)
-    meta[STATE] = ids[1]
-    meta[UPDATE_ID] = update_id
-    meta[VENUE_TIME] = ids[3]
-    meta[RECEIVE_TIME] = ids[4]
-    meta[SEQUENCE] += 1
-    meta[LEVELS] += n_bids + n_asks
-    if ids[0] == DIFF:
+    if meta[MAX_DEPTH] > 0:
+        _keep_window(f, meta, BIDS)
+        _keep_window(f, meta, ASKS)
+    if ids[0] == SNAPSHOT:
+        _bound_snapshot(f, meta, BIDS, ids[5])
+        _bound_snapshot(f, meta, ASKS, ids[5])
+    else:
         meta[APPLIED] += 1
-    crossed = (
-        meta[BID_LENGTH] > 0
-        and meta[ASK_LENGTH] > 0
-        and f[BIDS, meta[BID_START]] >= f[ASKS, meta[ASK_START]]
-    )
-    meta[IS_CROSSED] = 1 if crossed else 0
-    meta[CROSSED] += meta[IS_CROSSED]
-    now = wall_ns()
-    meta[PUBLISH_TIME] = now
-    meta[HEARTBEAT] = monotonic_ns()
+    meta[LEVELS] += n_bids + n_asks
+    _publish(f, meta, ids)
+    close_bracket(m)
+
+
+@njit(cache=True)
+def extend(f, m, bids, asks, bounds, ids):
+    """Add levels beyond the bounds, which move out to ``bounds`` (bid, ask), in one bracket.
+
+    ``bids`` and ``asks``: (n, 2) float64. What stands inside the old bounds is left as it is.
+    """
+    meta = m[META]
+    open_bracket(m)
+    bid_bound = f[META, BID_BOUND]
+    ask_bound = f[META, ASK_BOUND]
+    f[META, BID_BOUND] = min(bid_bound, bounds[0])
+    f[META, ASK_BOUND] = max(ask_bound, bounds[1])
+    for k in range(len(bids)):
+        if bids[k, 0] < bid_bound:
+            set_level(f, m, BIDS, bids[k, 0], bids[k, 1], ids[2])
+    for k in range(len(asks)):
+        if asks[k, 0] > ask_bound:
+            set_level(f, m, ASKS, asks[k, 0], asks[k, 1], ids[2])
+    _publish(f, meta, ids)
     close_bracket(m)
 
 
@@ -329,10 +410,11 @@ def ingest_named(f, m, bid_text, ask_text, price_name, size_name, scratch, ids):
 
 @njit(cache=True)
 def set_state(m, state, epoch):
-    """Publish a state; with a higher ``epoch``, that too."""
+    """Publish a state, as a change with a number; with a higher ``epoch``, that too."""
     meta = m[META]
     open_bracket(m)
     meta[STATE] = state
+    meta[SEQUENCE] += 1
     if epoch > meta[EPOCH]:
         meta[EPOCH] = epoch
     meta[PUBLISH_TIME] = wall_ns()

@@ -101,7 +101,7 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):
-    """A public trade; ``side`` is the taker's."""
+    """A public trade; ``side`` is the taker's. ``time``: the venue's."""
 
     symbol: str
     trade_id: str
@@ -109,6 +109,11 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     price: float
     size: float
     time: int
+    receive_time: int = 0
+
+    @property
+    def venue_time(self) -> int:
+        return self.time
 
 
 class OrderAction(IntEnum):
@@ -183,3 +188,57 @@ OrderBookMessage = BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot
 DataMessage = (
     BookSnapshot | BookDiff | Trade | OrderEvent | OrdersSnapshot | FeedInterrupted | Pairs
 )
+"""What a data source says to its tracker."""
+
+
+class BookChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=20, gc=False):
+    """One change of a tracked book, with its (epoch, sequence) in the envelope.
+
+    Levels have absolute sizes, 0 removes. After them nothing stands beyond the bounds: the worst
+    prices up to which the sides are known (0.0 and inf: wholly).
+    """
+
+    bids: bytes
+    asks: bytes
+    bid_bound: float
+    ask_bound: float
+    update_id: int
+    venue_time: int
+    state: BookState
+    layout: Layout = Layout.JSON
+    names: LevelNames | None = None
+
+
+class BookImage(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=21, gc=False):
+    """A tracked book as a whole, as it is after the change of its (epoch, sequence).
+
+    ``bids`` and ``asks``: packed float64 pairs, best first. ``is_change``: the book was replaced by
+    it, with a number of its own; else it repeats what stands there, for who joins or lost the
+    thread.
+    """
+
+    bids: bytes
+    asks: bytes
+    bid_bound: float
+    ask_bound: float
+    update_id: int
+    venue_time: int
+    state: BookState
+    is_change: bool = False
+
+
+class BookStateChange(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=22, gc=False
+):
+    """A tracked book's state became another; its levels stay."""
+
+    state: BookState
+    reason: str
+
+
+class Untracked(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=23):
+    """This tracker does not track the topic's pair any more; another may."""
+
+
+BookMessage = BookChange | BookImage | BookStateChange | Untracked | Trade
+"""What a tracker says about its books."""

@@ -52,6 +52,13 @@ class Levels(msgspec.Struct, frozen=True):
     asks: Floats
     meta: dict[str, int]
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """(bid, ask): the worst price up to which each side is known; nan: wholly."""
+        bits = np.array([self.meta["bid_bound"], self.meta["ask_bound"]], np.int64)
+        bid, ask = bits.view(np.float64).tolist()
+        return bid if bid > 0.0 else float("nan"), ask if ask < float("inf") else float("nan")
+
 
 class BookReader(BookQueries):
     """A shared book, read in place.
@@ -216,8 +223,20 @@ class BookReader(BookQueries):
         return int(self._meta[kernels.SEQUENCE])
 
     @property
+    def capacity(self) -> int:
+        """Levels a side at most."""
+        return int(self._f.shape[1])
+
+    def follow(self) -> None:
+        """Read the file of a new writer from now on, if there is one."""
+        self._reopened()
+
+    @property
     def version(self) -> int:
-        """Grows with every publish; odd while one is under way."""
+        """Grows with every publish, also over a change of writer; odd while one is under way."""
+        age = kernels.monotonic_ns() - int(self._meta[kernels.HEARTBEAT])
+        if age > LOOK_AT_LOCK_AFTER:
+            self._reopened()
         return int(self._meta[kernels.VERSION])
 
     @property

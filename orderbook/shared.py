@@ -10,6 +10,7 @@ import mmap
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,8 @@ COLUMNS = (
 )
 LOCK_PATIENCE = 200_000_000
 """How long taking over a file tries to lock it, in ns."""
+EPOCH_BITS = 20
+"""An epoch is the number of its tracker's start, shifted by this, plus its resynchronisations."""
 _FLOATS = ("bid_price", "bid_size", "ask_price", "ask_size")
 
 
@@ -52,9 +55,19 @@ class SharedBook(OrderBook):
 
     @classmethod
     def create(
-        cls, path: str, *, venue: str, trading_pair: str, capacity: int = 4096, max_depth: int = 0
+        cls,
+        path: str,
+        *,
+        venue: str,
+        trading_pair: str,
+        capacity: int = 4096,
+        max_depth: int = 0,
+        generation: int = 0,
     ) -> "SharedBook":
         """A SYNCING book at ``path``, its epoch above that of any book that stood there.
+
+        ``generation``: number of this start of its tracker; epochs begin at generation << 20. The
+        version and the sequence go on from the book that stood there, so that they never go back.
 
         Raises ConfigError when another writer lives, or there is too little shared memory.
         """
@@ -62,12 +75,16 @@ class SharedBook(OrderBook):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         before = _lock(path)
         try:
-            epoch = _epoch_of(before) + 1 if before is not None else 1
+            last = _last_numbers(before) if before is not None else LastNumbers(0, 0, 0)
+            epoch = max(last.epoch + 1, generation << EPOCH_BITS)
             file, offset = _new_file(path, venue, trading_pair, capacity)
             mapping = mmap.mmap(file, 0)
             block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
             book = cls(path, file, block, mapping, max_depth)
             kernels.clear(book._f, book._m)
+            begin = max(last.version, generation << EPOCH_BITS)
+            book._meta[kernels.VERSION] = begin + begin % 2
+            book._meta[kernels.SEQUENCE] = last.sequence
             kernels.set_state(book._m, int(BookState.SYNCING), epoch)
             _put_in_place(path, file, before is not None)
             return book
@@ -143,16 +160,28 @@ def _taken(path: str) -> ConfigError:
     return ConfigError(f"another process writes the book {path}; use another deployment name")
 
 
-def _epoch_of(file: int) -> int:
+class LastNumbers(NamedTuple):
+    """How far a book got whose file is taken over."""
+
+    version: int
+    epoch: int
+    sequence: int
+
+
+def _last_numbers(file: int) -> LastNumbers:
     try:
         with mmap.mmap(file, 0, prot=mmap.PROT_READ) as mapping:
             offset, capacity = layout_of(pa.py_buffer(mapping))
             meta = np.frombuffer(
                 mapping, np.int64, len(kernels.SLOTS), offset + kernels.META * capacity * 8
             ).copy()
-            return int(meta[kernels.EPOCH])
     except (ValueError, pa.ArrowInvalid, BufferError):
-        return 0
+        return LastNumbers(0, 0, 0)
+    return LastNumbers(
+        version=int(meta[kernels.VERSION]),
+        epoch=int(meta[kernels.EPOCH]),
+        sequence=int(meta[kernels.SEQUENCE]),
+    )
 
 
 def _new_file(path: str, venue: str, trading_pair: str, capacity: int) -> tuple[int, int]:

@@ -18,8 +18,9 @@ from actors.actor_roles import (
     market_actor,
     reading_actor,
     supervisor_actor,
+    tracker_actor,
 )
-from actors.component import Runtime
+from actors.component import ChannelAddress, Runtime
 from actors.runtime.inline import InlineRuntime
 from actors.runtime.ray.runtime import RayRuntime
 from actors.settings import Settings, VenueSettings, load_settings
@@ -32,9 +33,9 @@ from orderbook.reader import BookReader
 from orderbook.shared import book_path
 from trochil.catalogue import Catalogue
 from trochil.commands.status import Status
-from trochil.feeds import Changes, read_diffs, read_trades
+from trochil.feeds import Changes, Locate, read_diffs, read_trades
 from trochil.market_handle import AsyncMarketHandle
-from trochil.records import Best
+from trochil.records import Best, Break
 from trochil.views import BookView
 
 INLINE = "inline"
@@ -136,7 +137,7 @@ class AsyncClient:
         self._supervisor = supervisor_actor(
             RetryingCalls(runtime.peers, (Disconnected,), RESTARTS_WITHIN)
         )
-        self._changes = Changes(runtime.peers)
+        self._changes = Changes(runtime.peers, self._trackers)
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
         self._absent: set[tuple[str, str]] = set()
@@ -216,9 +217,25 @@ class AsyncClient:
             pair,
             reader,
             self._changes,
-            lambda: read_diffs(self._peers, tracker, pair),
+            lambda: read_diffs(self._peers, self._channel_of(venue, pair), pair),
             self._iterate,
         )
+
+    def _channel_of(self, venue: str, pair: str) -> Locate:
+        """What finds the channel of the pair's tracker, whichever tracks it at that moment."""
+
+        async def locate() -> ChannelAddress:
+            actors = await self._supervisor.locate_pair(venue, pair)
+            return await tracker_actor(self._peers, actors["order_book_tracker"]).endpoint()
+
+        return locate
+
+    async def _trackers(self) -> list[tuple[str, str]]:
+        return [
+            (spec["venue"], f"order_book_tracker/{spec['venue']}/{spec['key']}")
+            for spec in await self._supervisor.specs()
+            if spec["kind"] == "order_book_tracker"
+        ]
 
     async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
         """A book's view; one that was never seen may be in the making, and is waited for once."""
@@ -281,12 +298,15 @@ class AsyncClient:
         async for view in self._changes.watch(books or await self.books()):
             yield view
 
-    async def trades(self, venue: str, pair: str) -> AsyncIterator[Trade]:
-        """Every trade from now on. Raises Lagged(n) when this reader fell behind."""
+    async def trades(self, venue: str, pair: str) -> AsyncIterator[Trade | Break]:
+        """Every trade from now on; a Break where some may be missing.
+
+        Raises BadPair when the pair isn't tracked, or not any more.
+        """
         venue = canonical(venue)
         pair = parse_pair(pair)
-        actors = await self._supervisor.locate_pair(venue, pair)
-        async for trade in read_trades(self._peers, actors["order_book_tracker"], pair):
+        await self._supervisor.locate_pair(venue, pair)
+        async for trade in read_trades(self._peers, self._channel_of(venue, pair), pair):
             yield trade
 
     async def market(self, venue: str, *, account: str = "default") -> AsyncMarketHandle:

@@ -17,7 +17,7 @@ from orderbook.messages import Trade
 from trochil.aio import AsyncClient, connect_async
 from trochil.commands.status import Status
 from trochil.market_handle import MarketHandle
-from trochil.records import Best
+from trochil.records import Best, Break
 from trochil.views import BookView
 
 T = TypeVar("T")
@@ -192,8 +192,8 @@ class Client:
         without spinning."""
         return iter(self._async._changes.watch(books or self.books()))
 
-    def trades(self, venue: str, pair: str) -> Iterator[Trade]:
-        """Every trade from now on. Raises Lagged(n) when this reader fell behind."""
+    def trades(self, venue: str, pair: str) -> Iterator[Trade | Break]:
+        """Every trade from now on; a Break where some may be missing."""
         return self._thread.iterate(self._async.trades(venue, pair))
 
     def market(self, venue: str, *, account: str = "default") -> MarketHandle:

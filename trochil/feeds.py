@@ -1,20 +1,28 @@
 """What a client is told by the deployment's channels: names of changed books, trades, diffs."""
 
 import asyncio
+import contextlib
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from actors.actor_roles import tracker_actor
-from actors.channel import Reset, Subscriber
+from actors.channel import ChannelAddress, Reset, Subscriber
 from actors.component import ActorCalls
-from orderbook.active_orders import sides_of
-from orderbook.errors import Lagged
-from orderbook.messages import BookDiff, BookSnapshot, DataMessage, Trade
-from trochil.records import Diff, EpochChange
+from orderbook.errors import BadPair, TrochilError
+from orderbook.messages import BookMessage, Trade, Untracked
+from trochil.following import BookFollower
+from trochil.records import Break, Diff, EpochChange, StateChange
 from trochil.views import BookView
+
+FIND_TRACKERS_EVERY = 2.0
+"""Seconds between two looks which trackers there are, while anybody watches."""
+Locate = Callable[[], Awaitable[ChannelAddress]]
+ListTrackers = Callable[[], Awaitable[list[tuple[str, str]]]]
 
 
 class Watch:
@@ -37,6 +45,11 @@ class Watch:
             self._condition.notify_all()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+    def look_for_new_writers(self) -> None:
+        """A tracker came or went: its books may be in other files now."""
+        for view in self._views.values():
+            view.reader.follow()
 
     def _changed(self) -> list[BookView]:
         with self._condition:
@@ -68,8 +81,11 @@ class Changes:
     """Wakes whoever waits, when a book that is followed changed. Lives on the client's loop, wakes
     any thread."""
 
-    def __init__(self, peers: ActorCalls) -> None:
+    def __init__(self, peers: ActorCalls, list_trackers: ListTrackers) -> None:
+        """``list_trackers``: (venue, actor's name) of every tracker, as of now."""
         self._peers = peers
+        self._list_trackers = list_trackers
+        self._finding: asyncio.Task[None] | None = None
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._condition = threading.Condition()
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
@@ -80,6 +96,19 @@ class Changes:
             self._followed[tracker] = asyncio.create_task(
                 self._listen(venue, tracker), name=f"changes {tracker}"
             )
+        if self._finding is None:
+            self._finding = asyncio.create_task(self._find_trackers(), name="find trackers")
+
+    async def _find_trackers(self) -> None:
+        """A pair that was removed and added may be with another tracker."""
+        while True:
+            await asyncio.sleep(FIND_TRACKERS_EVERY)
+            if not self._watches:
+                continue
+            # While the supervisor doesn't answer, those that are known stay.
+            with contextlib.suppress(TrochilError):
+                for venue, tracker in await self._list_trackers():
+                    self.follow(venue, tracker)
 
     def watch(self, views: Iterable[BookView]) -> Watch:
         """An iterable over what changes among ``views`` from now on, in any thread."""
@@ -89,11 +118,13 @@ class Changes:
 
     async def _listen(self, venue: str, tracker: str) -> None:
         where = tracker_actor(self._peers, tracker).endpoint
-        subscriber = Subscriber(where, DataMessage, mode="notifications")
+        subscriber = Subscriber(where, BookMessage, mode="notifications")
         async for batch in subscriber.batches():
             any_of_them = isinstance(batch[0], Reset)
             names = None if any_of_them else [(venue, pair) for pairs in batch for pair in pairs]
             for watch in list(self._watches):
+                if any_of_them:
+                    watch.look_for_new_writers()
                 watch.tell(names)
             with self._condition:
                 self._condition.notify_all()
@@ -114,46 +145,75 @@ class Changes:
         return True
 
     async def close(self) -> None:
-        for task in self._followed.values():
+        tasks = list(self._followed.values())
+        tasks += [] if self._finding is None else [self._finding]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._followed.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def read_trades(peers: ActorCalls, tracker: str, pair: str) -> AsyncIterator[Trade]:
-    """Every trade from now on. Raises Lagged when some were missed."""
-    where = tracker_actor(peers, tracker).endpoint
-    subscriber = Subscriber(where, DataMessage, topics=[pair], mode="stream")
-    async for message in _messages(subscriber):
-        if isinstance(message.message, Trade):
-            yield message.message
+async def read_trades(
+    peers: ActorCalls, tracker: str | Locate, pair: str
+) -> AsyncIterator[Trade | Break]:
+    """Every trade from now on; a Break where some may be missing.
+
+    ``tracker``: the actor's name, or what finds the tracker's channel, asked again after each loss
+    of it. Raises BadPair when the pair is not tracked any more.
+    """
+    subscriber = Subscriber(
+        _locator(peers, tracker),
+        BookMessage,
+        topics=[pair],
+        mode="stream",
+        kinds=["trades"],
+        fatal=(BadPair,),
+    )
+    async for item in _items(subscriber):
+        if isinstance(item, Break):
+            yield item
+        elif isinstance(item.message, Untracked):
+            subscriber.disconnect()
+        elif isinstance(item.message, Trade):
+            yield msgspec.structs.replace(item.message, receive_time=item.time)
 
 
 async def read_diffs(
-    peers: ActorCalls, tracker: str, pair: str
-) -> AsyncIterator[Diff | EpochChange]:
-    """Every applied change from now on; an epoch change is an item. Raises Lagged when some were
-    missed."""
-    where = tracker_actor(peers, tracker).endpoint
-    subscriber = Subscriber(where, DataMessage, topics=[pair], mode="stream")
-    epoch = -1
-    async for envelope in _messages(subscriber):
-        said = envelope.message
-        if not isinstance(said, BookDiff | BookSnapshot):
-            continue
-        if envelope.epoch != epoch:
-            epoch = envelope.epoch
-            yield EpochChange(epoch)
-        bids, asks = sides_of(said)
-        whole = isinstance(said, BookSnapshot)
-        yield Diff(epoch, envelope.sequence, said.update_id, bids, asks, said.time, snapshot=whole)
+    peers: ActorCalls, tracker: str | Locate, pair: str
+) -> AsyncIterator[Diff | StateChange | EpochChange | Break]:
+    """Every change from now on, beginning with an image; a Break where some may be missing, and
+    another image after it. As ``read_trades`` otherwise."""
+    subscriber = Subscriber(
+        _locator(peers, tracker),
+        BookMessage,
+        topics=[pair],
+        mode="stream",
+        kinds=["book"],
+        fatal=(BadPair,),
+    )
+    follower = BookFollower()
+    async for item in _items(subscriber):
+        if isinstance(item, Break):
+            follower.lose()
+            yield item
+        elif isinstance(item.message, Untracked):
+            subscriber.disconnect()
+        else:
+            for change in follower.take(item):
+                yield change
 
 
-async def _messages(subscriber: Subscriber) -> AsyncIterator[Any]:
+def _locator(peers: ActorCalls, tracker: str | Locate) -> Locate:
+    return tracker_actor(peers, tracker).endpoint if isinstance(tracker, str) else tracker
+
+
+async def _items(subscriber: Subscriber) -> AsyncIterator[Any]:
+    """Envelopes, and Breaks between them."""
     async for batch in subscriber.batches():
         for item in batch:
             if isinstance(item, Reset):
-                # a new connection: the epoch, or the number of the next, tells what it means
-                continue
-            if isinstance(item.message, Reset):
-                raise Lagged(item.message.missed)
-            yield item
+                if not item.connected:
+                    yield Break(item.reason)
+            elif isinstance(item.message, Reset):
+                yield Break(item.message.reason, item.message.missed)
+            else:
+                yield item

@@ -24,9 +24,23 @@ class Best(NamedTuple):
     ask_venue: str
 
 
+class DepthTrusted(NamedTuple):
+    """How far a book may be believed: the number of levels, and the worst price up to which the
+    side is known; nan: wholly."""
+
+    bid_levels: int
+    bid_price: float
+    ask_levels: int
+    ask_price: float
+
+
 class Book(msgspec.Struct, frozen=True):
     """One immutable reading: (n, 2) float64 sides (price, size), best first. Times in ns since
-    1970."""
+    1970.
+
+    ``is_short``: a side has fewer levels than were asked for because it isn't known any farther;
+    the venue may have more. ``unchecked``: a lost message could have gone unnoticed.
+    """
 
     venue: str
     trading_pair: str
@@ -39,6 +53,9 @@ class Book(msgspec.Struct, frozen=True):
     venue_time: int
     receive_time: int
     publish_time: int
+    depth_trusted: DepthTrusted
+    is_short: bool = False
+    unchecked: bool = False
 
     def to_pandas(self) -> pd.DataFrame:
         """A row a level: bid_price, bid_size, ask_price, ask_size; nan where a side is shorter."""
@@ -91,19 +108,48 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Diff(msgspec.Struct, frozen=True):
-    """One applied change: (n, 2) float64 levels with absolute sizes. ``snapshot``: it replaced the
-    book."""
+    """One applied change: (n, 2) float64 levels with absolute sizes, 0 removes.
+
+    Whoever sets these levels in a copy has the book as it is at (epoch, sequence); levels that fell
+    out of the book's window or capacity are removed here too. ``snapshot``: it replaces the copy.
+    ``bid_bound`` and ``ask_bound``: the worst price up to which a side is known; nan: wholly. Times
+    in ns since 1970.
+    """
 
     epoch: int
     sequence: int
     update_id: int
     bids: Floats
     asks: Floats
-    time: int
+    state: BookState
+    venue_time: int
+    receive_time: int
+    bid_bound: float
+    ask_bound: float
     snapshot: bool = False
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """The book's state became another, its levels did not change. It has a number as a Diff has."""
+
+    epoch: int
+    sequence: int
+    state: BookState
+    reason: str
 
 
 class EpochChange(msgspec.Struct, frozen=True):
     """The book was resynchronised: diffs of the new epoch don't join those of the old one."""
 
     epoch: int
+
+
+class Break(msgspec.Struct, frozen=True):
+    """Here something may be missing: a restart, a lost connection, or this reader fell behind.
+
+    In diffs an image follows, a Diff with ``snapshot``. ``missed``: how many messages this reader
+    was too slow for; 0 where it isn't known.
+    """
+
+    reason: str
+    missed: int = 0

@@ -1,16 +1,28 @@
 """What a client holds of a book: read in place, in this process, without asking anybody."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
 
+from orderbook import kernels
 from orderbook.errors import ConfigError
 from orderbook.messages import BookState
 from orderbook.queries import Top
-from orderbook.reader import BookReader
-from trochil.records import Book, Diff, EpochChange, Floats
+from orderbook.reader import BookReader, Levels
+from trochil.records import (
+    Book,
+    Break,
+    DepthTrusted,
+    Diff,
+    EpochChange,
+    Floats,
+    StateChange,
+)
+
+Change = Diff | StateChange | EpochChange | Break
 
 
 class ChangeWaiter(Protocol):
@@ -29,7 +41,7 @@ class BookView:
         trading_pair: str,
         reader: BookReader,
         changes: ChangeWaiter,
-        diffs: "Callable[[], AsyncIterator[Diff | EpochChange]]",
+        diffs: "Callable[[], AsyncIterator[Change]]",
         iterate: "Callable[[AsyncIterator[Any]], Iterator[Any]]",
     ) -> None:
         self.venue = venue
@@ -77,6 +89,30 @@ class BookView:
         return self.reader.age
 
     @property
+    def quiet_for(self) -> float:
+        """Seconds since the venue last said anything of this pair: levels, a trade."""
+        return float(kernels.wall_ns() - self.reader.meta()["heard_time"]) / 1e9
+
+    @property
+    def venue_age(self) -> float:
+        """Seconds since the venue's own time of the last change; nan where it names none.
+
+        Image feeds may be seconds old when they come. It needs clocks that agree.
+        """
+        venue_time = self.reader.meta()["venue_time"]
+        return float(kernels.wall_ns() - venue_time) / 1e9 if venue_time else float("nan")
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether a lost message could go unnoticed: the feed has no numbers and no checksum."""
+        return bool(self.reader.meta()["unchecked"])
+
+    @property
+    def depth_trusted(self) -> DepthTrusted:
+        """How many levels each side has, and up to which price it is known."""
+        return depth_of(self.reader.levels(0, stale_ok=True))
+
+    @property
     def update_id(self) -> int:
         """The venue's id of the last change; 0 where it numbers nothing."""
         return self.reader.update_id
@@ -98,7 +134,10 @@ class BookView:
         return self.reader.asks
 
     def snapshot(self, depth: int | None = 20, stale_ok: bool = False) -> Book:
-        """An immutable copy of the ``depth`` best levels a side."""
+        """An immutable copy of the ``depth`` best levels a side.
+
+        ``is_short`` says that it has fewer because the book isn't known any farther.
+        """
         levels = self.reader.levels(depth, stale_ok)
         names = ("epoch", "sequence", "update_id", "venue_time", "receive_time", "publish_time")
         known = {name: levels.meta[name] for name in names}
@@ -107,7 +146,22 @@ class BookView:
             if stale_ok and self.state is BookState.STALE
             else BookState(levels.meta["state"])
         )
-        return Book(self.venue, self.trading_pair, levels.bids, levels.asks, state, **known)
+        trusted = depth_of(levels)
+        wanted = self.reader.capacity if depth is None else depth
+        return Book(
+            self.venue,
+            self.trading_pair,
+            levels.bids,
+            levels.asks,
+            state,
+            **known,
+            depth_trusted=trusted,
+            is_short=(
+                (trusted.bid_levels < wanted and not math.isnan(trusted.bid_price))
+                or (trusted.ask_levels < wanted and not math.isnan(trusted.ask_price))
+            ),
+            unchecked=bool(levels.meta["unchecked"]),
+        )
 
     def arrow(self, depth: int | None = None, *, live: bool = False) -> pa.RecordBatch:
         """The book as a record batch; ``live``: the shared file's own columns, uncopied and
@@ -145,7 +199,16 @@ class BookView:
             seen = self.wait(seen)
             yield self.snapshot(20, stale_ok=True)
 
-    def diffs(self) -> "Iterator[Diff | EpochChange]":
-        """Every applied change, in order; an epoch change is an item. Raises Lagged when it fell
-        behind."""
+    def diffs(self) -> "Iterator[Change]":
+        """Every change, in order, beginning with an image (a Diff with ``snapshot``).
+
+        Changes of state and epoch are items. Where something may be missing there is a Break, and
+        an image after it. Raises BadPair when the pair is not tracked any more.
+        """
         return self._iterate(self._diffs())
+
+
+def depth_of(levels: Levels) -> DepthTrusted:
+    """How far one reading may be believed."""
+    bid_price, ask_price = levels.bounds
+    return DepthTrusted(levels.meta["bid_length"], bid_price, levels.meta["ask_length"], ask_price)

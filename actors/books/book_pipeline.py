@@ -3,11 +3,13 @@
 No sockets, no waiting.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from actors.books.book_channel import Change
 from exchanges.contract import BookFeed
 from orderbook.active_orders import ActiveOrderTracker, sides_of
 from orderbook.book import OrderBook
@@ -15,13 +17,14 @@ from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     BookState,
+    BookStateChange,
     FeedInterrupted,
     Layout,
     OrderEvent,
     OrdersSnapshot,
     Side,
 )
-from orderbook.sequencing import Sequencer, Verdict
+from orderbook.sequencing import BUFFER, Sequencer, Verdict
 from orderbook.shared import SharedBook
 
 CROSSED_FOR = 1.0
@@ -32,15 +35,19 @@ IGNORED_FOR = 3.0
 """Seconds after which a book that ignores every message is invalidated: its numbering restarted."""
 IGNORED_IN_A_ROW = 10
 """Messages that must have been ignored in that time."""
+ASK_AGAIN_AFTER = 5.0
+"""Seconds after which levels farther out are requested again: the request says how few are left."""
 RequestSnapshot = Callable[[bool], None]
-Emit = Callable[[Any, int], None]
+RequestLevels = Callable[[int], None]
+Emit = Callable[[Change, int], None]
 
 
 class BookPipeline:
     """Applies the feed messages of one pair to its shared book, in order.
 
     ``request_snapshot(snapshot_expected)`` requests a snapshot, or awaits one that the feed sends
-    by itself. ``emit(message, receive time)`` passes on every message that was applied.
+    by itself. ``request_levels(levels left)`` requests one for a book that is in order, for the
+    levels farther out. ``emit(change, receive time)`` is told every change after it was made.
     """
 
     def __init__(
@@ -50,12 +57,31 @@ class BookPipeline:
         request_snapshot: RequestSnapshot,
         emit: Emit,
         checkpoint: Callable[[str], None],
+        *,
+        request_levels: RequestLevels = lambda levels_left: None,
+        trusted_levels: int = 500,
+        full_levels: int | None = None,
     ) -> None:
+        """``trusted_levels``: with fewer levels a side than this, more are requested.
+
+        ``full_levels``: a snapshot with as many levels on a side is known up to the worst of them;
+        0: it is the whole book. None: as the feed declares it.
+        """
         self.book = book
         self._feed = feed
         self._request_snapshot = request_snapshot
+        self._request_levels = request_levels
         self._emit = emit
         self._checkpoint = checkpoint
+        self._full_levels = feed.snapshot_levels if full_levels is None else full_levels
+        comes = 0 if feed.full_snapshots_only else _levels_that_come(self._full_levels, book)
+        self._trusted_levels = min(trusted_levels, comes // 2)
+        self._since_asked: deque[BookDiff] | None = None
+        """Diffs since levels farther out were requested; None: they are not."""
+        self._asked_at = 0.0
+        self._farther: BookSnapshot | None = None
+        """A snapshot with levels farther out, which the stream has not reached yet."""
+        self._believed = True
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
         self._orders = ActiveOrderTracker(feed.depth)
         self._verifies_checksums = has_checksum(type(feed))
@@ -96,10 +122,25 @@ class BookPipeline:
         self._sequencer.lose()
         self._request_snapshot(snapshot_expected)
 
+    def believe(self, believed: bool, why: str = "") -> None:
+        """Whether the data source lives. Without a sign of life the book is STALE; it is LIVE again
+        without a snapshot, if nothing was missed."""
+        self._believed = believed
+        state = BookState.LIVE if believed else BookState.STALE
+        self.book.publish_as(state)
+        if self.synced and self.book.state in (BookState.LIVE, BookState.STALE):
+            self._set_state(state, why)
+
+    def _set_state(self, state: BookState, why: str) -> None:
+        if self.book.state is not state:
+            self.book.set_state(state)
+            self._emit(BookStateChange(state, why), 0)
+
     def _invalidate(self, why: str) -> None:
         self.why = why
-        if self.book.state is BookState.LIVE:
-            self.book.set_state(BookState.INVALID)
+        self._forget_extension()
+        if self.book.state in (BookState.LIVE, BookState.STALE):
+            self._set_state(BookState.INVALID, why)
 
     def _diff(self, message: BookDiff | OrderEvent, received: int) -> None:
         if self._reference_snapshot is not None:
@@ -126,6 +167,9 @@ class BookPipeline:
         if self.synced and self._feed.full_snapshots_only:
             self._replace_book(message, received)
             return
+        if self.synced and self._since_asked is not None and isinstance(message, BookSnapshot):
+            self._extend(message, received)
+            return
         if self.synced and not self._feed.opens_with_snapshot(message.symbol):
             # Requested by another consumer; it may be older than what the stream already applied.
             self.book.count("ignored")
@@ -141,8 +185,7 @@ class BookPipeline:
         self._begin_epoch()
         self._time = message.time
         self._reference_snapshot = None
-        self.book.apply_snapshot(levels, received)
-        self._emit(levels, received)
+        self._replace(levels, received)
         for diff in fresh:
             if self.synced:
                 self._apply(diff, received)
@@ -154,9 +197,12 @@ class BookPipeline:
             return
         self._sequencer.update_id = message.update_id
         assert isinstance(message, BookSnapshot)
-        self.book.apply_snapshot(message, received)
+        self._replace(message, received)
         self.book.count("applied")
-        self._emit(message, received)
+
+    def _replace(self, levels: BookSnapshot, received: int) -> None:
+        self.book.apply_snapshot(levels, received, self._full_levels)
+        self._emit(levels, received)
 
     def _verify(self, now: int) -> None:
         """Compare our best levels with the venue's reference snapshot; a difference is a gap.
@@ -190,6 +236,8 @@ class BookPipeline:
         if self._was_live:
             book.count("resyncs")
         book.new_epoch(BookState.INVALID if self._was_live else BookState.SYNCING)
+        self._emit(BookStateChange(book.state, self.why), 0)
+        self._forget_extension()
         book.count("dropped_before_snapshot", self._sequencer.dropped_before_snapshot)
         self._sequencer.dropped_before_snapshot = 0
         self._was_live = True
@@ -214,6 +262,104 @@ class BookPipeline:
         if self._is_right(diff):
             self.book.apply_diff(diff, received)
             self._emit(diff, received)
+            if self._since_asked is not None:
+                self._keep_for_extension(diff, received)
+
+    # Levels farther out, for a book that is in order.
+
+    def _ask_for_levels(self, now: float) -> None:
+        """Request levels farther out before the market leaves those that are known."""
+        left = self.levels_left
+        if left >= self._trusted_levels or not self.synced:
+            return
+        if self._since_asked is not None and now - self._asked_at < ASK_AGAIN_AFTER:
+            return
+        if self._orders.active_bids or self._orders.active_asks:
+            # A feed of orders has told them all: only our capacity has left them out.
+            image = self._orders.image(self.book.update_id, self.book.venue_time)
+            self._replace(image, self.book.receive_time)
+            return
+        if self._since_asked is None:
+            self._since_asked = deque(maxlen=BUFFER)
+        self._asked_at = now
+        self._request_levels(left)
+
+    @property
+    def levels_left(self) -> int:
+        """Levels of the shorter side, of those that are not known wholly; else all there can be."""
+        bid_bound, ask_bound = self.book.bounds
+        bids, asks = self.book.lengths
+        left = [bids] if bid_bound > 0.0 else []
+        left += [asks] if ask_bound < float("inf") else []
+        return min(left, default=self.book.capacity)
+
+    def _forget_extension(self) -> None:
+        self._since_asked = None
+        self._farther = None
+
+    def _keep_for_extension(self, diff: BookDiff, received: int) -> None:
+        assert self._since_asked is not None
+        self._since_asked.append(diff)
+        farther = self._farther
+        if farther is not None and self._sequencer.update_id >= farther.update_id:
+            self._extend(farther, received)
+
+    def _extend(self, message: BookSnapshot, received: int) -> None:
+        """Take the levels beyond our bounds out of another snapshot; leave the others."""
+        if self._feed.opens_with_snapshot(message.symbol):
+            # It stands in the stream between the diffs: it is the whole book of that moment.
+            self._sequencer.update_id = message.update_id
+            self._forget_extension()
+            self._replace(message, received)
+            return
+        if message.update_id > self._sequencer.update_id:
+            self._farther = message
+            return
+        farther = self._rolled_forward(message)
+        self._forget_extension()
+        if farther is None:
+            return  # older than the diffs that were kept: another one is requested
+        if not self._agrees(farther):
+            self.book.count("gaps")
+            self.lose("the levels differ from the venue's snapshot")
+            return
+        bids, asks = self.book.extend(farther, received)
+        self._emit(
+            BookDiff(
+                message.symbol,
+                bids.tobytes(),
+                asks.tobytes(),
+                update_id=self.book.update_id,
+                time=self.book.venue_time,
+                layout=Layout.PACKED,
+            ),
+            received,
+        )
+
+    def _rolled_forward(self, snapshot: BookSnapshot) -> OrderBook | None:
+        """The snapshot with the diffs since it; None if the first of them is not there any more."""
+        sequencer: Sequencer[BookDiff] = Sequencer()
+        for diff in self._since_asked or ():
+            sequencer.offer(diff)
+        fresh = sequencer.snapshot(snapshot.update_id)
+        if fresh is None or sequencer.update_id != self._sequencer.update_id:
+            return None
+        book = OrderBook(self.book.capacity)
+        book.apply_snapshot(snapshot, full_levels=self._full_levels)
+        book.apply_diffs(fresh)
+        return book
+
+    def _agrees(self, other: OrderBook) -> bool:
+        """Whether both have the same levels, as far as both are known."""
+        bid_bound = max(self.book.bounds[0], other.bounds[0])
+        ask_bound = min(self.book.bounds[1], other.bounds[1])
+        our_bids, their_bids = (
+            book.bids[book.bids[:, 0] >= bid_bound] for book in (self.book, other)
+        )
+        our_asks, their_asks = (
+            book.asks[book.asks[:, 0] <= ask_bound] for book in (self.book, other)
+        )
+        return np.array_equal(our_bids, their_bids) and np.array_equal(our_asks, their_asks)
 
     def _is_right(self, message: BookSnapshot | BookDiff) -> bool:
         """Whether the message's checksum matches; True for a message without a checksum.
@@ -260,8 +406,12 @@ class BookPipeline:
     def check_health(self, now: float) -> None:
         """Invalidate a book that stays crossed or ignores every message; call it periodically.
 
-        ``now`` in monotonic seconds. A locked book is not a crossed one.
+        A book that the market has left is invalidated too, one that it is about to leave requests
+        levels farther out. ``now`` in monotonic seconds. A locked book is not a crossed one.
         """
+        if self.synced and self.book.state is BookState.INVALID:
+            self.lose("the market left the levels that are known")
+        self._ask_for_levels(now)
         if not self._ignored:
             self._ignored_since = now
         elif now - self._ignored_since > IGNORED_FOR and self._ignored >= IGNORED_IN_A_ROW:
@@ -278,6 +428,12 @@ class BookPipeline:
     def _is_upside_down(self) -> bool:
         top = self.book.top()
         return self.book.state is BookState.LIVE and bool(top.bid > top.ask)
+
+
+def _levels_that_come(full_levels: int, book: SharedBook) -> int:
+    """How many levels a side another snapshot could bring; 0: no more than the window that moves
+    with the market."""
+    return 0 if book.is_window else min(full_levels or book.capacity, book.capacity)
 
 
 def has_checksum(kind: type[BookFeed]) -> bool:

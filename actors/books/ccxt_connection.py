@@ -68,6 +68,11 @@ class CcxtConnection:
         return self._group is not None
 
     @property
+    def has_unread(self) -> bool:
+        """ccxt doesn't show its sockets."""
+        return False
+
+    @property
     def received(self) -> int:
         """Snapshots and trades; ccxt doesn't show its frames."""
         return self.snapshots + self.trades

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from actors.books.ccxt_connection import CcxtConnection
 from actors.books.feed_connection import FeedConnection
+from actors.books.levels_server import LevelsServer
 from actors.books.listeners import Listeners
 from actors.books.market_table import market_table
 from actors.books.snapshot_server import SnapshotServer
-from actors.channel import ChannelAddress, Publisher
+from actors.books.stall_watch import StallWatch
+from actors.channel import ChannelAddress, Publisher, SnapshotRequest
 from actors.clock import SYSTEM, Clock
 from actors.component import Tasks
 from actors.node_paths import socket_path
@@ -68,9 +70,11 @@ class OrderBookTrackerDataSource:
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         rules_refresh: float = 300.0,
+        levels_share: float = 0.1,
         connection: type[FeedConnection | CcxtConnection] = FeedConnection,
     ) -> None:
-        """``rules_refresh``: seconds between two readings of the trading rules.
+        """``rules_refresh``: seconds between two readings of the trading rules. ``levels_share``:
+        of the venue's limits, for levels farther out of books that are in order.
 
         ``connection``: the class that runs one stream.
         """
@@ -89,10 +93,15 @@ class OrderBookTrackerDataSource:
         self._snapshot_server = SnapshotServer(
             self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
         )
+        self._levels_server = LevelsServer(
+            self._serve_levels, self._cost_of_snapshot, exchange.limits, levels_share
+        )
         self._publisher = Publisher(socket_path(run_dir, name), self._on_request)
         self._publisher.greet_with(
             lambda: [("", Pairs(self._serving))] if self._ready.is_set() else []
         )
+        self._stall_watch = StallWatch(clock)
+        self._publisher.beat_while(self._lives)
         self._listeners = Listeners()
         self.faults: list[Fault] = []
         self.snapshot_timeout = SNAPSHOT_TIMEOUT
@@ -112,6 +121,13 @@ class OrderBookTrackerDataSource:
         self._book_connections = [
             connection for connection in self._connections if connection.carries_books
         ]
+
+    def _lives(self) -> bool:
+        """Whether everything that the venue sent so far was read, as far as a stall of this process
+        could have left something unread."""
+        return self._stall_watch.is_over(
+            lambda: not any(connection.has_unread for connection in self._book_connections)
+        )
 
     def _maker(self, stream: str) -> Callable[[], BookFeed]:
         return lambda: self._exchange.book(self._by_symbol, stream)
@@ -140,6 +156,8 @@ class OrderBookTrackerDataSource:
             "received": sum(connection.received for connection in self._book_connections),
             "published": self._publisher.published,
             "snapshots_pending": sorted(self._snapshot_server.pending),
+            "levels_waiting": self._levels_server.waiting,
+            "levels_served": self._levels_server.served,
             "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
             "rest": self._rest.status(),
         }
@@ -155,6 +173,7 @@ class OrderBookTrackerDataSource:
             for connection in self._connections:
                 group.create_task(connection.run(), name="connection")
             group.create_task(self._keep_rules_fresh(), name="rules")
+            group.create_task(self._levels_server.run(), name="levels")
 
     # The venue's trading rules, and the pairs that are served.
 
@@ -268,9 +287,15 @@ class OrderBookTrackerDataSource:
 
     # Snapshots on request.
 
-    def _on_request(self, pair: str, after: int) -> None:
+    def _on_request(self, request: SnapshotRequest) -> None:
         """A request that crosses a snapshot on its way is answered by that one."""
-        if after == 0 or after >= self._snapshot_numbers.get(pair, 0):
+        pair = request.topic
+        if request.after and request.after < self._snapshot_numbers.get(pair, 0):
+            return
+        if request.levels_left >= 0:
+            self._levels_server.request(pair, request.levels_left)
+        else:
+            self._levels_server.forget(pair)
             self._snapshot_server.request(pair)
 
     def _serves(self, pair: str) -> bool:
@@ -298,6 +323,16 @@ class OrderBookTrackerDataSource:
         if epochs != [connection.epoch for connection in self._book_connections]:
             raise Disconnected("reconnected while the snapshot was in flight; discarded")
         self.on_message(snapshot, self._clock.time_ns())
+
+    async def _serve_levels(self, pair: str) -> None:
+        """Another snapshot of a book that is in order, for its levels farther out."""
+        if self._serves(pair) and pair not in self._snapshot_server.pending:
+            await self._serve_snapshot(pair)
+
+    def _cost_of_snapshot(self, pair: str) -> Mapping[str, int]:
+        rule = self._rules.get(pair)
+        call = None if rule is None else self._feed.snapshot(rule.symbol)
+        return {} if call is None else call.request.cost
 
     # The tutorial's functions.
 

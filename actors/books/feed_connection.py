@@ -108,6 +108,11 @@ class FeedConnection:
         return self._socket is not None
 
     @property
+    def has_unread(self) -> bool:
+        """Whether the venue sent something that has not been read yet."""
+        return self._socket is not None and self._socket.has_unread
+
+    @property
     def received(self) -> int:
         """Frames since the connection opened; the messages of each were passed on."""
         return self.frames - self._frames_before

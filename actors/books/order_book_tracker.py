@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pandas as pd
 
 from actors.actor_roles import data_source_actor
+from actors.books.book_channel import BookChannel
 from actors.books.book_pipeline import BookPipeline, has_checksum
 from actors.books.snapshot_requests import SnapshotRequests
-from actors.channel import ChannelAddress, Envelope, Publisher, Reset, Subscriber
+from actors.channel import ChannelAddress, Envelope, Heartbeat, Publisher, Reset, Subscriber
 from actors.clock import SYSTEM, Clock
 from actors.component import ActorCalls, Tasks
 from actors.node_paths import socket_path
@@ -25,6 +27,8 @@ from orderbook.shared import SharedBook, book_path
 log = logging.getLogger(__name__)
 HEARTBEAT_EVERY = 0.15
 """Seconds between two heartbeats of every book."""
+BELIEVED_FOR = 1_000_000_000
+"""ns after which books are STALE when no heartbeat of the data source came."""
 RETRY_FAILED_AFTER = 2.0
 """Seconds after which a book that could not be created is tried again."""
 MAX_QUEUED_TRADES = 1 << 16
@@ -55,10 +59,17 @@ class OrderBookTracker:
         run_dir: str,
         name: str,
         capacity: int = 8192,
+        trusted_levels: int = 500,
+        whole_snapshots: bool = False,
+        generation: Callable[[], Awaitable[int]] | None = None,
         clock: Clock = SYSTEM,
         checkpoint: Callable[[str], None] = lambda point: None,
     ) -> None:
         """``data_source``: the actor's name. ``capacity``: levels on each side of a book.
+
+        ``whole_snapshots``: no level is missing in a snapshot, however many it has.
+        ``trusted_levels``: a book that knows fewer on a side requests more. ``generation``: a
+        number that no start of a tracker had before; None: the seconds of the clock.
 
         ``checkpoint`` is called with "mid_snapshot" while a snapshot is applied.
         """
@@ -67,27 +78,37 @@ class OrderBookTracker:
         self._clock = clock
         self._run_dir = run_dir
         self._capacity = capacity
+        self._trusted_levels = trusted_levels
+        self._full_levels = 0 if whole_snapshots else exchange.book.snapshot_levels
+        self._generation = generation or self._clock_generation
+        self._last_generation = 0
         self._checkpoint = checkpoint
         self.data_source = data_source
         self._pipelines: dict[str, BookPipeline] = {}
+        self._channels: dict[str, BookChannel] = {}
         self._failed_books: dict[str, str] = {}  # trading pair -> why there is no book
         self._rules: dict[str, TradingRule] = {}  # by symbol; the feed holds it
         self._feed = exchange.book(self._rules, exchange.book.streams[0])
         self.tasks = Tasks()
         self.failed = self.tasks.failed
-        self._subscriber = Subscriber(data_source_actor(peers, data_source).endpoint, DataMessage)
+        self._subscriber = Subscriber(
+            data_source_actor(peers, data_source).endpoint, DataMessage, heartbeats=True
+        )
         self._snapshot_requests = SnapshotRequests(
             clock,
             lambda pair: self._subscriber.request(pair, self._taken),
             self._needs_snapshot,
         )
         self._publisher = Publisher(socket_path(run_dir, name))
-        self._trades: deque[tuple[str, Trade]] = deque(maxlen=MAX_QUEUED_TRADES)
+        self._publisher.serve_images(lambda: self._pipelines, self._image)
+        self._trades: deque[tuple[str, Trade, int]] = deque(maxlen=MAX_QUEUED_TRADES)
         self._trades_arrived = asyncio.Event()
         self._trade_listeners: list[Callable[[str, Trade], None]] = []
         self.trades_lost = 0
         self._pairs: list[str] | None = None
         self._taken = 0
+        self._heard = 0
+        self._believed = True
 
     async def start(self) -> None:
         if self._publisher.is_listening:
@@ -164,6 +185,7 @@ class OrderBookTracker:
                 self._taken = 0  # the publisher may be another one, that numbers anew
                 self._lose_all(batch[0].reason)
             else:
+                self._judge()
                 await self._take(batch)
 
     async def _take(self, batch: list[Envelope]) -> None:
@@ -171,24 +193,48 @@ class OrderBookTracker:
         run: list[Envelope] = []
         for envelope in batch:
             kind = type(envelope.message)
+            self._check_sequence(envelope, is_heartbeat=kind is Heartbeat)
             if kind is BookSnapshot or kind is OrdersSnapshot:
                 self._order_book_diff_router(run)
                 self._order_book_snapshot_router(envelope)
                 run = []
             elif kind is Pairs:
                 self._order_book_diff_router(run)
-                self._taken = envelope.sequence
                 await self._take_pairs(envelope.message.trading_pairs)
+                run = []
+            elif kind is Heartbeat:
+                self._order_book_diff_router(run)
+                self._heard = envelope.message.sent_at
+                self._judge()
                 run = []
             else:
                 run.append(envelope)
         self._order_book_diff_router(run)
 
+    def _check_sequence(self, envelope: Envelope, is_heartbeat: bool) -> None:
+        """A hole in the channel's own numbers is a loss of unknown messages."""
+        expected = self._taken if is_heartbeat else self._taken + 1
+        if self._taken and envelope.sequence not in (0, expected):
+            self._lose_all(f"messages {expected} to {envelope.sequence} of its channel are missing")
+        self._taken = envelope.sequence
+
+    def _judge(self) -> None:
+        """Believe the books while the last heartbeat that was processed is young.
+
+        It stood in the channel behind everything that was published before it. So after a stall,
+        of the data source or of ours, all that waits is applied before the books are LIVE again.
+        """
+        believed = time.monotonic_ns() - self._heard <= BELIEVED_FOR
+        if believed is self._believed:
+            return
+        self._believed = believed
+        why = "" if believed else "no sign of life of its data source for a second"
+        for pipeline in self._pipelines.values():
+            pipeline.believe(believed, why)
+
     def _order_book_diff_router(self, envelopes: list[Envelope]) -> None:
         """Pass each pair its diffs, trades and interruptions of a batch, in their order."""
         by_pair: dict[str, list[Envelope]] = {}
-        if envelopes:
-            self._taken = envelopes[-1].sequence
         for envelope in envelopes:
             by_pair.setdefault(envelope.topic, []).append(envelope)
         for pair, own in by_pair.items():
@@ -196,7 +242,6 @@ class OrderBookTracker:
 
     def _order_book_snapshot_router(self, envelope: Envelope) -> None:
         """Pass a snapshot to its pair's book."""
-        self._taken = envelope.sequence
         self._track_single_book(envelope.topic, [envelope])
 
     def _track_single_book(self, trading_pair: str, envelopes: list[Envelope]) -> None:
@@ -205,10 +250,11 @@ class OrderBookTracker:
         if pipeline is None:
             return
         take = pipeline.take
+        pipeline.book.note_heard(envelopes[-1].time)
         for envelope in envelopes:
             message = envelope.message
             if type(message) is Trade:
-                self._queue_trade(trading_pair, message)
+                self._queue_trade(trading_pair, message, envelope.time)
             else:
                 take(message, envelope.time)
 
@@ -222,6 +268,9 @@ class OrderBookTracker:
         self._pairs = trading_pairs
         if has_checksum(self._exchange.book):
             await self._read_rules()
+        if any(pair not in self._pipelines for pair in trading_pairs):
+            # Also for a pair that was here before: it may have been elsewhere in between.
+            self._last_generation = await self._generation()
         self._refresh_tracking_tasks(trading_pairs)
 
     async def _read_rules(self) -> None:
@@ -245,6 +294,9 @@ class OrderBookTracker:
             if pair not in self._pipelines:
                 self._start_tracking(pair)
 
+    async def _clock_generation(self) -> int:
+        return max(int(self._clock.time()), self._last_generation + 1)
+
     def _start_tracking(self, pair: str) -> None:
         """A book that can't be created is reported in the status and retried; the others go on."""
         try:
@@ -264,30 +316,34 @@ class OrderBookTracker:
             trading_pair=pair,
             capacity=self._capacity,
             max_depth=self._exchange.book.depth,
+            generation=self._last_generation,
         )
-        publisher = self._publisher
-
-        def emit(message: Any, received: int) -> None:
-            if publisher.subscribers:
-                publisher.notify_changed(pair)
-                if publisher.has_message_subscribers:
-                    publisher.publish(
-                        pair, message, epoch=book.epoch, sequence=book.sequence, time=received
-                    )
-
+        book.publish_as(BookState.LIVE if self._believed else BookState.STALE)
+        self._channels[pair] = BookChannel(self._publisher, pair, book)
         return BookPipeline(
             book,
             self._feed,
             lambda snapshot_expected: self._request_snapshot(pair, snapshot_expected),
-            emit,
+            self._channels[pair].emit,
             self._checkpoint,
+            request_levels=lambda levels_left: self._request_levels(pair, levels_left),
+            trusted_levels=self._trusted_levels,
+            full_levels=self._full_levels,
         )
+
+    def _image(self, pair: str) -> Envelope | None:
+        channel = self._channels.get(pair)
+        return None if channel is None else channel.image()
+
+    def _request_levels(self, pair: str, levels_left: int) -> None:
+        self._subscriber.request(pair, self._taken, levels_left)
 
     def _stop_tracking(self, pair: str) -> None:
         pipeline = self._pipelines.pop(pair)
         self._snapshot_requests.forget(pair)
         pipeline.book.set_state(BookState.INVALID)
         pipeline.book.close(unlink=True)
+        self._channels.pop(pair).end()
         self._publisher.notify_changed(pair)
 
     def _request_snapshot(self, pair: str, snapshot_expected: bool = False) -> None:
@@ -305,6 +361,7 @@ class OrderBookTracker:
         retried_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
+            self._judge()
             for pair, pipeline in self._pipelines.items():
                 pipeline.book.heartbeat()
                 pipeline.check_health(now)
@@ -317,10 +374,10 @@ class OrderBookTracker:
 
     # Trades.
 
-    def _queue_trade(self, pair: str, trade: Trade) -> None:
+    def _queue_trade(self, pair: str, trade: Trade, received: int) -> None:
         if len(self._trades) == MAX_QUEUED_TRADES:
             self.trades_lost += 1
-        self._trades.append((pair, trade))
+        self._trades.append((pair, trade, received))
         self._trades_arrived.set()
 
     def add_trade_listener(self, listener: Callable[[str, Trade], None]) -> None:
@@ -336,7 +393,9 @@ class OrderBookTracker:
             await self._trades_arrived.wait()
             self._trades_arrived.clear()
             while self._trades:
-                pair, trade = self._trades.popleft()
-                self._publisher.publish(pair, trade, time=trade.time)
+                pair, trade, received = self._trades.popleft()
+                channel = self._channels.get(pair)
+                if channel is not None:
+                    channel.trade(trade, received)
                 for listener in self._trade_listeners:
                     listener(pair, trade)

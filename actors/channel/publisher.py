@@ -4,10 +4,12 @@ Messages are batched: one write per subscriber and iteration of the event loop.
 """
 
 import asyncio
+import contextlib
 import hmac
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,16 +17,23 @@ import msgspec
 
 from actors.channel.wire import (
     MAX_REQUEST_SIZE,
+    Control,
     Envelope,
     FrameProtocol,
+    Heartbeat,
     Hello,
+    ImageRequest,
+    Kind,
     Mode,
-    Request,
     Reset,
+    SnapshotRequest,
+    Subscribe,
+    Unsubscribe,
     framed,
 )
 from actors.component import ChannelAddress
 from orderbook.errors import ConfigError
+from orderbook.messages import Trade
 
 HIGH_WATER = 1 << 20
 """Unsent bytes of a reliable subscriber above which ``drain`` waits."""
@@ -34,6 +43,8 @@ NOTIFICATIONS_BUFFER = 1 << 14
 """Send buffer of a notifications subscriber, in bytes: small, so that names conflate before it."""
 ACCEPT_TURNS = 3
 """Loop iterations for pending accepts to settle: asyncio leaks them when its server closes."""
+HEARTBEAT_EVERY = 0.25
+"""Seconds between two heartbeats."""
 HELLO_TIMEOUT = 5.0
 """Seconds within which a subscriber must send its first frame."""
 
@@ -47,14 +58,13 @@ class Publisher:
     def __init__(
         self,
         path: str,
-        on_request: Callable[[str, int], None] = lambda topic, after: None,
+        on_request: Callable[[SnapshotRequest], None] = lambda request: None,
         *,
         token: str | None = None,
         high_water: int = HIGH_WATER,
         limit: int = LIMIT,
     ) -> None:
-        """``on_request`` receives the topics that subscribers request, and the sequence of the last
-        message that each had processed (0: unknown).
+        """``on_request`` receives what subscribers request of the publisher itself.
 
         ``high_water`` and ``limit`` in bytes.
         """
@@ -66,10 +76,14 @@ class Publisher:
         self.disconnected_slow = 0
         self._opened: set[_Subscription] = set()
         self._subscriptions: set[_Subscription] = set()
-        self._message_subscribers: dict[str, list[_Subscription]] = {}  # by topic
+        self._message_subscribers: dict[tuple[str, Kind], list[_Subscription]] = {}
         self._notification_subscribers: dict[str, list[_Subscription]] = {}  # by topic
         self._greetings: list[Callable[[], Iterable[tuple[str, Any]]]] = []
+        self._image_topics: Callable[[], Iterable[str]] = tuple
+        self._image_of: Callable[[str], Envelope | None] = lambda topic: None
+        self._lives: Callable[[], bool] = lambda: True
         self._server: asyncio.Server | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._flush_scheduled = False
 
     def endpoint(self) -> ChannelAddress:
@@ -81,6 +95,18 @@ class Publisher:
         Their sequence is the number of messages published so far.
         """
         self._greetings.append(messages)
+
+    def serve_images(
+        self, topics: Callable[[], Iterable[str]], image_of: Callable[[str], Envelope | None]
+    ) -> None:
+        """Give every subscriber of messages the image of each of its topics when it joins, when it
+        asks, and after it missed messages."""
+        self._image_topics = topics
+        self._image_of = image_of
+
+    def beat_while(self, lives: Callable[[], bool]) -> None:
+        """Send heartbeats only while ``lives`` holds."""
+        self._lives = lives
 
     async def start(self) -> None:
         """Listen. Raises ConfigError when the path can't be used."""
@@ -95,6 +121,7 @@ class Publisher:
         self._server = await asyncio.get_running_loop().create_unix_server(
             lambda: _Subscription(self).frames, sock=listener
         )
+        self._beating = asyncio.create_task(self._beat(), name="channel heartbeat")
 
     async def close(self) -> None:
         """Stop listening and disconnect every subscriber; a no-op when not started."""
@@ -102,6 +129,10 @@ class Publisher:
         self._server = None
         if server is None:
             return
+        if self._beating is not None:
+            self._beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._beating
         if os.path.exists(self._address.path):
             os.unlink(self._address.path)
         for _ in range(ACCEPT_TURNS):
@@ -118,20 +149,16 @@ class Publisher:
     def subscribers(self) -> int:
         return len(self._subscriptions)
 
-    @property
-    def has_message_subscribers(self) -> bool:
-        """Whether any subscriber receives messages, not only notifications."""
-        return any(subscription.mode != "notifications" for subscription in self._subscriptions)
+    def wants(self, topic: str, kind: Kind) -> bool:
+        """Whether anybody receives such messages: what nobody asked for need not be made."""
+        return bool(self._receivers(topic, kind))
 
     def publish(
         self, topic: str, message: Any, *, epoch: int = 0, sequence: int = 0, time: int = 0
     ) -> None:
         """Send ``message`` to the subscribers of ``topic``; an empty topic goes to all."""
         self.published += 1
-        subscribers = self._message_subscribers.get(topic)
-        if subscribers is None:
-            subscribers = self._subscribers_of(topic, notifications=False)
-            self._message_subscribers[topic] = subscribers
+        subscribers = self._receivers(topic, "trades" if type(message) is Trade else "book")
         if not subscribers:
             return
         frame = framed(Envelope(topic, epoch, sequence, time, message))
@@ -140,11 +167,47 @@ class Publisher:
         if not self._flush_scheduled:
             self._schedule_flush()
 
+    def _receivers(self, topic: str, kind: Kind) -> "list[_Subscription]":
+        found = self._message_subscribers.get((topic, kind))
+        if found is None:
+            found = [
+                subscription
+                for subscription in self._subscriptions
+                if subscription.mode != "notifications" and subscription.wants(topic, kind)
+            ]
+            self._message_subscribers[topic, kind] = found
+        return found
+
+    async def _beat(self) -> None:
+        while True:
+            if self._lives():
+                self.beat()
+            await asyncio.sleep(HEARTBEAT_EVERY)
+
+    def beat(self) -> None:
+        """Send a heartbeat to every subscriber that is not behind."""
+        beat = self._heartbeat()
+        for subscription in list(self._subscriptions):
+            subscription.beat(beat)
+
+    def _heartbeat(self) -> bytes:
+        return framed(Envelope("", 0, self.published, 0, Heartbeat(time.monotonic_ns())))
+
+    def images_for(self, subscription: "_Subscription", topics: Iterable[str]) -> list[bytes]:
+        """The frames with which a subscriber of these topics begins."""
+        wanted = dict.fromkeys(self._image_topics() if "*" in topics else topics)
+        images = [self._image_of(topic) for topic in wanted if subscription.wants(topic, "book")]
+        return [framed(image) for image in images if image is not None]
+
     def notify_changed(self, topic: str) -> None:
         """Notify the subscribers of notifications that ``topic`` changed."""
         subscribers = self._notification_subscribers.get(topic)
         if subscribers is None:
-            subscribers = self._subscribers_of(topic, notifications=True)
+            subscribers = [
+                subscription
+                for subscription in self._subscriptions
+                if subscription.mode == "notifications" and subscription.wants(topic, "book")
+            ]
             self._notification_subscribers[topic] = subscribers
         for subscription in subscribers:
             subscription.changed[topic] = None
@@ -157,13 +220,6 @@ class Publisher:
         for subscription in list(self._subscriptions):
             if subscription.mode == "reliable":
                 await subscription.frames.writable.wait()
-
-    def _subscribers_of(self, topic: str, notifications: bool) -> "list[_Subscription]":
-        return [
-            subscription
-            for subscription in self._subscriptions
-            if (subscription.mode == "notifications") is notifications and subscription.wants(topic)
-        ]
 
     def _schedule_flush(self) -> None:
         self._flush_scheduled = True
@@ -181,21 +237,25 @@ class Publisher:
 
     def joined(self, subscription: "_Subscription") -> None:
         self._subscriptions.add(subscription)
-        self._clear_caches()
+        self.topics_changed()
         if subscription.mode != "notifications":
             subscription.pending += [
                 framed(Envelope(topic, 0, self.published, 0, message))
                 for greeting in self._greetings
                 for topic, message in greeting()
             ]
+            subscription.pending += self.images_for(subscription, subscription.topics)
             subscription.flush()
+        if self._lives():
+            subscription.beat(self._heartbeat())
 
     def left(self, subscription: "_Subscription") -> None:
         self._opened.discard(subscription)
         self._subscriptions.discard(subscription)
-        self._clear_caches()
+        self.topics_changed()
 
-    def _clear_caches(self) -> None:
+    def topics_changed(self) -> None:
+        """Who receives what is looked up again."""
         self._message_subscribers.clear()
         self._notification_subscribers.clear()
 
@@ -207,25 +267,29 @@ class _Subscription:
         self._publisher = publisher
         self.frames = FrameProtocol(self._received, self._lost, MAX_REQUEST_SIZE)
         self.mode: Mode | None = None
-        self._topics: frozenset[str] = frozenset()
+        self.topics: frozenset[str] = frozenset()
+        self._kinds: frozenset[Kind] = frozenset()
         self.pending: list[bytes] = []
         self.changed: dict[str, None] = {}
         self._missed = 0
         self._hello = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self.close)
         publisher.opened(self)
 
-    def wants(self, topic: str) -> bool:
-        return not topic or "*" in self._topics or topic in self._topics
+    def wants(self, topic: str, kind: Kind) -> bool:
+        return not topic or (kind in self._kinds and ("*" in self.topics or topic in self.topics))
 
     def _received(self, frames: list[memoryview]) -> None:
         for frame in frames:
             try:
-                if self.mode is None:
-                    self._greet(msgspec.msgpack.decode(frame, type=Hello))
-                else:
-                    request = msgspec.msgpack.decode(frame, type=Request)
-                    self._publisher.on_request(request.topic, request.after)
+                control = _controls.decode(frame)
             except msgspec.DecodeError:
+                self.close()
+                return
+            if self.mode is not None:
+                self._obey(control)
+            elif isinstance(control, Hello):
+                self._greet(control)
+            else:
                 self.close()
                 return
 
@@ -235,10 +299,45 @@ class _Subscription:
             self.close()
             return
         self.mode = hello.mode
-        self._topics = frozenset(hello.topics)
+        self.topics = frozenset(hello.topics)
+        self._kinds = frozenset(hello.kinds)
         self._limit_buffers()
         self.frames.on_writable = self.flush
         self._publisher.joined(self)
+
+    def _obey(self, control: Control) -> None:
+        publisher = self._publisher
+        match control:
+            case SnapshotRequest():
+                publisher.on_request(control)
+            case Subscribe(topics):
+                self.topics |= frozenset(topics)
+                publisher.topics_changed()
+                self._send_images(topics)
+            case Unsubscribe(topics):
+                self.topics -= frozenset(topics)
+                publisher.topics_changed()
+            case ImageRequest(topic):
+                self._send_images([topic])
+            case Hello():
+                self.close()
+
+    def _send_images(self, topics: list[str]) -> None:
+        """A full stream gets them when it has caught up."""
+        if self.mode != "notifications" and self.frames.writable.is_set():
+            self.pending += self._publisher.images_for(self, topics)
+            self.flush()
+
+    def beat(self, frame: bytes) -> None:
+        """Whoever has not received what came before gets no heartbeat."""
+        if not self.frames.writable.is_set():
+            return
+        if self.mode == "notifications":
+            if not self.changed:
+                self.frames.write(framed([]))
+            return
+        self.pending.append(frame)
+        self.flush()
 
     def _limit_buffers(self) -> None:
         transport = self.frames.transport
@@ -267,8 +366,10 @@ class _Subscription:
             self._missed += len(self.pending)
         elif self._missed:
             lagged = Reset("fell behind: start again from a snapshot", self._missed)
-            self.pending.insert(0, framed(Envelope("", 0, 0, 0, lagged)))
+            # The messages that wait are in the images already.
             self._missed = 0
+            images = self._publisher.images_for(self, self.topics)
+            self.pending[:0] = [framed(Envelope("", 0, 0, 0, lagged)), *images]
             self._write()
         elif self.pending:
             self._write()
@@ -286,6 +387,9 @@ class _Subscription:
     def _lost(self) -> None:
         self._hello.cancel()
         self._publisher.left(self)
+
+
+_controls = msgspec.msgpack.Decoder(Control)
 
 
 def _private_socket(path: str) -> socket.socket:

@@ -1,10 +1,10 @@
 """The wire format of a channel, and the protocol that splits a byte stream into frames.
 
-A frame is its length (4 bytes, little-endian) and plain msgpack. The first frame of a subscriber is
-``[token, mode, topics]``; then it receives ``[topic, epoch, sequence, time, message]`` envelopes,
-where a message is an array whose first item is its type. In mode "notifications" it receives lists
-of the topics that changed instead. A subscriber may send requests to the publisher, as
-``[topic, after]``.
+A frame is its length (4 bytes, little-endian) and plain msgpack. A subscriber sends controls,
+arrays whose first item is their type: ``Hello`` first, then ``Subscribe``, ``Unsubscribe``,
+``ImageRequest`` and ``SnapshotRequest``. It receives ``[topic, epoch, sequence, time, message]``
+envelopes, where a message is an array whose first item is its type; in mode "notifications" lists
+of the topics that changed instead, where an empty list is a heartbeat.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ from typing import Any, Literal, cast
 import msgspec
 
 Mode = Literal["reliable", "stream", "notifications"]
+Kind = Literal["book", "trades"]
+"""A topic's messages are of two kinds: who falls behind with one misses nothing of the other."""
+KINDS: tuple[Kind, ...] = ("book", "trades")
 MAX_FRAME_SIZE = 1 << 26
 """Maximum size of a publisher's frame, in bytes; a longer one ends the connection."""
 MAX_REQUEST_SIZE = 1 << 20
@@ -24,22 +27,45 @@ _length = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
 
-class Hello(msgspec.Struct, array_like=True, frozen=True):
-    """A subscriber's first frame."""
+class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    """A subscriber's first frame. Topic "*" stands for all."""
 
     token: str
     mode: Mode
     topics: list[str]
+    kinds: list[Kind]
 
 
-class Request(msgspec.Struct, array_like=True, frozen=True):
-    """A subscriber asks for something on a topic.
+class Subscribe(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """These topics too, each beginning with its image where the publisher has one."""
 
-    ``after``: sequence of the last message that it had processed; 0: unknown.
+    topics: list[str]
+
+
+class Unsubscribe(msgspec.Struct, array_like=True, frozen=True, tag=3):
+    topics: list[str]
+
+
+class ImageRequest(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """The topic's image, again."""
+
+    topic: str
+
+
+class SnapshotRequest(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """A tracker asks its data source for a snapshot of a pair.
+
+    ``after``: sequence of the last message that it had processed; 0: unknown. ``levels_left``: of a
+    book that is in order and asks for levels farther out, how many it still has; -1: of one that
+    waits for its snapshot.
     """
 
     topic: str
     after: int = 0
+    levels_left: int = -1
+
+
+Control = Hello | Subscribe | Unsubscribe | ImageRequest | SnapshotRequest
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -50,6 +76,16 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sequence: int
     time: int
     message: Any
+
+
+class Heartbeat(msgspec.Struct, array_like=True, frozen=True, tag_field="kind", tag=91):
+    """The publisher lives, and this subscriber has received all that it published before.
+
+    ``sent_at``: CLOCK_MONOTONIC in ns; publisher and subscriber are on one node. The envelope's
+    sequence is the number of messages published so far.
+    """
+
+    sent_at: int
 
 
 class Reset(msgspec.Struct, array_like=True, frozen=True, tag_field="kind", tag=90):

@@ -1,12 +1,20 @@
 """Builds the component of an ActorSpec; the only module that knows every constructor."""
 
+import asyncio
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from actors.actor_roles import DataSourceActor, MarketActor, TrackerActor, UserStreamActor
+from actors.actor_roles import (
+    DataSourceActor,
+    MarketActor,
+    TrackerActor,
+    UserStreamActor,
+    supervisor_actor,
+)
 from actors.books.ccxt_connection import CcxtConnection
 from actors.books.data_source import OrderBookTrackerDataSource
 from actors.books.feed_connection import FeedConnection
@@ -27,10 +35,13 @@ from actors.transport.rest import Rest
 from actors.transport.trust import trusting
 from exchanges.contract import Auth, Endpoints, Exchange
 from exchanges.registry import get
-from orderbook.errors import ConfigError
+from orderbook.errors import ConfigError, TrochilError
 from orderbook.reader import BookReader
 from orderbook.shared import book_path
 
+log = logging.getLogger(__name__)
+GENERATION_TIMEOUT = 0.5
+"""Seconds that a tracker waits for its supervisor before it starts without."""
 Checkpoint = Callable[[str], None]
 UserStream = UserStreamTrackerDataSource | PollingUserStreamTrackerDataSource
 
@@ -136,6 +147,7 @@ class ComponentFactory:
             rest=rest,
             auth=auth,
             rules_refresh=self.settings.rules_refresh,
+            levels_share=venue.levels_share,
             connection=CcxtConnection if exchange.bridged else FeedConnection,
             **self._place(spec),
         )
@@ -149,9 +161,21 @@ class ComponentFactory:
             peers=self.peers,
             data_source=source,
             capacity=venue.capacity,
+            trusted_levels=venue.trusted_levels,
+            whole_snapshots=venue.whole_snapshots,
+            generation=self._new_generation,
             checkpoint=self.checkpoint,
             **self._place(spec),
         )
+
+    async def _new_generation(self) -> int:
+        """From the supervisor, which stores it; from the clock while there is none."""
+        try:
+            async with asyncio.timeout(GENERATION_TIMEOUT):
+                return await supervisor_actor(self.peers).new_generation()
+        except (TrochilError, TimeoutError) as error:
+            log.warning("no generation from the supervisor, the clock's is taken: %r", error)
+            return int(SYSTEM.time())
 
     def _user_stream_data_source(
         self, spec: ActorSpec, exchange: Exchange, venue: VenueSettings

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +32,8 @@ STARTS_WITHIN = 180.0
 """The same for an actor that has never answered: many starting together share a node's cores."""
 
 
-SCHEMA = 2
-"""Of the file of the desired state. 1: without a number. 2: with one."""
+SCHEMA = 3
+"""Of the file of the desired state. 1: without a number. 2: with one. 3: with a generation."""
 
 
 class SchemaNumber(msgspec.Struct):
@@ -45,6 +46,7 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: Settings
     shards: dict[str, list[list[str]]]
     schema: int = 1
+    generation: int = 0
 
 
 def read_desired(text: bytes) -> Desired:
@@ -186,6 +188,7 @@ class Supervisor:
         self.failed = self.tasks.failed
         self._file = Path(settings.folder) / "desired.json"
         self._shards: dict[str, list[list[str]]] = {}
+        self._generation = 0
         self._seen: dict[str, Seen] = {}
         self._changed = asyncio.Event()
         self._halted = False
@@ -259,6 +262,15 @@ class Supervisor:
         wanted.pairs = [pair for pair in wanted.pairs if pair not in pairs]
         await self._apply()
 
+    async def new_generation(self) -> int:
+        """A number that no start of a tracker had before, and never below the clock's seconds.
+
+        It is stored before it is given; a file that was lost is made up for by the clock.
+        """
+        self._generation = max(self._generation + 1, int(time.time()))
+        self._save()
+        return self._generation
+
     async def locate_pair(self, venue: str, pair: str) -> dict[str, str]:
         """The actors that serve a pair: {"data_source": name, "order_book_tracker": name}."""
         for number, pairs in enumerate(self._shards.get(venue, [])):
@@ -321,7 +333,10 @@ class Supervisor:
             return
         temporary = self._file.with_suffix(".new")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(Desired(self.settings, self._shards, SCHEMA)))
+            desired = Desired(self.settings, self._shards, SCHEMA, self._generation)
+            file.write(msgspec.json.encode(desired))
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(self._file)
 
     def _restore(self) -> None:
@@ -337,6 +352,7 @@ class Supervisor:
             raise ConfigError(f"{self._file}: {error}") from None
         self.settings = desired.settings
         self._shards = desired.shards
+        self._generation = desired.generation
 
     async def _supervise(self) -> None:
         while True:

@@ -1,8 +1,11 @@
 """One websocket to an exchange: frames in, frames out, stale detection, errors translated."""
 
+import array
 import asyncio
+import fcntl
 import random
 import ssl
+import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -48,6 +51,7 @@ class ExchangeSocket:
         self._stale_after = stale_after
         self._connection: ClientConnection | None = None
         self._pinger: asyncio.Task[None] | None = None
+        self._watch: StaleWatch | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -87,6 +91,18 @@ class ExchangeSocket:
         if self._connection is not None:
             await self._connection.close()
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes wait in the system's buffer, or frames for our reader."""
+        if self._connection is None:
+            return False
+        socket = self._connection.transport.get_extra_info("socket")
+        if socket is None or socket.fileno() < 0:
+            return False
+        waiting = array.array("i", [0])
+        fcntl.ioctl(socket.fileno(), termios.FIONREAD, waiting)
+        return waiting[0] > 0 or (self._watch is not None and not self._watch.waiting)
+
     async def send(self, frame: Frame) -> None:
         """Send text or bytes as they are, anything else as JSON. Raises Disconnected."""
         message = frame if isinstance(frame, str | bytes) else msgspec.json.encode(frame).decode()
@@ -102,6 +118,7 @@ class ExchangeSocket:
         loop = asyncio.get_running_loop()
         receive = connection.recv
         watch = StaleWatch(connection, loop, self._stale_after)
+        self._watch = watch
         try:
             while True:
                 watch.waiting = True

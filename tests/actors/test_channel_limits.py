@@ -137,7 +137,7 @@ def test_memory_for_readers_that_stopped_reading_is_bounded(tmp_path: Path) -> N
 async def frozen(serving: Publisher, mode: str) -> asyncio.StreamWriter:
     """A subscriber that sends its first frame and never reads."""
     _, writer = await asyncio.open_unix_connection(serving.endpoint().path, limit=1 << 10)
-    hello = msgpack.packb([serving.endpoint().token, mode, ["*"]])
+    hello = msgpack.packb([1, serving.endpoint().token, mode, ["*"], ["book", "trades"]])
     writer.write(struct.pack("<I", len(hello)) + hello)
     return writer
 

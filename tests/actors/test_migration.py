@@ -180,6 +180,15 @@ def remembered(folder: Path, change: bool = False) -> dict[str, Any]:
     return asyncio.run(main())
 
 
+ADDED_SINCE = {
+    "ca_file": "",
+    "whole_snapshots": False,
+    "trusted_levels": 500,
+    "levels_share": 0.1,
+}
+"""Settings of a venue that the earlier version did not have."""
+
+
 @pytest.fixture
 def desired(tmp_path: Path) -> Path:
     (tmp_path / "stored").mkdir()
@@ -192,7 +201,7 @@ def test_the_desired_state_of_an_earlier_version_is_desired_again(
 ) -> None:
     found = remembered(tmp_path)
     expected = {
-        name: venue | {"ca_file": ""}  # a setting that the earlier version did not have
+        name: venue | ADDED_SINCE
         for name, venue in EXPECTED["desired"]["settings"]["venues"].items()
     }
     assert found["settings"]["venues"] == expected
@@ -209,9 +218,10 @@ def test_the_desired_state_is_written_with_its_schema_from_then_on(
 
 
 def test_a_newer_desired_state_is_refused_by_its_number(desired: Path, tmp_path: Path) -> None:
-    kept = json.loads(desired.read_text()) | {"schema": 3, "more": {}}
+    newer = supervisor.SCHEMA + 1
+    kept = json.loads(desired.read_text()) | {"schema": newer, "more": {}}
     desired.write_text(json.dumps(kept))
-    with pytest.raises(ConfigError, match=r"desired\.json: it has schema 3, this version reads"):
+    with pytest.raises(ConfigError, match=rf"desired\.json: it has schema {newer}, this"):
         remembered(tmp_path)
 
 

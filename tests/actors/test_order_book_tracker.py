@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from actors.books.order_book_tracker import OrderBookTracker
-from actors.channel import ChannelAddress, Publisher, Reset, Subscriber
+from actors.channel import ChannelAddress, Publisher, Reset, SnapshotRequest, Subscriber
 from exchanges.contract import Exchange
 from orderbook.messages import (
+    BookChange,
     BookDiff,
+    BookImage,
+    BookMessage,
     BookSnapshot,
     BookState,
-    DataMessage,
+    BookStateChange,
     FeedInterrupted,
     OrderAction,
     OrderEvent,
@@ -27,7 +30,7 @@ from orderbook.messages import (
     Trade,
 )
 from orderbook.reader import BookReader
-from orderbook.shared import SharedBook, book_path
+from orderbook.shared import EPOCH_BITS, SharedBook, book_path
 from tests.support.channels import run, until
 from tests.support.feed import LocalPeers
 from tests.support.scripted import StreamedBook, levels, rule, scripted
@@ -65,9 +68,9 @@ class Source:
     def trading_rules(self) -> Any:
         return [rule(pair) for pair in self.pairs]
 
-    def _note_request(self, pair: str, after: int) -> None:
-        self.snapshot_requests.append(pair)
-        self.taken_at_requests.append(after)
+    def _note_request(self, request: SnapshotRequest) -> None:
+        self.snapshot_requests.append(request.topic)
+        self.taken_at_requests.append(request.after)
 
     def publish(self, *messages: Any, pair: str = PAIR) -> None:
         for message in messages:
@@ -189,7 +192,7 @@ def test_a_snapshot_older_than_what_is_kept_is_requested_again_and_not_shown(
             source.publish(diff(150, 150), SNAPSHOT)
             await until(lambda: PAIR in source.snapshot_requests)
             assert tracker.order_books[PAIR].state is BookState.SYNCING
-            assert tracker.order_books[PAIR].sequence == 0
+            assert tracker.order_books[PAIR].lengths == (0, 0)
             source.publish(BookSnapshot("AUSD", EMPTY, EMPTY, 149))
             book = await until_live(tracker)
             assert book.update_id == 150
@@ -205,7 +208,11 @@ def test_a_snapshot_that_nobody_needs_does_not_take_a_book_back(tmp_path: Path) 
             source.publish(SNAPSHOT, diff(101, 105, levels((10, 7))), SNAPSHOT, diff(106, 106))
             book = await until_live(tracker)
             await until(lambda: book.update_id == 106)
-            assert (book.state, book.epoch, book.bids[0].tolist()) == (BookState.LIVE, 2, [10, 7])
+            assert (book.state, resyncs(book), book.bids[0].tolist()) == (
+                BookState.LIVE,
+                1,
+                [10, 7],
+            )
 
     run(main)
 
@@ -220,7 +227,11 @@ def test_a_snapshot_on_the_stream_replaces_whatever_its_number(tmp_path: Path) -
             )
             book = await until_live(tracker)
             await until(lambda: book.update_id == 2)
-            assert (book.bids.tolist(), book.meta()["gaps"], book.epoch) == ([[6, 1], [5, 1]], 0, 3)
+            assert (book.bids.tolist(), book.meta()["gaps"], resyncs(book)) == (
+                [[6, 1], [5, 1]],
+                0,
+                2,
+            )
 
     run(main)
 
@@ -378,7 +389,7 @@ def test_orders_become_levels(tmp_path: Path) -> None:
     run(main)
 
 
-def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> None:
+def test_every_change_is_served_under_its_number(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (source, tracker):
 
@@ -389,7 +400,7 @@ def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> N
 
             async def follow(mode: Any) -> None:
                 async with aclosing(
-                    Subscriber(locate, DataMessage, topics=[PAIR], mode=mode).batches()
+                    Subscriber(locate, BookMessage, topics=[PAIR], mode=mode).batches()
                 ) as batches:
                     async for batch in batches:
                         received.extend(item for item in batch if not isinstance(item, Reset))
@@ -405,24 +416,29 @@ def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> N
                 diff(103, 103),
                 SNAPSHOT,
             )
-            source.publish(BookSnapshot("AUSD", EMPTY, EMPTY, 103))
-            await until(
-                lambda: (
-                    [e.epoch for e in received if type(e) is not list and is_book(e)] == [2, 2, 3]
-                )
-            )
-            await until(
-                lambda: (
-                    [PAIR] in received
-                    and any(type(e) is not list and not is_book(e) for e in received)
-                )
-            )
-            book = [e for e in received if type(e) is not list and is_book(e)]
-            assert [(type(e.message), e.sequence, e.time) for e in book] == [
-                (BookSnapshot, 1, 5),
-                (BookDiff, 2, 5),
-                (BookSnapshot, 3, 5),
+            source.publish(BookSnapshot("AUSD", levels((1, 1)), levels((2, 1)), 103))
+
+            def said(kind: Any) -> list[Any]:
+                return [e for e in received if type(e) is not list and isinstance(e.message, kind)]
+
+            await until(lambda: len(said(BookImage)) == 3)
+            await until(lambda: bool(said(Trade)))
+            assert [PAIR] in received
+            book = said(BookImage | BookChange | BookStateChange)
+            first = book[0]
+            assert [(describe(e.message), e.sequence - first.sequence) for e in book] == [
+                ("image of SYNCING", 0),
+                ("SYNCING", 1),
+                ("replaced", 2),
+                ("changed", 3),
+                ("INVALID", 4),
+                ("INVALID", 5),
+                ("replaced", 6),
             ]
+            assert [e.epoch - first.epoch for e in book] == [0, 1, 1, 1, 1, 2, 2]
+            assert [e.time for e in book if isinstance(e.message, BookChange)] == [5]
+            (trade,) = said(Trade)
+            assert (trade.sequence, trade.time) == (1, 5)
             assert trades == [(PAIR, "1")]
             for task in following:
                 task.cancel()
@@ -431,8 +447,21 @@ def test_what_was_applied_is_served_with_epoch_and_sequence(tmp_path: Path) -> N
     run(main)
 
 
-def is_book(envelope: Any) -> bool:
-    return isinstance(envelope.message, BookSnapshot | BookDiff)
+def describe(message: Any) -> str:
+    match message:
+        case BookImage(is_change=True):
+            return "replaced"
+        case BookImage():
+            return f"image of {message.state.name}"
+        case BookChange():
+            return "changed"
+        case _:
+            return str(message.state.name)
+
+
+def resyncs(book: Any) -> int:
+    """Snapshots that the book began from, since its tracker started."""
+    return int(book.epoch & ((1 << EPOCH_BITS) - 1))
 
 
 def test_a_delisted_pair_ends_invalid_and_leaves_nothing(tmp_path: Path) -> None:

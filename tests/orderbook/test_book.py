@@ -385,7 +385,7 @@ def test_a_reader_of_a_syncing_book_is_told_so_unless_it_takes_what_is_there(pat
     assert not isinstance(caught.value, StaleBook)
     assert np.isnan(reader.top(stale_ok=True)).all()
     book.apply_snapshot(whole(2))
-    assert (reader.state, reader.sequence, reader.meta()) == (BookState.LIVE, 1, book.meta())
+    assert (reader.state, reader.sequence, reader.meta()) == (BookState.LIVE, 2, book.meta())
     assert reader.digest() == book.digest()
     assert book.new_epoch() == reader.epoch == 2
     assert reader.levels(1, stale_ok=True).bids.tolist() == [[1002.0, 1.0]]

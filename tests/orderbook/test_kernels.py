@@ -3,9 +3,11 @@ to a plain model."""
 
 import hashlib
 import json
+import math
 import re
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from orderbook.warm import warm
 from tests.support.examples import examples
 
 Model = dict[float, float]
+Rows = list[tuple[float, float]]
 quick = examples(150)
 
 
@@ -328,23 +331,53 @@ def named(rows: list[tuple[float, float]], names: LevelNames) -> bytes:
     return json.dumps(members, sort_keys=True).encode()
 
 
+class ModelSide(NamedTuple):
+    """Levels by price, and the worst price up to which the side is known; None: wholly."""
+
+    levels: Model
+    bound: float | None
+
+
+WHOLE = ModelSide({}, None)
+
+
 def model_after(
-    model: Model, kind: str, rows: list[tuple[float, float]], best: int, room: int, depth: int = 0
-) -> Model:
+    side: ModelSide, kind: str, rows: Rows, best: int, room: int, depth: int = 0
+) -> ModelSide:
     """What a side holds after a message: with ``room`` levels full, one gives up its worst; then
     ``depth`` are kept."""
-    model = {} if kind == "snapshot" else dict(model)
+    model, bound = WHOLE if kind == "snapshot" else side
+    model = dict(model)
     for price, size in rows:
+        if depth == 0 and bound is not None and price * best > bound * best:
+            continue
         if size == 0:
             model.pop(price, None)
         elif price in model or len(model) < room:
             model[price] = size
         else:
-            worst = max(model, key=lambda found: found * best)
-            if price * best < worst * best:
-                del model[worst]
-                model[price] = size
-    return dict(sorted(model.items(), key=lambda level: level[0] * best)[: depth or None])
+            model[price] = size
+            del model[farthest(model, best)]
+            bound = farthest(model, best)
+    if depth:
+        model = dict(sorted(model.items(), key=lambda level: level[0] * best)[:depth])
+        is_full = len(model) == depth
+        if model and (
+            is_full or (bound is not None and farthest(model, best) * best > bound * best)
+        ):
+            bound = farthest(model, best)
+    return ModelSide(model, bound)
+
+
+def farthest(model: Model, best: int) -> float:
+    return max(model, key=lambda price: price * best)
+
+
+def bounds_of(bids: ModelSide, asks: ModelSide) -> tuple[float, float]:
+    """As the book says it: 0.0 and inf for a side that is known wholly."""
+    bid = 0.0 if bids.bound is None else bids.bound
+    ask = math.inf if asks.bound is None else asks.bound
+    return bid, ask
 
 
 def ordered(model: Model, best: int) -> list[list[float]]:
@@ -368,8 +401,8 @@ def test_a_book_equals_a_plain_dictionary(
     capacity, max_depth = shape
     room = capacity - 1
     book = OrderBook(capacity, max_depth)
-    bids: Model = {}
-    asks: Model = {}
+    bids = WHOLE
+    asks = WHOLE
     for number, (kind, some, more, layout) in enumerate(messages, 1):
         names = None
         match layout:
@@ -389,10 +422,13 @@ def test_a_book_equals_a_plain_dictionary(
             book.apply_diff(BookDiff("A-B", *data, number, number, 0, layout, names=names))
         bids = model_after(bids, kind, some, -1, room, max_depth)
         asks = model_after(asks, kind, more, 1, room, max_depth)
-        assert book.bids.tolist() == ordered(bids, -1)
-        assert book.asks.tolist() == ordered(asks, 1)
+        assert book.bids.tolist() == ordered(bids.levels, -1)
+        assert book.asks.tolist() == ordered(asks.levels, 1)
+        assert book.bounds == bounds_of(bids, asks)
+        assert book.lengths == (len(bids.levels), len(asks.levels))
         assert book.update_id == number
-        assert book.is_crossed == bool(bids and asks and max(bids) >= min(asks))
+        crossed = bids.levels and asks.levels and max(bids.levels) >= min(asks.levels)
+        assert book.is_crossed == bool(crossed)
         assert book.meta()["version"] % 2 == 0
 
 
@@ -402,8 +438,8 @@ def test_a_trend_of_ten_times_the_capacity_stays_exact(step: int, width: int) ->
     """The window wanders off both ends of its columns and is moved back."""
     book = OrderBook(64)
     centre = 10_000
-    bids = {}
-    asks = {}
+    bids = WHOLE
+    asks = WHOLE
     for number in range(1, 641):
         centre += step
         new_bids = [
@@ -423,32 +459,90 @@ def test_a_trend_of_ten_times_the_capacity_stays_exact(step: int, width: int) ->
         book.apply_diff(BookDiff("A-B", text(new_bids), text(new_asks), number, number))
         bids = model_after(bids, "diff", new_bids, -1, 63)
         asks = model_after(asks, "diff", new_asks, 1, 63)
-        assert book.bids.tolist() == ordered(bids, -1)
-        assert book.asks.tolist() == ordered(asks, 1)
-    assert len(bids) >= 1
-    assert len(asks) >= 1
+        assert book.bids.tolist() == ordered(bids.levels, -1)
+        assert book.asks.tolist() == ordered(asks.levels, 1)
+    assert len(bids.levels) >= 1
+    assert len(asks.levels) >= 1
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_full_side_keeps_its_best_levels_and_says_how_many_are_guaranteed(reverse: bool) -> None:
+def test_a_full_side_keeps_its_best_levels_and_is_known_up_to_its_worst(reverse: bool) -> None:
     book = OrderBook(64)
-    assert book.meta()["guaranteed_depth"] == 64
+    assert book.bounds == (0.0, math.inf)
     for price in sorted(range(1, 200), reverse=reverse):
         book.apply_diff(BookDiff("A-B", text([[price, 1]]), text([[price + 1000, 1]])))
     assert book.bids[:, 0].tolist() == list(range(199, 136, -1))
     assert book.asks[:, 0].tolist() == list(range(1001, 1064))
-    assert book.meta()["guaranteed_depth"] == 63
+    assert book.bounds == (137.0, 1063.0)
     book.apply_snapshot(snapshot([[1, 1]], [[2, 1]]))
-    assert book.meta()["guaranteed_depth"] == 64
+    assert book.bounds == (0.0, math.inf)
 
 
-def test_a_capped_depth_is_the_guaranteed_one_once_a_level_was_dropped() -> None:
+def test_a_level_beyond_what_is_known_is_left_out_also_when_there_is_room_again() -> None:
+    book = OrderBook(64)
+    for price in range(1, 200):
+        book.apply_diff(BookDiff("A-B", text([[price, 1]]), b""))
+    book.apply_diff(BookDiff("A-B", text([[price, 0] for price in range(150, 200)]), b""))
+    book.apply_diff(BookDiff("A-B", text([[136, 5], [137, 7], [149.5, 2]]), b""))
+    assert book.bids[:, 0].tolist() == [149.5, *range(149, 136, -1)]
+    assert book.bids[-1].tolist() == [137, 7]
+    assert book.bounds == (137.0, math.inf)
+
+
+def test_a_window_is_known_up_to_its_worst_level_and_moves_out_with_the_venues() -> None:
     book = OrderBook(64, max_depth=10)
-    book.apply_snapshot(snapshot([[n, 1] for n in range(1, 11)]))
-    assert book.meta()["guaranteed_depth"] == 64
-    book.apply_diff(BookDiff("A-B", b"[[11,1]]", b""))
+    book.apply_snapshot(snapshot([[n, 1] for n in range(1, 10)]))
+    assert book.bounds == (0.0, math.inf)
+    book.apply_diff(BookDiff("A-B", b"[[10,1],[11,1]]", b""))
     assert book.bids[:, 0].tolist() == list(range(11, 1, -1))
-    assert book.meta()["guaranteed_depth"] == 10
+    assert book.bounds == (2.0, math.inf)
+    book.apply_diff(BookDiff("A-B", b"[[2,0]]", b""))
+    assert book.bounds == (2.0, math.inf), "the venue's window holds no other level up to there"
+    book.apply_diff(BookDiff("A-B", b"[[1,1]]", b""))
+    assert book.bounds == (1.0, math.inf)
+
+
+def test_a_window_as_large_as_the_book_is_bounded_by_the_book() -> None:
+    book = OrderBook(64, max_depth=63)
+    book.apply_snapshot(snapshot([[n, 1] for n in range(1, 70)]))
+    book.apply_diff(BookDiff("A-B", b"[[69,0],[6,1]]", b""))
+    assert book.bids[:, 0].tolist() == list(range(68, 6, -1))
+    assert book.bounds == (7.0, math.inf)
+
+
+def test_a_full_snapshot_is_known_up_to_its_worst_level() -> None:
+    book = OrderBook(64)
+    whole = snapshot([[n, 1] for n in range(1, 6)], [[n, 1] for n in range(10, 14)])
+    book.apply_snapshot(whole, full_levels=5)
+    assert book.bounds == (1.0, math.inf), "four asks are all that there are"
+    book.apply_diff(BookDiff("A-B", b"[[0.5,1],[1,0],[7,1]]", b"[[99,1]]"))
+    assert book.bids[:, 0].tolist() == [7, 5, 4, 3, 2]
+    assert book.asks[:, 0].tolist() == [10, 11, 12, 13, 99]
+
+
+def test_another_snapshot_adds_what_lies_beyond_the_bounds_and_nothing_else() -> None:
+    book = OrderBook(64)
+    book.apply_snapshot(snapshot([[5, 1], [4, 1]], [[6, 1], [7, 1]], update_id=3), full_levels=2)
+    farther = OrderBook(64)
+    more = snapshot([[5, 9], [3, 1], [2, 1]], [[6, 9], [6.5, 1], [8, 1]], update_id=3)
+    farther.apply_snapshot(more, full_levels=3)
+    before = book.sequence
+    bids, asks = book.extend(farther)
+    assert (bids.tolist(), asks.tolist()) == ([[3, 1], [2, 1]], [[8, 1]])
+    assert book.bids.tolist() == [[5, 1], [4, 1], [3, 1], [2, 1]]
+    assert book.asks.tolist() == [[6, 1], [7, 1], [8, 1]]
+    assert book.bounds == (2.0, 8.0)
+    assert (book.sequence, book.update_id) == (before + 1, 3)
+
+
+def test_another_snapshot_that_knows_less_of_a_side_takes_nothing_from_it() -> None:
+    book = OrderBook(64)
+    book.apply_snapshot(snapshot([[5, 1], [4, 1]], [[6, 1]]), full_levels=2)
+    farther = OrderBook(64)
+    farther.apply_snapshot(snapshot([[5, 1]], [[6, 1]]), full_levels=1)
+    book.extend(farther)
+    assert book.bids.tolist() == [[5, 1], [4, 1]]
+    assert book.bounds == (4.0, math.inf)
 
 
 def test_a_level_carries_the_update_that_set_it() -> None:

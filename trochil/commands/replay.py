@@ -63,7 +63,12 @@ def replaying(
         except SandboxError as error:
             raise ConfigError(str(error).removeprefix("sandbox: ")) from None
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="trochil-replay-"))
-        venue = {"hosts": sandbox.hosts[exchange], "capacity": 16384, "feed": feed}
+        venue = {
+            "hosts": sandbox.hosts[exchange],
+            "capacity": 16384,
+            "feed": feed,
+            "whole_snapshots": True,
+        }
         config = {
             "deployment": f"replay-{secrets.token_hex(4)}",
             "state_dir": folder,

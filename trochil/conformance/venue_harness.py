@@ -103,7 +103,8 @@ class VenueHarness:
         def listen() -> None:
             with suppress(TrochilError):  # the client closes: the case is over
                 for item in source:
-                    received.append(item)
+                    if isinstance(item, Trade):
+                        received.append(item)
                     if len(received) >= MAX_TRADES:
                         return
 
