@@ -275,12 +275,6 @@ class FreshSocket(Socket):
         await socket.receive()  # the greeting
         return socket
 
-    async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
-        outcome = await super().send(fuzz, sending)
-        for connection in list(fuzz.venue.server.connections):
-            await connection.ws.close()
-        return outcome
-
 
 def message_socket(
     name: str,
@@ -289,8 +283,12 @@ def message_socket(
     mandatory: tuple[str, ...] = (),
     kind: Kind = "query",
     mistakes: tuple[Mistake, ...] = OF_POSTS,
+    method: str = "",
 ) -> Socket:
-    return FreshSocket(name, "/ws", make, answer, kind, params, mandatory, mistakes)
+    made = FreshSocket(name, "/ws", make, answer, kind, params, mandatory, mistakes)
+    made.method = method
+    made.is_fresh = True
+    return made
 
 
 def ping(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
@@ -346,6 +344,7 @@ def post_socket(
         mandatory=mandatory,
         kind=of,
         mistakes=mistakes,
+        method="post",
     )
 
 
@@ -496,7 +495,7 @@ WORDS = Words(
     endpoints=[
         *QUESTIONS,
         *ACTIONS,
-        message_socket("ping", ping, mistakes=("unknown parameter", "wrong method")),
+        message_socket("ping", ping, mistakes=("unknown parameter", "wrong method"), method="ping"),
         message_socket(
             "subscribe to anything",
             any_subscription,
@@ -510,6 +509,7 @@ WORDS = Words(
                 subscription(method, kind),
                 *names,
                 mandatory=tuple(name for name in names if name in ("coin", "user")),
+                method=method,
             )
             for method in ("subscribe", "unsubscribe")
             for kind, names in SUBSCRIPTIONS.items()
