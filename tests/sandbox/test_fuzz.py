@@ -4,6 +4,8 @@ was not done, and the ledger unchanged by what was refused."""
 import asyncio
 import importlib
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,8 @@ IN_A_MOMENT = 400
 SIGNED_SLOWLY = {"hyperliquid": 200}
 """Requests in a moment where signatures take long."""
 REQUESTS = 2000
+SENT_UNASKED = {"kraken": ("status", "heartbeat")}
+"""Streams that nobody subscribes to."""
 
 
 async def fuzzed(venue: str, requests: int, seed: int) -> Fuzz:
@@ -85,6 +89,40 @@ def sockets_of(venue: str) -> list[Socket]:
 def test_every_method_of_a_socket_has_words(venue: str) -> None:
     named = {endpoint.method for endpoint in sockets_of(venue)}
     assert not set(load(venue).offered_methods) - named
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts of a value, without names."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, dict):
+        yield from texts_in([*value.values()])
+
+
+def followed_by_words(venue: str) -> set[str]:
+    """What the words for sockets name as right values, or in their own names."""
+    words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}").WORDS
+    named: set[str] = set()
+    for endpoint in sockets_of(venue):
+        named.add(endpoint.name.removeprefix("subscribe "))
+        for name in endpoint.params:
+            values = words.right.get(f"{endpoint.name} {name}") or words.right[name]
+            named |= {*texts_in([*values])}
+    return named
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_every_stream_of_a_socket_has_words(venue: str) -> None:
+    named = followed_by_words(venue)
+    for stream in load(venue).offered_streams:
+        name, _, _ = stream.partition(" (")
+        form = re.sub(r"<\w+>|\\{\w+\\}|\\\$\w+", "[^@#.]+", re.escape(name))
+        form = re.sub(r"0(\\\|[0-9])+", "[0-9]", form)
+        is_named = any(re.fullmatch(form, each) for each in named)
+        assert is_named or stream in SENT_UNASKED.get(venue, ()), stream
 
 
 @pytest.mark.slow

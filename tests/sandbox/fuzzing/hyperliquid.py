@@ -35,11 +35,8 @@ OF_QUESTIONS: tuple[Mistake, ...] = (
 )
 OF_ACTIONS: tuple[Mistake, ...] = (*OF_QUESTIONS, "wrong signature", "unknown key")
 OF_POSTS: tuple[Mistake, ...] = (
-    "missing",
-    "wrong value",
-    "unknown parameter",
-    "not offered",
-    "wrong method",
+    *("missing", "wrong value", "unknown parameter", "not offered", "wrong method"),
+    "a name twice",
 )
 
 _signers: WeakKeyDictionary[Fuzz, HyperliquidAuth] = WeakKeyDictionary()

@@ -320,6 +320,10 @@ WORDS = Words(
             for operation in ("subscribe", "unsubscribe")
             for names in [("channel", "instType")]
         ],
+        *[
+            socket(operation, PRIVATE, "balances and positions", "channel", opening=login)
+            for operation in ("subscribe", "unsubscribe")
+        ],
         login_socket(),
     ],
     right={
@@ -371,6 +375,7 @@ WORDS = Words(
             for what, channels in (
                 ("an account", ("account",)),
                 ("orders", ("orders",)),
+                ("balances and positions", ("balance_and_position",)),
             )
         },
         **dict.fromkeys(("apiKey", "passphrase", "timestamp", "sign"), (lambda fuzz: None,)),
@@ -426,7 +431,7 @@ WORDS = Words(
         **{
             f"{operation} {what} channel": ("positions", "books", "ORDERS", 7, None, ["account"])
             for operation in ("subscribe", "unsubscribe")
-            for what in ("an account", "orders")
+            for what in ("an account", "orders", "balances and positions")
         },
         "args": ([], {}, "books", None, 7, [7], [[]], ["books"], [None], [{}]),
         "apiKey": ("nobody", 7, ["x"], "\ud800", {"a": 1}),
