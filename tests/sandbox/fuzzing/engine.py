@@ -45,6 +45,8 @@ Mistake = Literal[
     "unknown path",
 ]
 MISTAKES_KEPT = 20
+SELDOM = 0.4
+MOST_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,43 @@ class Fuzz:
         self._client_ids = 0
 
     async def run(self, requests: int) -> None:
+        waiting: list[Endpoint] = []
         for _ in range(requests):
-            endpoint = self.random.choice(self.words.endpoints)
-            await self.one(endpoint)
+            if not waiting:
+                waiting = self._round()
+            await self.one(waiting.pop())
             if len(self.violations) >= MISTAKES_KEPT:
                 return
+
+    async def take_rest(self) -> None:
+        """More requests of what never succeeded, with orders in between, until all of it did."""
+        places = [endpoint for endpoint in self.words.endpoints if endpoint.kind == "place"]
+        for _ in range(MOST_ROUNDS):
+            rest = self.never_taken()
+            if not rest or self.violations:
+                return
+            await self.one(self.random.choice(places))
+            for endpoint in rest:
+                await self.one(endpoint)
+
+    def never_taken(self) -> list[Endpoint]:
+        """Of those that must succeed at some time."""
+        return [
+            endpoint
+            for endpoint in self.words.endpoints
+            if endpoint.kind not in ("check", "refused") and not self.done[endpoint.name, "taken"]
+        ]
+
+    def _round(self) -> list[Endpoint]:
+        """All endpoints, in another order each time; but seldom those that cancel all orders, for
+        the others need open ones."""
+        chosen = [
+            endpoint
+            for endpoint in self.words.endpoints
+            if endpoint.kind != "cancel_all" or self.random.random() < SELDOM
+        ]
+        self.random.shuffle(chosen)
+        return chosen
 
     async def one(self, endpoint: Endpoint) -> None:
         """One request, judged."""

@@ -324,7 +324,7 @@ WORDS = Words(
         signed("GET", "/v2/user/uid"),
         signed("GET", "/v1/account/accounts"),
         signed("GET", "/v1/account/accounts/{account}/balance", "account", mandatory=("account",)),
-        *[PLACE] * 4,  # the others need orders
+        *[PLACE] * 6,  # the others need orders
         signed(
             "GET",
             "/v1/order/openOrders",

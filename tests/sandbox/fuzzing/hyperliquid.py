@@ -483,7 +483,7 @@ ACTIONS = [
             mandatory=("cancels",),
             kind="cancel_many",
         )
-        for kind in ("cancel", "cancelByCloid")
+        for kind in ("cancel", "cancelByCloid", "cancelByCloid")
     ],
     action("scheduleCancel", plain_action("scheduleCancel")),
     action("noop", plain_action("noop")),

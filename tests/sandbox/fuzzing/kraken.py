@@ -330,8 +330,15 @@ SOCKET_ORDER = ("symbol", "side", "order_type", "order_qty", "limit_price")
 SOCKET_MARKET_ORDER = ("symbol", "side", "order_type")
 OPTIONS = ("cl_ord_id", "order_userref", "post_only", "time_in_force", "deadline", *SOCKET_NEUTRAL)
 ON_SOCKET = [
+    *[socket("add_order", *SOCKET_ORDER, *OPTIONS, mandatory=SOCKET_ORDER, kind="place")] * 2,
     *[
-        socket("add_order", *SOCKET_ORDER, *OPTIONS, mandatory=SOCKET_ORDER, kind="place"),
+        socket(
+            "add_order",
+            *(*SOCKET_ORDER, "order_userref"),
+            mandatory=SOCKET_ORDER,
+            kind="place",
+            what="with a number",
+        ),
     ]
     * 3,
     socket(
@@ -380,13 +387,16 @@ ON_SOCKET = [
         kind="cancel",
         what="of a client",
     ),
-    socket(
-        "cancel_order",
-        "order_userref",
-        mandatory=("order_userref",),
-        kind="cancel",
-        what="with a number",
-    ),
+    *[
+        socket(
+            "cancel_order",
+            "order_userref",
+            mandatory=("order_userref",),
+            kind="cancel",
+            what="with a number",
+        ),
+    ]
+    * 2,
     socket(
         "batch_cancel",
         "orders",
