@@ -461,6 +461,8 @@ def test_all_open_orders_of_a_symbol_are_cancelled() -> None:
             "Not all sent parameters were read; read '8' parameter(s) but was sent '9'.",
         ),
         ({"newClientOrderId": ""}, -1105, "Parameter 'newClientOrderId' was empty."),
+        ({"recvWindow": "1e2"}, -1100, "'recvWindow'"),
+        ({"recvWindow": "-1"}, -1100, "'recvWindow'"),
         ({"recvWindow": "60001"}, -1131, "recvWindow must be less than 60000."),
         ({"timestamp": 1}, -1021, "Timestamp for this request is outside of the recvWindow."),
         (
@@ -858,6 +860,7 @@ def test_streams_are_listed_and_enveloped_as_set() -> None:
         ("[]", 2, "Invalid request"),
         ('{"method": "SUBSCRIBE", "params": ["btcusdt@trade"]}', 2, "request ID must be"),
         ('{"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 1.5}', 2, "request ID"),
+        ('{"method": "SUBSCRIBE", "params": ["a@trade"], "id": 9223372036854775808}', 2, "ID"),
         ('{"id": 1}', 2, "missing field `method`"),
         ('{"method": "LOGIN", "id": 1}', 2, "unknown variant `LOGIN`, expected one of `SUBSCRIBE`"),
         ('{"method": "SUBSCRIBE", "id": 1}', 2, "invalid stream"),

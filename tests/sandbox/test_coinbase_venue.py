@@ -752,6 +752,18 @@ def test_a_message_that_can_not_be_read_is_refused(message: Any, reason: str) ->
     use(work)
 
 
+def test_a_login_whose_channel_is_refused_is_none() -> None:
+    async def work(client: Client) -> None:
+        async with client.session.ws_connect("/") as socket:
+            await socket.send_json(subscribe(client, "ticker", signs=True, product_ids=["X"]))
+            assert (await receive(socket))["reason"] == "X is not a valid product"
+            assert await receive(socket) == followed()
+            await socket.send_json(subscribe(client, "user", product_ids=[PAIR]))
+            assert (await receive(socket))["reason"] == "user channel requires authentication"
+
+    use(work)
+
+
 @pytest.mark.parametrize("text", ["no json", "[]", "7", '"subscribe"'])
 def test_what_is_no_object_is_malformed(text: str) -> None:
     async def work(client: Client) -> None:

@@ -4,10 +4,13 @@ was not done, and the ledger unchanged by what was refused."""
 import asyncio
 import importlib
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.sandbox.fuzzing.engine import Fuzz
+from tests.sandbox.fuzzing.socket import Socket
 from tests.support.served import served
 from trochil.sandbox.dialect import BaseDialect
 from trochil.sandbox.dialects import hyperliquid, load
@@ -17,6 +20,8 @@ IN_A_MOMENT = 400
 SIGNED_SLOWLY = {"hyperliquid": 200}
 """Requests in a moment where signatures take long."""
 REQUESTS = 2000
+SENT_UNASKED = {"kraken": ("status", "heartbeat")}
+"""Streams that nobody subscribes to."""
 
 
 async def fuzzed(venue: str, requests: int, seed: int) -> Fuzz:
@@ -26,6 +31,8 @@ async def fuzzed(venue: str, requests: int, seed: int) -> Fuzz:
     async with served(load(venue), *words.PAIRS) as place:
         fuzz = Fuzz(place, words.WORDS, seed)
         await fuzz.run(requests)
+        if requests >= REQUESTS:
+            await fuzz.take_rest()
         return fuzz
 
 
@@ -74,11 +81,50 @@ def test_every_question_action_and_subscription_of_hyperliquid_has_words() -> No
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("venue", ["bybit", "hyperliquid", "okx"])
+def sockets_of(venue: str) -> list[Socket]:
+    """The words for sockets."""
+    words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}").WORDS
+    return [endpoint for endpoint in words.endpoints if isinstance(endpoint, Socket)]
+
+
+@pytest.mark.parametrize("venue", VENUES)
 def test_every_method_of_a_socket_has_words(venue: str) -> None:
-    words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}")
-    named = " ".join(endpoint.name for endpoint in words.WORDS.endpoints)
-    assert not [name for name in load(venue).offered_methods if name not in named]
+    named = {endpoint.method for endpoint in sockets_of(venue)}
+    assert not set(load(venue).offered_methods) - named
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts of a value, without names."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, dict):
+        yield from texts_in([*value.values()])
+
+
+def followed_by_words(venue: str) -> set[str]:
+    """What the words for sockets name as right values, or in their own names."""
+    words = importlib.import_module(f"tests.sandbox.fuzzing.{venue}").WORDS
+    named: set[str] = set()
+    for endpoint in sockets_of(venue):
+        named.add(endpoint.name.removeprefix("subscribe "))
+        for name in endpoint.params:
+            values = words.right.get(f"{endpoint.name} {name}") or words.right[name]
+            named |= {*texts_in([*values])}
+    return named
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_every_stream_of_a_socket_has_words(venue: str) -> None:
+    named = followed_by_words(venue)
+    for stream in load(venue).offered_streams:
+        name, _, _ = stream.partition(" (")
+        form = re.sub(r"<\w+>|\\{\w+\\}|\\\$\w+", "[^@#.]+", re.escape(name))
+        form = re.sub(r"0(\\\|[0-9])+", "[0-9]", form)
+        is_named = any(re.fullmatch(form, each) for each in named)
+        assert is_named or stream in SENT_UNASKED.get(venue, ()), stream
 
 
 @pytest.mark.slow
@@ -87,11 +133,6 @@ def test_every_method_of_a_socket_has_words(venue: str) -> None:
 def test_many_requests(venue: str, seed: int) -> None:
     fuzz = asyncio.run(fuzzed(venue, REQUESTS, seed))
     assert not fuzz.violations, "\n".join(fuzz.violations)
-    never_taken = {
-        endpoint.name
-        for endpoint in fuzz.words.endpoints
-        if not fuzz.done[endpoint.name, "taken"] and endpoint.kind != "check"
-    }
-    assert not never_taken
+    assert not [endpoint.name for endpoint in fuzz.never_taken()]
     made = {mistake for endpoint in fuzz.words.endpoints for mistake in endpoint.mistakes}
     assert made <= set(fuzz.mistakes)

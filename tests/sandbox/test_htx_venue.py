@@ -47,7 +47,7 @@ class Client:
         self.server = venue.server
 
     def signature(self, method: str, path: str, params: dict[str, str]) -> str:
-        query = "&".join(f"{name}={quote(params[name], safe='')}" for name in sorted(params))
+        query = "&".join(f"{name}={quote(str(params[name]), safe='')}" for name in sorted(params))
         payload = f"{method}\n{self.venue.host}\n{path}\n{query}"
         secret = self.venue.account.keys["api_secret"].encode()
         return base64.b64encode(hmac.new(secret, payload.encode(), "sha256").digest()).decode()
@@ -96,7 +96,7 @@ class Client:
             server.now_ns(),
         )
 
-    async def login(self, socket: aiohttp.ClientWebSocketResponse, **changes: str) -> Any:
+    async def login(self, socket: aiohttp.ClientWebSocketResponse, **changes: Any) -> Any:
         signed = {
             "accessKey": self.venue.account.keys["api_key"],
             "signatureMethod": "HmacSHA256",
@@ -597,6 +597,7 @@ def test_a_refused_cancel_tells_the_orders_state() -> None:
     [
         ({"accessKey": "nobody"}, "auth.fail"),
         ({"signatureVersion": "2"}, "auth.fail"),
+        ({"signatureVersion": 2.1}, "auth.fail"),
         ({"signatureMethod": "HmacMD5"}, "auth.fail"),
         ({"timestamp": "2020-01-01T00:00:00"}, "auth.fail"),
         ({"timestamp": "soon"}, "auth.fail"),
@@ -604,7 +605,7 @@ def test_a_refused_cancel_tells_the_orders_state() -> None:
         ({"signature": "x"}, "auth.fail"),
     ],
 )
-def test_a_wrong_login_is_refused(changes: dict[str, str], message: str) -> None:
+def test_a_wrong_login_is_refused(changes: dict[str, Any], message: str) -> None:
     async def work(client: Client) -> None:
         async with client.socket("/ws/v2") as socket:
             answer = await client.login(socket, **changes)
@@ -612,6 +613,24 @@ def test_a_wrong_login_is_refused(changes: dict[str, str], message: str) -> None
             assert (await client.login(socket))["code"] == 200
             again = await client.login(socket)
             assert (again["code"], again["message"]) == (2002, "invalid.auth.state")
+
+    use(work)
+
+
+def test_a_key_that_is_no_text_of_utf_8_is_refused() -> None:
+    async def work(client: Client) -> None:
+        params = {
+            "authType": "api",
+            "accessKey": "\ud800",
+            "signatureMethod": "HmacSHA256",
+            "signatureVersion": "2.1",
+            "timestamp": now_text(),
+            "signature": "x",
+        }
+        async with client.socket("/ws/v2") as socket:
+            await socket.send_json({"action": "req", "ch": "auth", "params": params})
+            answer = await told(socket)
+            assert (answer["code"], answer["message"]) == (2002, "auth.fail")
 
     use(work)
 

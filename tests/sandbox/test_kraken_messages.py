@@ -38,6 +38,10 @@ BOOK = {"channel": "book", "symbol": ["BTC/USDT"]}
             "Currency pair not supported NOPE/USD",
         ),
         (
+            {"method": "subscribe", "params": {"channel": "trade", "symbol": [""]}},
+            "Currency pair not supported ",
+        ),
+        (
             {"method": "subscribe", "params": {"channel": "trade", "symbol": ["NOPE/USD"]}},
             "Currency pair not supported NOPE/USD",
         ),

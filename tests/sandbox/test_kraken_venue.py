@@ -768,6 +768,10 @@ def test_orders_on_the_socket() -> None:
             "EGeneral:Invalid arguments:order_userref and cl_ord_id are mutually exclusive",
         ),
         (
+            {"order_type": "market", "no_mpp": 1},
+            "No_mpp field must be a boolean",
+        ),
+        (
             {"no_mpp": True},
             "EGeneral:Invalid arguments:no_mpp order option is only available when "
             "ordertype = market",
@@ -824,6 +828,8 @@ def test_a_token_must_be_used_in_time() -> None:
             venue.server.faults.set({"clock_skew": 901})
             assert (await used.order("cancel_all"))["success"]
             assert (await late.order("cancel_all"))["error"] == "ESession:Invalid session"
+            other = await used.order("cancel_all", token=late.token)
+            assert other["error"] == "ESession:Invalid session"
 
     venue(work)
 

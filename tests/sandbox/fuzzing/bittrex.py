@@ -1,17 +1,34 @@
 """Bittrex's words: REST v3 and the hub c3."""
 
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from exchanges.bittrex import BittrexAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
-from tests.sandbox.fuzzing.socket import Socket
+from tests.sandbox.fuzzing.socket import NO_MESSAGES, Socket, text_socket
+from trochil.sandbox.connection import Connection
 from trochil.sandbox.formats import uuid_of
 from trochil.sandbox.signalr import CONNECTION_TOKEN
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 API = "/v3"
+TOKEN = CONNECTION_TOKEN.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+CONNECT = f"/signalr/connect?connectionToken={TOKEN}"
+OF_INVOCATIONS: tuple[Mistake, ...] = (
+    *("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+)
+WRONG_INVOCATIONS: tuple[tuple[str, Any], ...] = (
+    *(("M", name) for name in ("Fly", "QueryExchangeState", "", 7, None, True, ["Subscribe"], {})),
+    *(("H", name) for name in ("c2", "", 7, None, True, ["c3"], {})),
+)
+OWN_STREAMS = ("order", "execution", "balance")
+SIGNED = "as it is signed"
+"""Stands for what a right login has."""
+NO_TEXTS: tuple[Any, ...] = ("x", "", "é", "\ud800", "=", 7, None, True, ["x"], {})
 
 
 def refused(status: int, body: Any) -> bool:
@@ -61,29 +78,130 @@ def placed_rows(body: Any) -> int:
     return sum(row["status"] == 201 for row in body)
 
 
-def hub(method: str) -> Socket:
-    """One stream an invocation: each is taken or refused by itself."""
+# The hub.
+
+
+def answer(message: Any, frame: Any) -> str | None:
+    """A result that is a list has one row for each stream; any success counts."""
+    if "E" in frame:
+        return "refused"
+    if "R" not in frame or (isinstance(message, dict) and frame["I"] != str(message["I"])):
+        return None
+    result = frame["R"]
+    if isinstance(result, bool):
+        return "taken"
+    rows = result if isinstance(result, list) else [result]
+    return "taken" if any(row["Success"] for row in rows) else "refused"
+
+
+def login(fuzz: Fuzz) -> Any:
+    frame: Any = BittrexAuth(fuzz.venue.account.keys).login(time.time())
+    return frame
+
+
+def follows(connection: Connection, message: Any, frame: Any) -> bool:
+    (streams,) = message["A"]
+    return connection.topics.issuperset(streams)
+
+
+def has_left(connection: Connection, message: Any, frame: Any) -> bool:
+    (streams,) = message["A"]
+    return connection.topics.isdisjoint(streams)
+
+
+def is_logged_in(connection: Connection, message: Any, frame: Any) -> bool:
+    return connection.account is not None
+
+
+def tells_login(connection: Connection, message: Any, frame: Any) -> bool:
+    return bool(frame["R"]) == (connection.account is not None)
+
+
+def hub(
+    method: str,
+    what: str = "",
+    *names: str,
+    kind: Kind = "query",
+    is_logged_in: bool = False,
+    done: Callable[[Connection, Any, Any], bool] | None = None,
+) -> Socket:
+    """An invocation, whose arguments are by their place; one too many is an unknown one."""
 
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
-        name = "Fly" if mistake == "wrong method" else method
-        arguments = [[sent["channel"]]] if "channel" in sent else []
-        return {"H": "c3", "M": name, "A": arguments, "I": fuzz.fresh_number()}
+        number = sent.pop("I", fuzz.fresh_number())
+        right: dict[str, Any] = {"H": "c3", "M": method, "A": [*sent.values()], "I": number}
+        if mistake == "wrong method":
+            name, value = fuzz.random.choice(WRONG_INVOCATIONS)
+            right[name] = value
+        return right
 
-    def answer(message: Any, frame: Any) -> str | None:
-        if frame.get("I") != str(message["I"]):
-            return None
-        return "taken" if "R" in frame and frame["R"][0]["Success"] else "refused"
-
-    token = CONNECTION_TOKEN.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
     return Socket(
-        method,
-        f"/signalr/connect?connectionToken={token}",
+        f"{method} {what}".rstrip(),
+        CONNECT,
         make,
         answer,
-        params=("channel",),
-        mandatory=("channel",),
-        mistakes=("missing", "wrong value", "wrong method"),
+        kind=kind,
+        params=(*names, "I"),
+        mandatory=names,
+        mistakes=OF_INVOCATIONS,
+        method=method,
+        opening=login if is_logged_in else None,
+        opened=lambda frame: "R" in frame,
+        done=done,
+        shared="an account's" if is_logged_in else "anybody's",
     )
+
+
+def any_arguments() -> Socket:
+    """What stands for the list of arguments."""
+    made = hub("Subscribe", "with any arguments", "arguments", kind="refused")
+    made.mistakes = ()
+    made.make = lambda fuzz, sent, mistake: {
+        "H": "c3",
+        "M": "Subscribe",
+        "A": sent["arguments"],
+        "I": 1,
+    }
+    return made
+
+
+def login_socket() -> Socket:
+    """It needs a new socket: else it renews a login."""
+    names = ("apiKey", "timestamp", "randomContent", "signedContent")
+
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        frame = login(fuzz)
+        right = dict(zip(names, frame["A"], strict=True))
+        number = sent.pop("I", fuzz.fresh_number())
+        given = {name: right.get(name) if sent[name] == SIGNED else sent[name] for name in sent}
+        if mistake == "wrong signature":
+            given["signedContent"] = fuzz.random.choice(NO_TEXTS)
+        if mistake == "unknown key":
+            given["apiKey"] = fuzz.random.choice(NO_TEXTS)
+        frame |= {"A": [*given.values()], "I": number}
+        if mistake == "wrong method":
+            name, value = fuzz.random.choice(WRONG_INVOCATIONS)
+            frame[name] = value
+        return frame
+
+    return Socket(
+        "Authenticate",
+        CONNECT,
+        make,
+        answer,
+        params=(*names, "I"),
+        mandatory=names,
+        mistakes=(*OF_INVOCATIONS, "wrong signature", "unknown key"),
+        method="Authenticate",
+        done=is_logged_in,
+        is_fresh=True,
+    )
+
+
+def hub_text() -> Socket:
+    made = text_socket(CONNECT, answer)
+    made.name = "text at the hub"
+    return made
 
 
 # Values.
@@ -135,6 +253,29 @@ PLACE = signed(
 BATCH = signed("POST", "/batch", "operations", mandatory=("operations",), kind="place_many")
 BATCH.body = operations
 BATCH.count = placed_rows
+STREAMS = (
+    *(f"orderbook_BTC-USDT_{depth}" for depth in (1, 25, 500)),
+    *(f"{name}_BTC-USDT" for name in ("trade", "ticker", "market_summary")),
+    *("tickers", "market_summaries", "heartbeat"),
+)
+NO_STREAMS: tuple[Any, ...] = (
+    *([name] for name in ("orderbook_BTC-USDT_20", "orderbook_btc-usdt_25", "trade_USDT-BTC")),
+    *([name] for name in ("candle_BTC-USDT_MINUTE_1", "deposit", "Heartbeat", "", "\ud800")),
+    *([name] for name in (7, None, True, ["tickers"], {})),
+    *("tickers", 7, True, None, {}, {"0": "tickers"}),
+)
+ON_HUB = [
+    hub("Subscribe", "a market", "channels", done=follows),
+    hub("Unsubscribe", "a market", "channels", done=has_left),
+    hub("Subscribe", "an account", "channels", is_logged_in=True, done=follows),
+    hub("Unsubscribe", "an account", "channels", is_logged_in=True, done=has_left),
+    hub("Subscribe", "before the login", "channels", kind="refused"),
+    hub("IsAuthenticated", done=tells_login),
+    hub("IsAuthenticated", "of an account", is_logged_in=True, done=tells_login),
+    login_socket(),
+    any_arguments(),
+    hub_text(),
+]
 WORDS = Words(
     endpoints=[
         public("/ping"),
@@ -172,8 +313,7 @@ WORDS = Words(
         signed("GET", "/account"),
         signed("GET", "/account/fees/trading"),
         signed("GET", "/account/fees/trading/{symbol}", "symbol", mandatory=SYMBOL),
-        hub("Subscribe"),
-        hub("Unsubscribe"),
+        *ON_HUB,
     ],
     right={
         "symbol": ("BTC-USDT",),
@@ -196,13 +336,16 @@ WORDS = Words(
         "endDate": ("2120-01-01T00:00:00Z",),
         "order": (order_uuid,),
         "fill": (fill_uuid,),
-        "channel": (
-            *(f"orderbook_BTC-USDT_{depth}" for depth in (1, 25, 500)),
-            *(f"{name}_BTC-USDT" for name in ("trade", "ticker", "market_summary")),
-            "tickers",
-            "market_summaries",
-            "heartbeat",
-        ),
+        "channels": (*([stream] for stream in STREAMS), [*STREAMS[:3]]),
+        **{
+            f"{method} an account channels": (*([each] for each in OWN_STREAMS), [*OWN_STREAMS])
+            for method in ("Subscribe", "Unsubscribe")
+        },
+        "Subscribe before the login channels": (*([each] for each in OWN_STREAMS), [*OWN_STREAMS]),
+        "I": (0, "7", "a number"),
+        "arguments": ("tickers", 7, True, {}, {"0": ["tickers"]}, None, [], [["tickers"]] * 2),
+        "text": NO_MESSAGES,
+        **dict.fromkeys(("apiKey", "timestamp", "randomContent", "signedContent"), (SIGNED,)),
     },
     wrong={
         "symbol": ("btc-usdt", "BTCUSDT", "USDT-BTC", "NOPE"),
@@ -223,15 +366,12 @@ WORDS = Words(
         "endDate": ("1700000000", "soon", "2020-01-01T00:00:00+01:00"),
         "order": ("1001", "none", "00000000-0000-0000-0000-000000000001"),
         "fill": ("1", "none", "00000000-0000-0000-0000-00000fffffff"),
-        "channel": (
-            "orderbook_BTC-USDT_20",
-            "orderbook_btc-usdt_25",
-            "candle_BTC-USDT_MINUTE_1",
-            "order",
-            "deposit",
-            7,
-            ["tickers"],
-        ),
+        "channels": NO_STREAMS,
+        "I": (True, [1], {}, None, ""),
+        "apiKey": NO_TEXTS,
+        "timestamp": (1, "soon", True, [1], {}, None, ""),
+        "randomContent": NO_TEXTS,
+        "signedContent": NO_TEXTS,
     },
     terms=terms,
     not_offered={f"POST {API}/orders": {"ceiling": "1", "trigger": {"price": "1"}}},

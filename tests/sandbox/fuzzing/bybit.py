@@ -5,12 +5,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
-
 from exchanges.bybit import BybitAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
-from tests.sandbox.fuzzing.socket import Socket
+from tests.sandbox.fuzzing.socket import NO_MESSAGES, Socket, text_socket
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 V5 = "/v5"
@@ -81,20 +79,6 @@ def answer(message: Any, frame: Any) -> str | None:
     return "taken" if frame.get("success", frame.get("op") == "pong") else "refused"
 
 
-def text_socket(path: str) -> Socket:
-    """What is no message."""
-    return Socket(
-        f"text at {path}",
-        path,
-        lambda fuzz, sent, mistake: sent["text"],
-        answer,
-        kind="check",
-        params=("text",),
-        mandatory=("text",),
-        mistakes=("wrong value",),
-    )
-
-
 def login(fuzz: Fuzz) -> Any:
     return BybitAuth(fuzz.venue.account.keys).login(time.time())
 
@@ -118,17 +102,11 @@ def socket(operation: str, path: str) -> Socket:
         answer,
         params=names,
         mandatory=names,
-        mistakes=("missing", "wrong value", "unknown parameter", "wrong method"),
-        login=login if path == PRIVATE else None,
-        logged_in=lambda frame: frame.get("op") == "auth" and frame["success"],
+        mistakes=("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+        method=operation,
+        opening=login if path == PRIVATE else None,
+        opened=lambda frame: frame.get("op") == "auth" and frame["success"],
     )
-
-
-class LoginSocket(Socket):
-    """A fresh one for each message."""
-
-    async def _open(self, fuzz: Fuzz) -> aiohttp.ClientWebSocketResponse:
-        return await fuzz.venue.session.ws_connect(self.path)
 
 
 def login_socket() -> Socket:
@@ -141,14 +119,20 @@ def login_socket() -> Socket:
         name = "login" if mistake == "wrong method" else "auth"
         return {"req_id": str(fuzz.fresh_number()), "op": name, **given, **others}
 
-    return LoginSocket(
+    return Socket(
         "auth",
         PRIVATE,
         make,
         answer,
         params=("args",),
         mandatory=("args",),
-        mistakes=("missing", "wrong value", "unknown parameter", "wrong method", "wrong signature"),
+        mistakes=(
+            *("missing", "wrong value", "unknown parameter", "wrong method", "wrong signature"),
+            "a name twice",
+        ),
+        method="auth",
+        done=lambda connection, message, frame: connection.account is not None,
+        is_fresh=True,
     )
 
 
@@ -156,8 +140,8 @@ def before_login(operation: str) -> Socket:
     """Nothing is an account's before its login."""
     made = socket(operation, PRIVATE)
     made.name = f"{operation} before the login"
-    made.login = None
-    made.kind = "check"
+    made.opening = None
+    made.kind = "refused"
     return made
 
 
@@ -311,7 +295,7 @@ WORDS = Words(
         signed("/account/info"),
         signed("/user/query-api"),
         signed("/asset/coin/query-info", "coin"),
-        *[text_socket(path) for path in (PUBLIC, PRIVATE)],
+        *[text_socket(path, answer) for path in (PUBLIC, PRIVATE)],
         *[
             socket(operation, path)
             for operation in ("ping", "subscribe", "unsubscribe")
@@ -360,7 +344,7 @@ WORDS = Words(
         "openOnly": ("0", "1", "2"),
         "orderStatus": ("New", "Filled", "Cancelled"),
         "execType": ("Trade", "Funding"),
-        "text": ("{",),
+        "text": ("ping", *NO_MESSAGES),
         "args": TOPICS,
         f"subscribe at {PRIVATE} args": PRIVATE_TOPICS,
         f"unsubscribe at {PRIVATE} args": PRIVATE_TOPICS,
@@ -422,7 +406,6 @@ WORDS = Words(
         "openOnly": ("3", "x", "true"),
         "orderStatus": ("open", "filled", "x"),
         "execType": ("trade", "x"),
-        "text": ("ping", '"ping"', "[]", "7", "null", "[" * 5000, "[7]"),
         "args": (
             *WRONG_LISTS,
             *(["orderbook.50.NOPE"], ["orderbook.2.BTCUSDT"], ["kline.1.BTCUSDT"], ["order"]),

@@ -5,19 +5,26 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import aiohttp
-
 from exchanges.coinbase import CoinbaseAuth
-from tests.sandbox.fuzzing.engine import Fuzz, Mistake, Terms, Words
+from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
-from tests.sandbox.fuzzing.socket import Socket
+from tests.sandbox.fuzzing.socket import NO_MESSAGES, Socket, text_socket
+from trochil.sandbox.connection import Connection
+from trochil.sandbox.dialects.coinbase.dialect import LOGIN_CHANNELS, PRODUCT_CHANNELS
 from trochil.sandbox.dialects.coinbase.rows import account_row
 from trochil.sandbox.formats import uuid_of
 
 PAIRS = ("BTC-USD", "ETH-USD", "ETH-BTC")
 PAGE = ("before", "after", "limit")
 NO_ID = "d0c5340b-6d6c-49d9-b567-48c4bfca13d2"
-CHANNELS = ("ticker", "matches", "heartbeat", "level2_batch", "level2", "full", "level3", "user")
+NO_CHANNELS: tuple[Any, ...] = (
+    *([name] for name in ("trades", "rfq_matches", "FULL", "", 7, None, True, ["full"])),
+    *([], "ticker", 7, True, {}, None, {"name": "ticker"}),
+)
+NO_PRODUCTS: tuple[Any, ...] = (
+    *([name] for name in ("BTCUSD", "NOPE", "btc-usd", "", 7, None, True, ["BTC-USD"])),
+    *("BTC-USD", 7, True, {}),
+)
 
 
 def refused(status: int, body: Any) -> bool:
@@ -81,18 +88,6 @@ def terms(params: dict[str, Any]) -> Terms:
     )
 
 
-def subscription(fuzz: Fuzz, params: dict[str, Any], mistake: Mistake) -> dict[str, Any]:
-    """A message of one channel, signed."""
-    login = CoinbaseAuth(fuzz.venue.account.keys).login(time.time())
-    message = {"type": params.get("type")} | {
-        name: [params[part]]
-        for name, part in (("channels", "channel"), ("product_ids", "product"))
-        if part in params
-    }
-    others = {name: params[name] for name in params if name not in ("type", "channel", "product")}
-    return {name: message[name] for name in message if message[name] is not None} | login | others
-
-
 class Repeating(Rest):
     """Some of its parameters may come twice."""
 
@@ -101,17 +96,114 @@ class Repeating(Rest):
         return tuple(each for each in super().mistakes if each != "doubled")
 
 
-class FreshSocket(Socket):
-    """One for each message: a refused channel has two answers."""
-
-    async def _open(self, fuzz: Fuzz) -> aiohttp.ClientWebSocketResponse:
-        return await fuzz.venue.session.ws_connect(self.path)
+# The feed.
 
 
 def answer(message: Any, frame: Any) -> str | None:
-    """The first answer counts."""
+    """The first answer counts: a refused channel has two."""
     kind = frame["type"] if isinstance(frame, dict) else ""
     return {"error": "refused", "subscriptions": "taken"}.get(kind)
+
+
+def topics_of(message: Any) -> set[str]:
+    """What a right message wants to follow or to leave."""
+    topics: set[str] = set()
+    for channel in message["channels"]:
+        wanted = message | ({"name": channel} if isinstance(channel, str) else channel)
+        name = wanted["name"]
+        ids = wanted.get("account_ids" if name == "balance" else "product_ids", [])
+        topics |= {f"{name}:{each}" for each in ids}
+    return topics
+
+
+def signed_login(fuzz: Fuzz, mistake: Mistake) -> dict[str, Any]:
+    login = dict(CoinbaseAuth(fuzz.venue.account.keys).login(time.time()))
+    wrong = fuzz.random.choice(("x", "", "é", "\ud800", "=", 7, None, True, ["x"], {}))
+    if mistake == "wrong signature":
+        login[fuzz.random.choice(("signature", "passphrase"))] = wrong
+    if mistake == "unknown key":
+        login["key"] = wrong
+    return login
+
+
+def opening(fuzz: Fuzz) -> dict[str, Any]:
+    """Follows all channels of a product, and the status."""
+    channels = [*PRODUCT_CHANNELS, "status"]
+    subscription = {"type": "subscribe", "channels": channels, "product_ids": ["BTC-USD"]}
+    return subscription | signed_login(fuzz, "none")
+
+
+def feed(
+    method: str,
+    what: str,
+    *params: str,
+    mandatory: tuple[str, ...] = ("channels",),
+    kind: Kind = "query",
+    is_signed: bool = True,
+) -> Socket:
+    """A message of one channel, on a socket of its own; who unsubscribes followed all before."""
+
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        wrong = fuzz.random.choice(("listen", method.upper(), "", None, 7, ["subscribe"], {}))
+        login = signed_login(fuzz, mistake) if is_signed else {}
+        return {"type": wrong if mistake == "wrong method" else method, **login, **sent}
+
+    def done(connection: Connection, message: Any, frame: Any) -> bool:
+        topics = topics_of(message)
+        if method == "unsubscribe":
+            return connection.topics.isdisjoint(topics)
+        return bool(connection.topics) and connection.topics.issuperset(topics)
+
+    mistakes: tuple[Mistake, ...] = (
+        *("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+    )
+    return Socket(
+        f"{method} {what}",
+        "/",
+        make,
+        answer,
+        kind=kind,
+        params=params,
+        mandatory=mandatory,
+        mistakes=(*mistakes, "wrong signature", "unknown key") if is_signed else mistakes,
+        method=method,
+        opening=opening if method == "unsubscribe" else None,
+        opened=lambda frame: answer(None, frame) == "taken",
+        done=done,
+        is_fresh=True,
+    )
+
+
+OF_PRODUCTS = ("channels", "product_ids")
+FEED = [
+    feed("subscribe", "a channel of a product", *OF_PRODUCTS, mandatory=OF_PRODUCTS),
+    feed("subscribe", "a channel with its products", "channels"),
+    feed("subscribe", "the status", "channels"),
+    feed("subscribe", "a balance", "channels"),
+    feed(
+        "subscribe",
+        "a channel without a login",
+        *OF_PRODUCTS,
+        mandatory=OF_PRODUCTS,
+        is_signed=False,
+    ),
+    feed(
+        "subscribe",
+        "an account without a login",
+        *OF_PRODUCTS,
+        mandatory=OF_PRODUCTS,
+        kind="refused",
+        is_signed=False,
+    ),
+    feed("unsubscribe", "a channel of a product", *OF_PRODUCTS),
+    feed("unsubscribe", "a channel with its products", "channels", is_signed=False),
+    feed("unsubscribe", "the status", "channels"),
+    text_socket("/", answer),
+]
+
+
+def balance_channel(fuzz: Fuzz) -> list[Any]:
+    return [{"name": "balance", "account_ids": [account_id(fuzz)]}]
 
 
 ORDER = ("product_id", "side", "size", "price")
@@ -144,20 +236,32 @@ WORDS = Words(
         signed("GET", "/accounts/"),
         signed("GET", "/accounts/{account}", "account", mandatory=("account",)),
         signed("GET", "/fees"),
-        FreshSocket(
-            "subscribe",
-            "/",
-            subscription,
-            answer,
-            params=("type", "channel", "product"),
-            mandatory=("type", "channel", "product"),
-        ),
+        *FEED,
     ],
     right={
         "after": ("1", "2000"),
         "before": ("1", "1100"),
         "account": (account_id,),
-        "channel": CHANNELS,
+        "channels": tuple([channel] for channel in PRODUCT_CHANNELS),
+        **{
+            f"{method} a channel with its products channels": tuple(
+                [{"name": channel, "product_ids": ["BTC-USD"]}] for channel in PRODUCT_CHANNELS
+            )
+            for method in ("subscribe", "unsubscribe")
+        },
+        **{
+            f"{method} the status channels": (["status"], [{"name": "status"}])
+            for method in ("subscribe", "unsubscribe")
+        },
+        "subscribe a balance channels": (balance_channel,),
+        "subscribe a channel without a login channels": tuple(
+            [channel] for channel in PRODUCT_CHANNELS if channel not in LOGIN_CHANNELS
+        ),
+        "subscribe an account without a login channels": tuple(
+            [channel] for channel in LOGIN_CHANNELS
+        ),
+        "product_ids": (["BTC-USD"], ["BTC-USD", "ETH-BTC"]),
+        "text": NO_MESSAGES,
         "currency": ("BTC", "USD"),
         "client_oid": (client_id,),
         "end_date": ("2100-01-01", "2024-01-01T00:00:00.000Z"),
@@ -178,14 +282,30 @@ WORDS = Words(
         "stp": ("dc",),
         "time_in_force": ("GTC", "GTC", "IOC", "FOK"),
         "type": ("limit",),
-        "subscribe type": ("subscribe",),
     },
     wrong={
         "after": ("-1", "1.5", "x", "99999999999999999999"),
         "before": ("-1", "x"),
         "account": ("1", "x" * 80, NO_ID),
         "currency": ("btc", "NOPE", "BTC,USD"),
-        "channel": ("trades", "rfq_matches", "auctionfeed", "FULL", "", 7, None, {}, ["full"]),
+        "channels": NO_CHANNELS,
+        **{
+            f"{method} a channel with its products channels": (
+                *NO_CHANNELS,
+                *([{"name": "ticker", "product_ids": ids}] for ids in NO_PRODUCTS),
+                *([{"name": name, "product_ids": ["BTC-USD"]}] for name in ("trades", 7, True)),
+                [{"product_ids": ["BTC-USD"]}],
+                [{"name": "ticker", "product_ids": ["BTC-USD"], "colour": "blue"}],
+                [{}],
+            )
+            for method in ("subscribe", "unsubscribe")
+        },
+        "subscribe a balance channels": (
+            *([{"name": "balance", "account_ids": ids}] for ids in NO_PRODUCTS),
+            [{"name": "balance", "account_ids": [NO_ID]}],
+            ["balance"],
+        ),
+        "product_ids": NO_PRODUCTS,
         "client_oid": ("x" * 80, "mine", NO_ID.upper(), NO_ID.replace("-", ""), 7, True, ["x"]),
         "end_date": ("soon", "2024-13-01", "-1"),
         "granularity": ("0", "61", "x", "-60"),
@@ -205,7 +325,6 @@ WORDS = Words(
         "stp": ("co", "cn", "cb", "DC", 1),
         "time_in_force": ("GTX", "gtc", "GTT", "DAY", 1),
         "type": ("stop", "LIMIT", "stop_limit", 1),
-        "subscribe type": ("listen", "", None, 7, ["subscribe"], {}),
     },
     terms=terms,
     not_offered={

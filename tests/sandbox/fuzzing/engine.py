@@ -17,17 +17,23 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+import aiohttp
+
 from tests.support.served import Served
 from trochil.sandbox.formats import uuid_of
 from trochil.sandbox.market.matching import Order
 
 Value = Any
 """What is sent: a text or number, or a function of the fuzz to one (an id of an order, say)."""
-Kind = Literal["query", "place", "place_many", "check", "cancel", "cancel_many", "cancel_all"]
+Kind = Literal[
+    "query", "place", "place_many", "check", "cancel", "cancel_many", "cancel_all", "refused"
+]
+"""What must have happened after a success; "refused": there must be none."""
 Mistake = Literal[
     "none",
     "missing",
     "doubled",
+    "a name twice",
     "in the query too",
     "a form",
     "wrong value",
@@ -39,6 +45,8 @@ Mistake = Literal[
     "unknown path",
 ]
 MISTAKES_KEPT = 20
+SELDOM = 0.4
+MOST_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Outcome:
     body: str
     count: int | None = None
     """How many orders of a batch it says were placed or cancelled; None where it does not say."""
+    undone: str = ""
+    """What does not hold at a socket's connection, by what was answered; "" where all holds."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +159,48 @@ class Fuzz:
         """(endpoint, "taken" or "refused") -> requests."""
         self.mistakes: Counter[str] = Counter()
         self.violations: list[str] = []
+        self.sockets: dict[str, aiohttp.ClientWebSocketResponse] = {}
+        """Those of the run, by what they are for."""
         self._client_ids = 0
 
     async def run(self, requests: int) -> None:
+        waiting: list[Endpoint] = []
         for _ in range(requests):
-            endpoint = self.random.choice(self.words.endpoints)
-            await self.one(endpoint)
+            if not waiting:
+                waiting = self._round()
+            await self.one(waiting.pop())
             if len(self.violations) >= MISTAKES_KEPT:
                 return
+
+    async def take_rest(self) -> None:
+        """More requests of what never succeeded, with orders in between, until all of it did."""
+        places = [endpoint for endpoint in self.words.endpoints if endpoint.kind == "place"]
+        for _ in range(MOST_ROUNDS):
+            rest = self.never_taken()
+            if not rest or self.violations:
+                return
+            await self.one(self.random.choice(places))
+            for endpoint in rest:
+                await self.one(endpoint)
+
+    def never_taken(self) -> list[Endpoint]:
+        """Of those that must succeed at some time."""
+        return [
+            endpoint
+            for endpoint in self.words.endpoints
+            if endpoint.kind not in ("check", "refused") and not self.done[endpoint.name, "taken"]
+        ]
+
+    def _round(self) -> list[Endpoint]:
+        """All endpoints, in another order each time; but seldom those that cancel all orders, for
+        the others need open ones."""
+        chosen = [
+            endpoint
+            for endpoint in self.words.endpoints
+            if endpoint.kind != "cancel_all" or self.random.random() < SELDOM
+        ]
+        self.random.shuffle(chosen)
+        return chosen
 
     async def one(self, endpoint: Endpoint) -> None:
         """One request, judged."""
@@ -189,9 +233,9 @@ class Fuzz:
     ) -> list[str]:
         if outcome.status >= 500:
             return ["a server error"]
+        found = [outcome.undone] if outcome.undone else []
         if outcome.refused:
-            return ["refused, and the ledger changed"] if before != after else []
-        found = []
+            return [*found, "refused, and the ledger changed"] if before != after else found
         if sending.mistake != "none":
             found.append("taken in spite of the mistake")
         if not self._was_done(endpoint, sending, outcome, before, after):
@@ -212,6 +256,8 @@ class Fuzz:
         match endpoint.kind:
             case "query" | "check":
                 return before == after
+            case "refused":
+                return False
             case "place":
                 terms = self.words.terms(dict(sending.params))
                 return len(new) == 1 and all(terms.match(orders[id]) for id in new)

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,12 +14,22 @@ import aiohttp
 from exchanges.htx import HtxAuth
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Outcome, Sending, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
-from tests.sandbox.fuzzing.socket import Socket
+from tests.sandbox.fuzzing.socket import NO_MESSAGES, Socket, text_socket
+from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialects.htx.rows import client_order_id
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 ORDERS = "/v1/order/orders"
-OF_TOPICS: tuple[Mistake, ...] = ("missing", "wrong value", "unknown parameter", "wrong method")
+OF_TOPICS: tuple[Mistake, ...] = (
+    *("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+)
+CHANGES = tuple(f"market.btcusdt.mbp.{levels}" for levels in (5, 20, 150, 400))
+NO_TOPICS = (
+    *("market.BTCUSDT.bbo", "market.btcusdt", "market..bbo", "bbo", "", 7, True, None),
+    *(["market.btcusdt.bbo"], {}),
+)
+SIGNED = "as it is signed"
+"""Stands for what a right login has."""
 
 
 def answer_pings(fuzz: Fuzz) -> None:
@@ -32,7 +43,6 @@ class Settled(Rest):
     """Its cancels are done a moment after they are taken: the next request waits for that."""
 
     async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
-        answer_pings(fuzz)
         outcome = await super().send(fuzz, sending)
         while any(order.is_cancelling and order.is_open for order in fuzz.orders()):
             await asyncio.sleep(0.01)
@@ -75,30 +85,60 @@ def gunzipped(frame: aiohttp.WSMessage) -> Any:
     return json.loads(gzip.decompress(frame.data))
 
 
-def market_socket(action: str, path: str, channels: str) -> Socket:
-    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
-        """A topic is followed once: the next message were none otherwise."""
-        answer_pings(fuzz)
-        for connection in fuzz.venue.server.connections:
-            connection.topics.clear()
-        name = "fly" if mistake == "wrong method" else action
-        topics = {name: sent.pop(channels)} if channels in sent else {}
-        return {**topics, **sent, "id": fuzz.fresh_number()}
+# Sockets.
 
-    def answer(message: Any, frame: Any) -> str | None:
-        if frame.get("id") != message["id"]:
-            return None
-        return "taken" if frame["status"] == "ok" else "refused"
+
+def market_answer(message: Any, frame: Any) -> str | None:
+    """A message that is none, or whose number is wrong, is refused without a number."""
+    if "pong" in frame:
+        return "taken"
+    if "status" not in frame:
+        return None
+    if isinstance(message, dict) and frame.get("id") not in (message.get("id"), None):
+        return None
+    return "taken" if frame["status"] == "ok" else "refused"
+
+
+def market_socket(action: str, path: str, channels: str, method: str = "") -> Socket:
+    """Topics are followed and left on one socket, each of ``sub`` afresh."""
+
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        wrong = fuzz.random.choice(("fly", "SUB", "subscribe", "unsub ", ""))
+        name = wrong if mistake == "wrong method" else action
+        topics = {name: sent.pop(channels)} if channels in sent else {}
+        return {**topics, "id": fuzz.fresh_number(), **sent}
+
+    def done(connection: Connection, message: Any, frame: Any) -> bool:
+        return (message[action] in connection.topics) == (action == "sub")
 
     return Socket(
         f"{action} {channels}",
         path,
         make,
-        answer,
-        params=(channels,),
+        market_answer,
+        params=(channels, "id"),
         mandatory=(channels,),
         mistakes=OF_TOPICS,
+        method=method or action,
+        done=None if action == "req" else done,
         decode=gunzipped,
+        shared=path,
+    )
+
+
+def market_ping(path: str) -> Socket:
+    """Clients may ping too."""
+    return Socket(
+        f"ping at {path}",
+        path,
+        lambda fuzz, sent, mistake: sent,
+        market_answer,
+        params=("ping",),
+        mandatory=("ping",),
+        mistakes=("wrong value", "a name twice"),
+        done=lambda connection, message, frame: frame["pong"] == message["ping"],
+        decode=gunzipped,
+        shared=path,
     )
 
 
@@ -107,25 +147,76 @@ def login(fuzz: Fuzz) -> Any:
     return auth.login_to(f"http://{fuzz.venue.host}/ws/v2", time.time())
 
 
+def account_answer(message: Any, frame: Any) -> str | None:
+    if "code" not in frame:
+        return None
+    return "taken" if frame["code"] == 200 else "refused"
+
+
 def account_socket(action: str) -> Socket:
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
-        return {"action": "fly" if mistake == "wrong method" else action, **sent}
+        wrong = fuzz.random.choice(("fly", "SUB", "push", "req", "ping", "", 7, None, ["sub"]))
+        return {"action": wrong if mistake == "wrong method" else action, **sent}
 
-    def answer(message: Any, frame: Any) -> str | None:
-        if frame["action"] != message["action"]:
-            return None
-        return "taken" if frame["code"] == 200 else "refused"
+    def done(connection: Connection, message: Any, frame: Any) -> bool:
+        return (message["ch"] in connection.topics) == (action == "sub")
 
     return Socket(
         f"{action} of an account",
         "/ws/v2",
         make,
-        answer,
+        account_answer,
         params=("ch",),
         mandatory=("ch",),
         mistakes=OF_TOPICS,
-        login=login,
-        logged_in=lambda frame: frame["action"] == "req",
+        method=action,
+        opening=login,
+        opened=lambda frame: frame["action"] == "req",
+        done=done,
+        shared="an account",
+    )
+
+
+def before_login(action: str) -> Socket:
+    """Nothing is an account's before its login."""
+    made = account_socket(action)
+    made.name = f"{action} before the login"
+    made.kind = "refused"
+    made.opening = None
+    made.shared = "nobody"
+    return made
+
+
+def login_socket() -> Socket:
+    """Each of its parameters may be wrong; it needs a new socket."""
+    names = (
+        *("authType", "accessKey", "signatureMethod", "signatureVersion", "timestamp"),
+        "signature",
+    )
+
+    def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
+        frame = login(fuzz)
+        right = frame["params"]
+        given = {name: right[name] if sent[name] == SIGNED else sent[name] for name in sent}
+        if mistake == "wrong signature":
+            given["signature"] = fuzz.random.choice(("x", "", "é", "\ud800", "=", 7, None, ["x"]))
+        if mistake == "unknown key":
+            given["accessKey"] = fuzz.random.choice(("nobody", "\ud800", 7, True, {}))
+        if mistake == "wrong method":
+            frame[fuzz.random.choice(("action", "ch"))] = fuzz.random.choice(("fly", "", 7, None))
+        return {**frame, "params": given}
+
+    return Socket(
+        "req auth",
+        "/ws/v2",
+        make,
+        account_answer,
+        params=names,
+        mandatory=names,
+        mistakes=(*OF_TOPICS, "wrong signature", "unknown key"),
+        method="req auth",
+        done=lambda connection, message, frame: connection.account is not None,
+        is_fresh=True,
     )
 
 
@@ -137,8 +228,19 @@ def fresh_name(fuzz: Fuzz) -> str:
 
 
 def name_of_some_order(fuzz: Fuzz) -> str:
-    order = fuzz.some_order()
+    order = fuzz.some_order() if fuzz.random.random() < 0.3 else fuzz.named_order()
     return (client_order_id(order) if order is not None else "") or "none"
+
+
+def followed_at(path: str) -> Callable[[Fuzz], str]:
+    """A topic that a socket follows."""
+
+    def topic(fuzz: Fuzz) -> str:
+        connections = fuzz.venue.server.connections
+        topics = {topic for each in connections if each.path == path for topic in each.topics}
+        return fuzz.random.choice(sorted(topics)) if topics else "market.btcusdt.detail"
+
+    return topic
 
 
 def ids(fuzz: Fuzz) -> list[str]:
@@ -222,7 +324,7 @@ WORDS = Words(
         signed("GET", "/v2/user/uid"),
         signed("GET", "/v1/account/accounts"),
         signed("GET", "/v1/account/accounts/{account}/balance", "account", mandatory=("account",)),
-        *[PLACE] * 4,  # the others need orders
+        *[PLACE] * 6,  # the others need orders
         signed(
             "GET",
             "/v1/order/openOrders",
@@ -270,11 +372,20 @@ WORDS = Words(
             kind="cancel_all",
         ),
         market_socket("sub", "/ws", "channel"),
-        market_socket("req", "/ws", "channel of a request"),
+        market_socket("unsub", "/ws", "followed channel"),
+        market_socket("req", "/ws", "image", "req market.$symbol.depth.$type"),
+        market_socket("req", "/ws", "trades", "req market.$symbol.trade.detail"),
+        market_socket("req", "/ws", "detail", "req market.$symbol.detail"),
         market_socket("sub", "/feed", "changes"),
-        market_socket("req", "/feed", "changes requested"),
+        market_socket("unsub", "/feed", "followed changes"),
+        market_socket("req", "/feed", "levels", "req market.$symbol.mbp.$levels"),
+        *[market_ping(path) for path in ("/ws", "/feed")],
+        *[text_socket(path, market_answer, gunzipped) for path in ("/ws", "/feed")],
+        text_socket("/ws/v2", account_answer),
+        login_socket(),
         account_socket("sub"),
         account_socket("unsub"),
+        *[before_login(action) for action in ("sub", "unsub")],
     ],
     right={
         "symbol": ("btcusdt",),
@@ -309,14 +420,28 @@ WORDS = Words(
             *(f"market.btcusdt.mbp.refresh.{levels}" for levels in (5, 10, 20)),
             *(f"market.btcusdt.{name}" for name in ("bbo", "detail", "ticker", "trade.detail")),
         ),
-        "channel of a request": (
-            *(f"market.btcusdt.depth.step{number}" for number in range(6)),
-            "market.btcusdt.detail",
-            "market.btcusdt.trade.detail",
+        "followed channel": (followed_at("/ws"),),
+        "image": tuple(f"market.btcusdt.depth.step{number}" for number in range(6)),
+        "trades": ("market.btcusdt.trade.detail",),
+        "detail": ("market.btcusdt.detail",),
+        "changes": CHANGES,
+        "followed changes": (followed_at("/feed"),),
+        "levels": CHANGES,
+        "id": ("a", 7, ""),
+        "ping": (1, 1700000000000),
+        "text": NO_MESSAGES,
+        **dict.fromkeys(
+            (
+                *("authType", "accessKey", "signatureMethod", "signatureVersion", "timestamp"),
+                "signature",
+            ),
+            (SIGNED,),
         ),
-        "changes": tuple(f"market.btcusdt.mbp.{levels}" for levels in (5, 20, 150, 400)),
-        "changes requested": tuple(f"market.btcusdt.mbp.{levels}" for levels in (5, 20, 150, 400)),
-        "ch": ("orders#btcusdt", "orders#*", "trade.clearing#*#1", "accounts.update#2"),
+        "ch": (
+            *("orders#btcusdt", "orders#*", "trade.clearing#*", "trade.clearing#btcusdt"),
+            *("trade.clearing#*#0", "trade.clearing#btcusdt#1", "accounts.update"),
+            *(f"accounts.update#{mode}" for mode in range(3)),
+        ),
     },
     wrong={
         "symbol": ("BTCUSDT", "btc-usdt", "nope", "btcusdt,x", "btcusdt "),
@@ -346,20 +471,32 @@ WORDS = Words(
         f"POST {ORDERS}/submitCancelClientOrder client-order-id": ("nobody's", "x" * 65),
         "order-ids": ([], "1", [1], ["1"] * 51),
         "from": ("none", "-5"),
-        "channel": (
-            "market.btcusdt.kline.1min",
-            "market.btcusdt.mbp.150",
-            "market.BTCUSDT.bbo",
-            "market.btcusdt",
-            7,
-            ["market.btcusdt.bbo"],
+        "channel": ("market.btcusdt.kline.1min", "market.btcusdt.mbp.150", *NO_TOPICS),
+        "followed channel": ("market.ethbtc.bbo", "market.nope.bbo", *NO_TOPICS),
+        "image": ("market.btcusdt.depth.step6", "market.btcusdt.mbp.150", *NO_TOPICS),
+        "trades": ("market.btcusdt.trade", "market.btcusdt.trade.detail ", *NO_TOPICS),
+        "detail": ("market.btcusdt.bbo", "market.btcusdt.kline.1min", *NO_TOPICS),
+        "changes": ("market.btcusdt.mbp.10", "market.btcusdt.bbo", *NO_TOPICS),
+        "followed changes": ("market.ethbtc.mbp.5", "market.btcusdt.mbp.10", *NO_TOPICS),
+        "levels": ("market.btcusdt.mbp.10", "market.btcusdt.mbp.refresh.5", *NO_TOPICS),
+        "ping": ("soon", -1, 1.5, True, [1], {}),
+        "authType": ("API", "", 7, None, ["api"]),
+        "signatureMethod": ("HmacSHA512", "hmacsha256", "", 7),
+        "signatureVersion": ("2", "2.0", 2.1, ["2.1"]),
+        "timestamp": (
+            *("2019-11-21T10:00:00", "2119-11-21T10:00:00", "soon", "", 1700000000, None),
+            *("2019-13-41T10:00:00", ["x"]),
         ),
-        "channel of a request": ("market.btcusdt.bbo", "market.btcusdt.kline.1min", 7),
-        "changes": ("market.btcusdt.mbp.10", "market.btcusdt.bbo", "market.nope.mbp.5", 7),
-        "changes requested": ("market.btcusdt.mbp.10", "market.nope.mbp.5", None),
-        "ch": ("orders", "orders#BTCUSDT", "accounts.update#3", "trade.clearing#*#2", "x", 7),
+        "signature": ("x", "", "é", "\ud800", "=", 7, None, ["x"], {}),
+        "accessKey": ("nobody", "", "\ud800", 7, True, {}, None),
+        "ch": (
+            *("orders", "orders#BTCUSDT", "accounts.update#3", "trade.clearing#*#2", "x", 7),
+            *("orders#", "orders#btcusdt#0", "accounts.update#0#0", "auth", "", None, True),
+            *(["orders#*"], {}, "trade.clearing", "trade.clearing#nope#0"),
+        ),
     },
     terms=terms,
+    before=answer_pings,
     not_offered={
         f"POST {ORDERS}/place": {
             "stop-price": "50000",

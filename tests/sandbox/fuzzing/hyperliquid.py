@@ -35,11 +35,8 @@ OF_QUESTIONS: tuple[Mistake, ...] = (
 )
 OF_ACTIONS: tuple[Mistake, ...] = (*OF_QUESTIONS, "wrong signature", "unknown key")
 OF_POSTS: tuple[Mistake, ...] = (
-    "missing",
-    "wrong value",
-    "unknown parameter",
-    "not offered",
-    "wrong method",
+    *("missing", "wrong value", "unknown parameter", "not offered", "wrong method"),
+    "a name twice",
 )
 
 _signers: WeakKeyDictionary[Fuzz, HyperliquidAuth] = WeakKeyDictionary()
@@ -275,12 +272,6 @@ class FreshSocket(Socket):
         await socket.receive()  # the greeting
         return socket
 
-    async def send(self, fuzz: Fuzz, sending: Sending) -> Outcome:
-        outcome = await super().send(fuzz, sending)
-        for connection in list(fuzz.venue.server.connections):
-            await connection.ws.close()
-        return outcome
-
 
 def message_socket(
     name: str,
@@ -289,8 +280,12 @@ def message_socket(
     mandatory: tuple[str, ...] = (),
     kind: Kind = "query",
     mistakes: tuple[Mistake, ...] = OF_POSTS,
+    method: str = "",
 ) -> Socket:
-    return FreshSocket(name, "/ws", make, answer, kind, params, mandatory, mistakes)
+    made = FreshSocket(name, "/ws", make, answer, kind, params, mandatory, mistakes)
+    made.method = method
+    made.is_fresh = True
+    return made
 
 
 def ping(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
@@ -346,6 +341,7 @@ def post_socket(
         mandatory=mandatory,
         kind=of,
         mistakes=mistakes,
+        method="post",
     )
 
 
@@ -487,7 +483,7 @@ ACTIONS = [
             mandatory=("cancels",),
             kind="cancel_many",
         )
-        for kind in ("cancel", "cancelByCloid")
+        for kind in ("cancel", "cancelByCloid", "cancelByCloid")
     ],
     action("scheduleCancel", plain_action("scheduleCancel")),
     action("noop", plain_action("noop")),
@@ -496,7 +492,7 @@ WORDS = Words(
     endpoints=[
         *QUESTIONS,
         *ACTIONS,
-        message_socket("ping", ping, mistakes=("unknown parameter", "wrong method")),
+        message_socket("ping", ping, mistakes=("unknown parameter", "wrong method"), method="ping"),
         message_socket(
             "subscribe to anything",
             any_subscription,
@@ -510,6 +506,7 @@ WORDS = Words(
                 subscription(method, kind),
                 *names,
                 mandatory=tuple(name for name in names if name in ("coin", "user")),
+                method=method,
             )
             for method in ("subscribe", "unsubscribe")
             for kind, names in SUBSCRIPTIONS.items()

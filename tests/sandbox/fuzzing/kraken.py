@@ -5,6 +5,7 @@ import json
 import math
 import time
 from base64 import b64decode
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,24 @@ from exchanges.requests import AuthDict, UnsignedRequest
 from exchanges.signing import hmac_base64
 from tests.sandbox.fuzzing.engine import Fuzz, Kind, Mistake, Terms, Words
 from tests.sandbox.fuzzing.rest import Rest
-from tests.sandbox.fuzzing.socket import Socket
+from tests.sandbox.fuzzing.socket import NO_MESSAGES, Socket, text_socket
+from trochil.sandbox.connection import Connection
+from trochil.sandbox.dialects.kraken.requests import (
+    BOOK_DEPTHS,
+    CANDLE_MINUTES,
+    CHANNEL_PARAMS,
+    SOCKET_NEUTRAL,
+    TOKEN_CHANNELS,
+)
 from trochil.sandbox.dialects.kraken.rows import execution_id, order_id, sent_client_id
+from trochil.sandbox.formats import iso_time
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "ETH-BTC")
 TOKEN = "a token of the fuzz"
+STALE_TOKEN = "a token that was not used in time"
+OF_MESSAGES: tuple[Mistake, ...] = (
+    *("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+)
 UNKNOWN_ORDER = "O00000-00000-000001"
 
 
@@ -82,62 +96,157 @@ def done_rows(body: Any) -> int:
     return sum("txid" in row for row in result["orders"])
 
 
+# The socket.
+
+
+def answer(message: Any, frame: Any) -> str | None:
+    """A message that is none, or whose number is wrong, is refused without a number."""
+    if isinstance(message, dict) and frame.get("req_id") not in (message.get("req_id"), None):
+        return None
+    if "success" in frame:
+        return "taken" if frame["success"] else "refused"
+    return "taken" if frame.get("method") == "pong" else None
+
+
+def message_of(
+    fuzz: Fuzz, method: str, params: dict[str, Any] | None, sent: dict[str, Any], mistake: Mistake
+) -> Any:
+    """``params``: those besides ``sent``; None where the message has none."""
+    number = sent.pop("req_id", fuzz.fresh_number())
+    around: dict[str, Any] = {}
+    if params is None or (mistake == "unknown parameter" and fuzz.random.random() < 0.3):
+        around = {name: sent.pop(name) for name in fuzz.words.unknown if name in sent}
+    wrong = fuzz.random.choice(("fly", method.upper(), "edit_order", "", 7, None, [method], {}))
+    name = wrong if mistake == "wrong method" else method
+    content = {} if params is None else {"params": {**params, **sent}}
+    return {"method": name, **content, "req_id": number, **around}
+
+
+def token_of(fuzz: Fuzz, mistake: Mistake) -> Any:
+    dialect: Any = fuzz.venue.server.dialect
+    dialect.tokens[TOKEN] = (fuzz.venue.account, math.inf)
+    dialect.tokens[STALE_TOKEN] = (fuzz.venue.account, 0)
+    if mistake == "wrong signature":
+        return fuzz.random.choice((STALE_TOKEN, "no token", "", "\ud800", 7, None, True, [TOKEN]))
+    return TOKEN
+
+
 def socket(
     method: str,
     *params: str,
     mandatory: tuple[str, ...] = (),
     kind: Kind = "query",
     fixed: dict[str, Any] | None = None,
+    count: Callable[[Any], int] | None = None,
+    what: str = "",
 ) -> Socket:
-    """``fixed``: fields besides the parameters."""
+    """``fixed``: fields besides the parameters and the token."""
 
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
-        dialect: Any = fuzz.venue.server.dialect
-        dialect.tokens[TOKEN] = (fuzz.venue.account, math.inf)
-        token = "no token" if mistake == "wrong signature" else TOKEN
-        name = "fly" if mistake == "wrong method" else method
-        content = {"token": token, **(fixed or {}), **sent}
-        return {"method": name, "params": content, "req_id": fuzz.fresh_number()}
-
-    def answer(message: Any, frame: Any) -> str | None:
-        if frame.get("req_id") != message["req_id"]:
-            return None
-        return "taken" if frame["success"] else "refused"
+        content = {"token": token_of(fuzz, mistake), **(fixed or {})}
+        return message_of(fuzz, method, content, sent, mistake)
 
     return Socket(
-        f"{method} {(fixed or {}).get('channel', '')}".rstrip(),
+        f"{method} {what}".rstrip(),
         "/v2",
         make,
         answer,
         kind,
-        params,
+        (*params, "req_id"),
         mandatory,
-        mistakes=(
-            "missing",
-            "wrong value",
-            "unknown parameter",
-            "not offered",
-            "wrong signature",
-            "wrong method",
-        ),
+        mistakes=(*OF_MESSAGES, "not offered", "wrong signature"),
+        method=method,
+        count=count,
+        shared="orders",
     )
 
 
-def market_channel(channel: str, *params: str) -> Socket:
-    """Follows it and leaves it at once, else the next subscription were refused."""
-    made = socket("subscribe", "symbol", *params, mandatory=("symbol",), fixed={"channel": channel})
-    with_token = made.make
+def ping() -> Socket:
+    return Socket(
+        "ping",
+        "/v2",
+        lambda fuzz, sent, mistake: message_of(fuzz, "ping", None, sent, mistake),
+        answer,
+        params=("req_id",),
+        mistakes=("wrong value", "unknown parameter", "wrong method", "a name twice"),
+        method="ping",
+    )
+
+
+def channel_socket(method: str, channel: str) -> Socket:
+    """On a socket of its own; who unsubscribes follows it first."""
+    needs_token = channel in TOKEN_CHANNELS
+    has_symbols = "symbol" in CHANNEL_PARAMS[channel]
+    names = tuple(name for name in CHANNEL_PARAMS[channel] if name != "token")
 
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
-        for connection in fuzz.venue.server.connections:
-            connection.topics.clear()
-        message = with_token(fuzz, sent, mistake)
-        del message["params"]["token"]
-        return message
+        token = {"token": token_of(fuzz, mistake)} if needs_token else {}
+        return message_of(fuzz, method, {"channel": channel, **token}, sent, mistake)
 
-    made.make = make
-    made.mistakes = ("missing", "wrong value", "unknown parameter", "not offered", "wrong method")
-    return made
+    def opening(fuzz: Fuzz) -> Any:
+        token = {"token": token_of(fuzz, "none")} if needs_token else {}
+        symbol = {"symbol": ["BTC/USDT"]} if has_symbols else {}
+        return {"method": "subscribe", "params": {"channel": channel, **token, **symbol}}
+
+    def done(connection: Connection, message: Any, frame: Any) -> bool:
+        symbols = message["params"].get("symbol", [""])
+        followed = [
+            any(topic.startswith(f"{channel}:{symbol}:") for topic in connection.topics)
+            for symbol in symbols
+        ]
+        return all(followed) if method == "subscribe" else not any(followed)
+
+    return Socket(
+        f"{method} {channel}",
+        "/v2",
+        make,
+        answer,
+        params=(*names, "req_id"),
+        mandatory=("symbol",) if has_symbols else (),
+        mistakes=(*OF_MESSAGES, "wrong signature") if needs_token else OF_MESSAGES,
+        method=method,
+        opening=opening if method == "unsubscribe" else None,
+        opened=lambda frame: answer(None, frame) == "taken",
+        done=done,
+        is_fresh=True,
+    )
+
+
+def any_channel() -> Socket:
+    """Channels that there are not."""
+    return Socket(
+        "subscribe to anything",
+        "/v2",
+        lambda fuzz, sent, mistake: message_of(fuzz, "subscribe", {}, sent, mistake),
+        answer,
+        kind="refused",
+        params=("channel", "symbol"),
+        mandatory=("channel",),
+        mistakes=("missing", "unknown parameter"),
+        method="subscribe",
+    )
+
+
+def any_params() -> Socket:
+    """What stands for the object of parameters."""
+    return Socket(
+        "cancel_all with any parameters",
+        "/v2",
+        lambda fuzz, sent, mistake: {"method": "cancel_all", **sent},
+        answer,
+        kind="refused",
+        params=("params",),
+        mistakes=(),
+        method="cancel_all",
+    )
+
+
+def added_rows(frame: Any) -> int:
+    return sum("order_id" in row for row in frame["result"])
+
+
+def cancelled_orders(frame: Any) -> int:
+    return int(frame["result"]["count"])
 
 
 # Values.
@@ -150,6 +259,36 @@ def txid(fuzz: Fuzz) -> str:
 
 def txids(fuzz: Fuzz) -> list[str]:
     return [txid(fuzz)]
+
+
+def open_txids(fuzz: Fuzz) -> list[str]:
+    """Two, maybe the same one."""
+    orders = fuzz.orders(is_open=True)
+    return [order_id(order) for order in fuzz.random.choices(orders, k=2)] if orders else []
+
+
+def client_texts(fuzz: Fuzz) -> list[str]:
+    return [fuzz.client_id()]
+
+
+def userrefs(fuzz: Fuzz) -> list[int]:
+    """Those of some open order."""
+    dialect: Any = fuzz.venue.server.dialect
+    known = dialect.userrefs
+    numbers = [known[order.id] for order in fuzz.orders(is_open=True) if order.id in known]
+    return [fuzz.random.choice(numbers or [1])]
+
+
+def in_half_a_minute(fuzz: Fuzz) -> str:
+    return iso_time(fuzz.venue.server.now_ns() + 30 * 10**9)
+
+
+def a_minute_ago(fuzz: Fuzz) -> str:
+    return iso_time(fuzz.venue.server.now_ns() - 60 * 10**9)
+
+
+def in_an_hour(fuzz: Fuzz) -> str:
+    return iso_time(fuzz.venue.server.now_ns() + 3600 * 10**9)
 
 
 def client_text(fuzz: Fuzz) -> str:
@@ -167,8 +306,7 @@ def fresh_text(fuzz: Fuzz) -> str:
 
 
 def batch(fuzz: Fuzz) -> list[dict[str, Any]]:
-    order = {"order_type": "limit", "side": "buy", "order_qty": 0.01, "limit_price": 30000}
-    return [order, order | {"cl_ord_id": fresh_text(fuzz)}]
+    return [ROW, ROW | {"cl_ord_id": fresh_text(fuzz)}]
 
 
 def rest_batch(fuzz: Fuzz) -> list[dict[str, Any]]:
@@ -178,9 +316,10 @@ def rest_batch(fuzz: Fuzz) -> list[dict[str, Any]]:
 
 def terms(params: dict[str, Any]) -> Terms:
     price = params.get("price", params.get("limit_price"))
+    size = params.get("volume", params.get("order_qty"))
     return Terms(
         side=params.get("type", params.get("side")),
-        amount=Decimal(str(params.get("volume", params.get("order_qty")))),
+        amount=None if size is None else Decimal(str(size)),
         price=None if price is None else Decimal(str(price)),
         client_id=params.get("cl_ord_id"),
     )
@@ -188,10 +327,135 @@ def terms(params: dict[str, Any]) -> Terms:
 
 ORDER = ("pair", "type", "ordertype", "volume", "price")
 SOCKET_ORDER = ("symbol", "side", "order_type", "order_qty", "limit_price")
+SOCKET_MARKET_ORDER = ("symbol", "side", "order_type")
+OPTIONS = ("cl_ord_id", "order_userref", "post_only", "time_in_force", "deadline", *SOCKET_NEUTRAL)
+ON_SOCKET = [
+    *[socket("add_order", *SOCKET_ORDER, *OPTIONS, mandatory=SOCKET_ORDER, kind="place")] * 2,
+    *[
+        socket(
+            "add_order",
+            *(*SOCKET_ORDER, "order_userref"),
+            mandatory=SOCKET_ORDER,
+            kind="place",
+            what="with a number",
+        ),
+    ]
+    * 3,
+    socket(
+        "add_order",
+        *(*SOCKET_MARKET_ORDER, "order_qty", "no_mpp", "cl_ord_id"),
+        mandatory=(*SOCKET_MARKET_ORDER, "order_qty"),
+        kind="place",
+        what="at the market",
+    ),
+    socket(
+        "add_order",
+        *(*SOCKET_MARKET_ORDER, "cash_order_qty"),
+        mandatory=(*SOCKET_MARKET_ORDER, "cash_order_qty"),
+        kind="place",
+        what="by value",
+    ),
+    socket(
+        "add_order",
+        *SOCKET_ORDER,
+        *OPTIONS,
+        mandatory=SOCKET_ORDER,
+        kind="check",
+        fixed={"validate": True},
+        what="to validate",
+    ),
+    socket(
+        "batch_add",
+        *("symbol", "orders", "deadline"),
+        mandatory=("symbol", "orders"),
+        kind="place_many",
+        count=added_rows,
+    ),
+    socket(
+        "batch_add",
+        *("symbol", "orders"),
+        mandatory=("symbol", "orders"),
+        kind="check",
+        fixed={"validate": True},
+        what="to validate",
+    ),
+    socket("cancel_order", "order_id", mandatory=("order_id",), kind="cancel"),
+    socket(
+        "cancel_order",
+        "cl_ord_id",
+        mandatory=("cl_ord_id",),
+        kind="cancel",
+        what="of a client",
+    ),
+    *[
+        socket(
+            "cancel_order",
+            "order_userref",
+            mandatory=("order_userref",),
+            kind="cancel",
+            what="with a number",
+        ),
+    ]
+    * 2,
+    socket(
+        "batch_cancel",
+        "orders",
+        mandatory=("orders",),
+        kind="cancel_many",
+        count=cancelled_orders,
+    ),
+    socket(
+        "batch_cancel",
+        *("orders", "cl_ord_id"),
+        mandatory=("orders", "cl_ord_id"),
+        kind="cancel_many",
+        count=cancelled_orders,
+        what="of a client",
+    ),
+    socket("cancel_all", kind="cancel_all", count=cancelled_orders),
+    socket("cancel_all_orders_after", "timeout", mandatory=("timeout",)),
+    ping(),
+    *[
+        channel_socket(method, channel)
+        for method in ("subscribe", "unsubscribe")
+        for channel in CHANNEL_PARAMS
+    ],
+    any_channel(),
+    any_params(),
+    text_socket("/v2", answer),
+]
 CHECK = private("AddOrder", *ORDER, "userref", mandatory=ORDER, kind="check")
 CHECK.body = lambda params: {**params, "validate": "true"}
 NUMBERS = ("0", "-1", "1e400", "NaN", "Infinity", "0x10", "1,5", "many", "１")
 JSON_NUMBERS = (0, -1, True, "0.01", [1], {}, 10**30)
+SOCKET_NOT_OFFERED: dict[str, Any] = {
+    "triggers": {"price": 1},
+    "conditional": {"order_type": "limit"},
+    "display_qty": 0.001,
+    "effective_time": "2999-01-01T00:00:00Z",
+    "expire_time": "2999-01-01T00:00:00Z",
+    "sender_sub_id": "desk",
+}
+SYMBOL_CHANNELS = [name for name, fields in CHANNEL_PARAMS.items() if "symbol" in fields]
+NO_DEPTHS: tuple[Any, ...] = (0, 5, "10", 10.5, True, 10.0, [10])
+NO_CHANNELS: tuple[Any, ...] = (
+    *("status", "heartbeat", "BOOK", "orders", "openOrders", "", 7, None, True, ["book"], {}),
+)
+WRONG_IDS: tuple[Any, ...] = (
+    *([], "x", [7.5], [UNKNOWN_ORDER] * 2, [None], {}, [UNKNOWN_ORDER] * 51, [True, True], [[]]),
+)
+ROW: dict[str, Any] = {
+    "order_type": "limit",
+    "side": "buy",
+    "order_qty": 0.01,
+    "limit_price": 30000,
+}
+WRONG_ROWS: tuple[dict[str, Any], ...] = (
+    *({"colour": "blue"}, {"symbol": "BTC/USDT"}, {"limit_price": 30000.001}, {"order_qty": 0}),
+    *({"side": "up"}, {"order_type": 7}, {"limit_price": "30000"}, {"validate": True}),
+    *({"token": TOKEN}, {"deadline": "2999-01-01T00:00:00Z"}, {"margin": True}),
+)
+"""Each makes an order of a batch a wrong one."""
 WORDS = Words(
     endpoints=[
         public("Time"),
@@ -224,21 +488,7 @@ WORDS = Words(
         private("BalanceEx"),
         private("TradeVolume", "pair"),
         private("GetWebSocketsToken"),
-        socket(
-            "add_order",
-            *SOCKET_ORDER,
-            "cl_ord_id",
-            "post_only",
-            mandatory=SOCKET_ORDER,
-            kind="place",
-        ),
-        socket("batch_add", "symbol", "orders", mandatory=("symbol", "orders"), kind="place_many"),
-        socket("cancel_order", "order_id", mandatory=("order_id",), kind="cancel"),
-        socket("cancel_all", kind="cancel_all"),
-        market_channel("book", "depth", "snapshot"),
-        market_channel("trade", "snapshot"),
-        market_channel("ticker", "event_trigger"),
-        market_channel("ohlc", "interval"),
+        *ON_SOCKET,
     ],
     right={
         "pair": ("XBTUSDT", "XXBTUSDT", "BTC/USDT"),
@@ -247,7 +497,7 @@ WORDS = Words(
         "count": ("1", "5", "500"),
         "since": ("0", "1700000000"),
         "interval": ("1", "5", "1440"),
-        "subscribe ohlc interval": (1, 5, 1440),
+        "subscribe ohlc interval": CANDLE_MINUTES,
         "type": ("buy", "sell"),
         "POST /0/private/TradesHistory type": ("all", "no position", "closed position"),
         "ordertype": ("limit",),
@@ -267,8 +517,43 @@ WORDS = Words(
         "closetime": ("open", "close", "both"),
         "consolidate_taker": ("true", "false"),
         "symbol": ("BTC/USDT", "ETH/USDT"),
-        **{f"subscribe {name} symbol": (["BTC/USDT"],) for name in ("book", "trade", "ticker")},
-        "subscribe ohlc symbol": (["BTC/USDT"],),
+        **{
+            f"subscribe {channel} symbol": (["BTC/USDT"], ["ETH/USDT", "BTC/USDT"])
+            for channel in SYMBOL_CHANNELS
+        },
+        **{f"unsubscribe {channel} symbol": (["BTC/USDT"],) for channel in SYMBOL_CHANNELS},
+        "unsubscribe book depth": (10,),
+        "unsubscribe level3 depth": (10,),
+        "subscribe level3 depth": (10, 100, 1000),
+        "unsubscribe ohlc interval": (1,),
+        "unsubscribe ticker event_trigger": ("trades",),
+        "snap_orders": (True, False),
+        "snap_trades": (True, False),
+        "order_status": (True,),
+        "ratecounter": (False,),
+        "channel": NO_CHANNELS,
+        "params": ([], "x", 7, True, [{"token": TOKEN}], None, {}),
+        "req_id": (1, 2**40),
+        "text": NO_MESSAGES,
+        "add_order at the market order_type": ("market",),
+        "add_order by value order_type": ("market",),
+        "add_order by value side": ("buy",),
+        "cash_order_qty": (100, 1000.5),
+        "no_mpp": (True, False),
+        "time_in_force": ("gtc", "GTC", "ioc", "fok"),
+        "deadline": (in_half_a_minute,),
+        "limit_price_type": ("static",),
+        "reduce_only": (False,),
+        "margin": (False,),
+        "fee_preference": ("quote",),
+        "stp_type": ("cancel_newest",),
+        "order_userref": (1, -(2**31), 7),
+        "cancel_order with a number order_userref": (userrefs,),
+        "cancel_order of a client cl_ord_id": (client_texts,),
+        "batch_cancel orders": (open_txids,),
+        "batch_cancel of a client orders": (txids,),
+        "batch_cancel of a client cl_ord_id": (client_texts,),
+        "cancel_all_orders_after timeout": (0, 3600, 86400),
         "side": ("buy", "sell"),
         "order_type": ("limit",),
         "order_qty": (0.001, 0.01, 0.12345),
@@ -278,7 +563,7 @@ WORDS = Words(
         "POST /0/private/AddOrderBatch orders": (rest_batch,),
         "POST /0/private/CancelOrderBatch orders": (txids,),
         "order_id": (txids,),
-        "depth": (10, 25, 1000),
+        "depth": BOOK_DEPTHS["book"],
         "snapshot": (True, False),
         "event_trigger": ("bbo", "trades"),
     },
@@ -289,7 +574,7 @@ WORDS = Words(
         "count": ("0", "-1", "ten", "1.5", "99999999999999999999"),
         "since": ("-1", "ten", "1e5", "99999999999999999999"),
         "interval": ("0", "2", "day"),
-        "subscribe ohlc interval": (0, 2, "1", True, "minute"),
+        "subscribe ohlc interval": (0, 2, "1", True, "minute", 1.0, [1]),
         "type": ("BUY", "hold", "1"),
         "ordertype": ("stop-loss", "iceberg", "LIMIT", "settle-position"),
         "volume": (*NUMBERS, "0.000001", "1e9"),
@@ -308,18 +593,54 @@ WORDS = Words(
         "consolidate_taker": ("1",),
         "symbol": ("BTC-USDT", "XBT/USDT", "btc/usdt", 7, ["BTC/USDT"]),
         **{
-            f"subscribe {name} symbol": ("BTC/USDT", [], [7], ["NOPE/USD"], {})
-            for name in ("book", "trade", "ticker", "ohlc")
+            f"{method} {channel} symbol": (
+                *("BTC/USDT", [], [7], ["NOPE/USD"], {}, ["BTC-USDT"], ["btc/usdt"], [None], ""),
+                *([["BTC/USDT"]], True, {"0": "BTC/USDT"}, ["XBT/USDT"], [""]),
+            )
+            for channel in SYMBOL_CHANNELS
+            for method in ("subscribe", "unsubscribe")
         },
-        "side": ("BUY", "hold", 1),
-        "order_type": ("stop-loss", "iceberg", 7),
+        "unsubscribe ohlc interval": (5, 0, "1", True, 1.0, [1]),
+        "unsubscribe book depth": (25, *NO_DEPTHS),
+        "unsubscribe level3 depth": (100, *NO_DEPTHS),
+        "subscribe level3 depth": (25, 500, *NO_DEPTHS),
+        "unsubscribe ticker event_trigger": ("bbo", "bids", 1, ["trades"]),
+        **dict.fromkeys(("snap_orders", "snap_trades"), ("true", 1, 0, [True], {})),
+        "order_status": (False, "true", 1, {}),
+        "ratecounter": (True, "false", 0, {}),
+        "req_id": ("1", 1.5, True, [1], {}),
+        "add_order at the market order_type": ("MARKET", "stop-loss", 7, None),
+        "add_order by value order_type": ("MARKET", "take-profit", 7, None, "limit"),
+        "add_order by value side": ("sell", "BUY", 1, None),
+        "cash_order_qty": (*JSON_NUMBERS, None),
+        "no_mpp": ("true", 1, [True]),
+        "time_in_force": ("gtd", "Gtc", "DAY", 1, True, ["gtc"]),
+        "deadline": (a_minute_ago, in_an_hour, "soon", 7, True, "2999-01-01", ["x"]),
+        "limit_price_type": ("pct", "quote", 1, ["static"]),
+        "reduce_only": (True, "false", "x", [False]),
+        "margin": (True, "false", "x", [False]),
+        "fee_preference": ("base", 1, ["quote"]),
+        "stp_type": ("cancel_both", "cancel_oldest", 1, ["cancel_newest"]),
+        "order_userref": (1.5, "x", 2**31, True, [1], {}),
+        "cancel_order with a number order_userref": (1, "1", [1.5], ["x"], [99], [True], {}, [0]),
+        "cancel_order of a client cl_ord_id": ("x", ["nobody's"], [7], [""], [], {}, [None]),
+        "batch_cancel orders": WRONG_IDS,
+        "batch_cancel of a client orders": WRONG_IDS,
+        "batch_cancel of a client cl_ord_id": ("x", ["nobody's"], [7], [""], {}, [None]),
+        "cancel_all_orders_after timeout": (-1, 86401, "soon", "60", 1.5, True, [1], None),
+        "add_order cl_ord_id": ("x" * 19, "ünï", "tab\there", True, ["x"], {}, "\ud800"),
+        "side": ("BUY", "hold", 1, None, ["buy"], True),
+        "order_type": ("stop-loss", "iceberg", 7, None, ["limit"], True),
         "order_qty": (*JSON_NUMBERS, 0.000001),
         "limit_price": (*JSON_NUMBERS, 30000.001),
         "post_only": ("true", 1),
         "POST /0/private/CancelOrderBatch orders": ([], "x", [7.5], [UNKNOWN_ORDER], [None], {}),
-        "orders": ([], [{}], "x", [{}, {}], [7, 7]),
-        "order_id": ([], "O1", [UNKNOWN_ORDER], [7]),
-        "depth": (0, 5, "10", 10.5, True),
+        "orders": (
+            *([], [{}], "x", [{}, {}], [7, 7], [ROW], [ROW] * 16, [ROW, {}], [ROW, None], {}, True),
+            *([ROW, ROW | wrong] for wrong in WRONG_ROWS),
+        ),
+        "order_id": ([], "O1", [UNKNOWN_ORDER], [7], [""], [None], {}, [["x"]], ["\ud800"]),
+        "depth": NO_DEPTHS,
         "snapshot": ("true", 1),
         "event_trigger": ("bids", 1),
     },
@@ -339,16 +660,8 @@ WORDS = Words(
             "deadline": "2001-01-01T00:00:00Z",
         },
         "POST /0/private/TradesHistory": {"ledgers": "true"},
-        "add_order": {
-            "triggers": {"price": 1},
-            "conditional": {"order_type": "limit"},
-            "display_qty": 0.001,
-            "margin": True,
-            "reduce_only": True,
-            "expire_time": "2999-01-01T00:00:00Z",
-            "stp_type": "cancel_both",
-            "fee_preference": "base",
-            "time_in_force": "gtd",
-        },
+        "add_order": SOCKET_NOT_OFFERED,
+        "add_order to validate": SOCKET_NOT_OFFERED,
+        "add_order at the market": SOCKET_NOT_OFFERED,
     },
 )

@@ -81,7 +81,9 @@ def decoded(frame: aiohttp.WSMessage) -> Any:
 def answer(message: Any, frame: Any) -> str | None:
     if frame == "pong":
         return "taken"
-    if isinstance(message, dict) and frame.get("id") != message["id"]:
+    if isinstance(message, str):
+        return "refused" if frame.get("event") == "error" else None
+    if frame.get("id") != message["id"]:
         return None
     return {"error": "refused"}.get(frame.get("event"), "taken")
 
@@ -96,6 +98,7 @@ def text_socket(path: str) -> Socket:
         params=("text",),
         mandatory=("text",),
         mistakes=("wrong value",),
+        method="ping",
         decode=decoded,
     )
 
@@ -109,7 +112,7 @@ def socket(
     what: str,
     *params: str,
     mandatory: tuple[str, ...] = ("channel",),
-    login: Callable[[Fuzz], Any] | None = None,
+    opening: Callable[[Fuzz], Any] | None = None,
 ) -> Socket:
     """One argument a message."""
 
@@ -129,9 +132,10 @@ def socket(
         answer,
         params=params,
         mandatory=mandatory,
-        mistakes=("missing", "wrong value", "unknown parameter", "wrong method"),
-        login=login,
-        logged_in=lambda frame: frame.get("event") == "login",
+        mistakes=("missing", "wrong value", "unknown parameter", "wrong method", "a name twice"),
+        method=operation,
+        opening=opening,
+        opened=lambda frame: frame.get("event") == "login",
         decode=decoded,
     )
 
@@ -148,14 +152,9 @@ def login(fuzz: Fuzz) -> Any:
     return OkxAuth(fuzz.venue.account.keys).login(time.time())
 
 
-class LoginSocket(Socket):
+def login_socket() -> Socket:
     """A fresh one for each message: who is logged in may not log in again."""
 
-    async def _open(self, fuzz: Fuzz) -> aiohttp.ClientWebSocketResponse:
-        return await fuzz.venue.session.ws_connect(self.path)
-
-
-def login_socket() -> Socket:
     def make(fuzz: Fuzz, sent: dict[str, Any], mistake: Mistake) -> Any:
         frame: Any = login(fuzz)
         (argument,) = frame["args"]
@@ -167,15 +166,18 @@ def login_socket() -> Socket:
         return {"id": str(fuzz.fresh_number()), "op": "login", "args": [given]}
 
     names = ("apiKey", "passphrase", "timestamp", "sign")
-    return LoginSocket(
+    return Socket(
         "login",
         PRIVATE,
         make,
         answer,
         params=names,
         mandatory=names,
-        mistakes=("missing", "wrong value", "unknown parameter", "wrong signature"),
+        mistakes=("missing", "wrong value", "unknown parameter", "wrong signature", "a name twice"),
+        method="login",
+        done=lambda connection, message, frame: connection.account is not None,
         decode=decoded,
+        is_fresh=True,
     )
 
 
@@ -310,13 +312,17 @@ WORDS = Words(
             for names in [("channel", "instId")]
         ],
         *[
-            socket(operation, PRIVATE, "an account", "channel", "ccy", login=login)
+            socket(operation, PRIVATE, "an account", "channel", "ccy", opening=login)
             for operation in ("subscribe", "unsubscribe")
         ],
         *[
-            socket(operation, PRIVATE, "orders", *names, "instId", mandatory=names, login=login)
+            socket(operation, PRIVATE, "orders", *names, "instId", mandatory=names, opening=login)
             for operation in ("subscribe", "unsubscribe")
             for names in [("channel", "instType")]
+        ],
+        *[
+            socket(operation, PRIVATE, "balances and positions", "channel", opening=login)
+            for operation in ("subscribe", "unsubscribe")
         ],
         login_socket(),
     ],
@@ -369,6 +375,7 @@ WORDS = Words(
             for what, channels in (
                 ("an account", ("account",)),
                 ("orders", ("orders",)),
+                ("balances and positions", ("balance_and_position",)),
             )
         },
         **dict.fromkeys(("apiKey", "passphrase", "timestamp", "sign"), (lambda fuzz: None,)),
@@ -424,7 +431,7 @@ WORDS = Words(
         **{
             f"{operation} {what} channel": ("positions", "books", "ORDERS", 7, None, ["account"])
             for operation in ("subscribe", "unsubscribe")
-            for what in ("an account", "orders")
+            for what in ("an account", "orders", "balances and positions")
         },
         "args": ([], {}, "books", None, 7, [7], [[]], ["books"], [None], [{}]),
         "apiKey": ("nobody", 7, ["x"], "\ud800", {"a": 1}),

@@ -38,6 +38,7 @@ from trochil.sandbox.dialects.binance.reading import (
     is_within,
     open_orders_weight,
     order_terms,
+    recv_window_ms,
     rows_wanted,
     short_ticker_weight,
     signed_text,
@@ -411,11 +412,7 @@ class Dialect(MarketStreams):
         return self.verified(request.header("X-MBX-APIKEY"), payload, request)
 
     def verified(self, api_key: str, payload: str, params: Params) -> Account:
-        recv_window_ms = params.optional_decimal("recvWindow")
-        if recv_window_ms is None:
-            recv_window_ms = Decimal(5000)
-        if recv_window_ms > 60_000:
-            raise Rejected(Wrong.RECV_WINDOW)
+        window_ms = recv_window_ms(params)
         timestamp = params.integer("timestamp")
         signature = params.string("signature")
         account = self.signing_account(
@@ -425,7 +422,7 @@ class Dialect(MarketStreams):
         age_ms = Decimal(self.server.now_ns() - timestamp * unit_ns) / 1_000_000
         if age_ms <= -1000:
             raise Rejected(Wrong.AHEAD)
-        if age_ms > recv_window_ms:
+        if age_ms > window_ms:
             raise Rejected(Reason.BAD_TIME)
         return account
 

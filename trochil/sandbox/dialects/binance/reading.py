@@ -21,6 +21,7 @@ from trochil.sandbox.dialects.binance.words import (
     DIGITS,
     MAX_NOTIONAL,
     MAX_PRICE,
+    MOST_RECV_WINDOW_MS,
     MOST_ROWS,
     ORDER_TYPES,
     RECENT_ROWS,
@@ -132,6 +133,17 @@ def rows_wanted(params: Params) -> int:
     if not 1 <= limit <= MOST_ROWS:
         raise Rejected(Wrong.INVALID, "limit")
     return limit
+
+
+def recv_window_ms(params: Params) -> Decimal:
+    """How old a signed request may be."""
+    text = params.string("recvWindow", "5000")
+    if not re.fullmatch(DECIMAL_RANGE, text, re.ASCII):
+        raise Rejected(Reason.ILLEGAL, "recvWindow")
+    window_ms = Decimal(text)
+    if window_ms > MOST_RECV_WINDOW_MS:
+        raise Rejected(Wrong.RECV_WINDOW)
+    return window_ms
 
 
 def flag(params: Params, name: str, default: bool = False) -> bool:
@@ -289,10 +301,12 @@ def is_within(time_ns: int, since_ms: int | None, until_ms: int | None) -> bool:
 
 
 def is_request_id(value: Any) -> bool:
-    """Of a message on a socket of streams: a whole number, a short text or null."""
+    """Of a message on a socket of streams: a whole number of 64 bits, a short text or null."""
     if isinstance(value, str):
         return re.fullmatch(r"[a-zA-Z0-9\-_]{0,36}", value) is not None
-    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -(2**63) <= value < 2**63
+    return value is None
 
 
 def stream_names(params: list[Any]) -> list[str]:

@@ -137,22 +137,28 @@ class Dialect(CoinbaseRest):
             account = self.signed_account(LOGIN_PAYLOAD, message)
         if kind == "subscribe":
             connection.state["has_subscribed"] = True
-            connection.account = account
-            self._subscribe_channels(connection, message, channels)
+            self._subscribe_channels(connection, message, channels, account)
         else:
             self._unsubscribe_channels(connection, message, channels)
 
     def _subscribe_channels(
-        self, connection: Connection, message: Message, channels: list[WantedChannel]
+        self,
+        connection: Connection,
+        message: Message,
+        channels: list[WantedChannel],
+        account: Account | None,
     ) -> None:
+        """The login of a message counts where any of its channels is followed."""
         topics: list[str] = []
         for channel in channels:
             try:
-                self.check_channel(channel, connection.account)
+                self.check_channel(channel, account)
             except Rejected as refusal:
                 self.send(connection, self.socket_error(message, refusal))
             else:
                 topics += channel.topics()
+        if topics:
+            connection.account = account
         followed = connection.topics.union(topics)
         self.subscribe(connection, dict.fromkeys(topics), rows.subscriptions_row(followed))
 

@@ -417,14 +417,14 @@ class Dialect(HtxRest):
         return None
 
     def authenticate(self, connection: Connection, params: Params) -> None:
-        if any(params.string(name) != value for name, value in SOCKET_SIGNATURE.items()):
+        if any(params[name] != value for name, value in SOCKET_SIGNATURE.items()):
             return
         timestamp = params.string("timestamp")
         if not TIMESTAMP.fullmatch(timestamp):
             return
         unsigned = ("authType", "signature")
         query = "&".join(
-            f"{name}={quote(params.string(name), safe='')}"
+            f"{name}={quote(params.string(name), safe='', errors='surrogatepass')}"
             for name in sorted(params.values)
             if name not in unsigned
         )

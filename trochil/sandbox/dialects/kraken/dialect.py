@@ -29,6 +29,7 @@ from trochil.sandbox.dialects.kraken.requests import (
     ACCOUNT_CHANNELS,
     BOOK_DEPTHS,
     CANDLE_MINUTES,
+    CHANNEL_PARAMS,
     SOCKET_BATCH_ORDER_PARAMS,
     SOCKET_ORDER_PARAMS,
     SUBSCRIBED,
@@ -226,11 +227,12 @@ class Dialect(KrakenRest):
         """A token must be used in time; a connection that has used it keeps it.
 
         Raises Rejected: MISSING, STALE_TOKEN."""
-        known = self.tokens.get(socket_text(params, "token"))
+        token = socket_text(params, "token")
+        known = self.tokens.get(token)
         if known is None:
             raise Rejected(STALE_TOKEN)
         account, until_s = known
-        if connection.account is None and self.now_s() > until_s:
+        if token not in connection.state.get("tokens", ()) and self.now_s() > until_s:
             raise Rejected(STALE_TOKEN)
         if connection.account not in (None, account):
             raise Rejected(STALE_TOKEN)
@@ -253,6 +255,7 @@ class Dialect(KrakenRest):
             if subscriptions[0].channel in ACCOUNT_CHANNELS:
                 connection.account = account
                 connection.is_private = True
+                connection.state.setdefault("tokens", set()).add(params["token"])
         for subscription in subscriptions:
             try:
                 self.check_subscription(connection, subscription)
@@ -264,7 +267,7 @@ class Dialect(KrakenRest):
     def check_subscription(self, connection: Connection, subscription: Subscription) -> None:
         """Raises Rejected: UNKNOWN_SYMBOL, SUBSCRIBED."""
         channel = subscription.channel
-        if subscription.symbol:
+        if "symbol" in CHANNEL_PARAMS[channel]:
             self.socket_pair(subscription.symbol)
         prefix = topic_of(channel, subscription.symbol)
         if not any(topic.startswith(prefix) for topic in connection.topics):

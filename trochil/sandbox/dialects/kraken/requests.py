@@ -277,7 +277,8 @@ def socket_ticket(params: Params) -> Ticket:
         raise Rejected(Reason.ILLEGAL, "post_only")
     if kind == "market" and tif == "FOK":
         raise Rejected(Reason.ILLEGAL, "time_in_force")
-    if kind != "market" and socket_flag(params, "no_mpp", False):
+    is_unprotected = socket_flag(params, "no_mpp", False)
+    if kind != "market" and is_unprotected:
         words = "no_mpp order option is only available when ordertype = market"
         raise Rejected(Reason.ILLEGAL, words)
     side = params.choice("side", SIDE_OF)
