@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+INFINITE = float("inf")
+LARGEST = 1 << 63
+"""The first integer that int64 doesn't have."""
+
 
 class BookState(IntEnum):
     """What a reader may believe. Only LIVE levels are the venue's."""
@@ -101,7 +105,11 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):
-    """A public trade; ``side`` is the taker's. ``time``: the venue's."""
+    """A public trade; ``side`` is the taker's. ``time``: the venue's.
+
+    Raises ValueError for numbers that no trade has: a price must be positive and finite, a size
+    finite and not negative, a time in ns of 64 bits.
+    """
 
     symbol: str
     trade_id: str
@@ -114,6 +122,12 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     @property
     def venue_time(self) -> int:
         return self.time
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.price < INFINITE and 0.0 <= self.size < INFINITE):
+            raise ValueError(f"no trade has the price {self.price} and the size {self.size}")
+        if not -LARGEST <= self.time < LARGEST:
+            raise ValueError(f"no trade has the time {self.time}")
 
 
 class OrderAction(IntEnum):

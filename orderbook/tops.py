@@ -14,6 +14,7 @@ from orderbook.reader import LOOK_AT_LOCK_AFTER, BookReader
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 LIVE = int(BookState.LIVE)
+STALE = int(BookState.STALE)
 
 
 class TopRows(NamedTuple):
@@ -66,13 +67,14 @@ class Tops:
         return TopRows(states, numbers)
 
     def _look(self, i: int, row: Floats) -> int:
-        """Read one book into its row by its reader; its state."""
+        """Read one book into its row by its reader; its state. STALE without numbers: its writer
+        died inside a change, or does not finish it."""
         reader = self._readers[i]
         row[4] = reader.age
         try:
             top, state = reader.top_and_state()
         except StaleBook:
             row[:4] = np.nan
-            return int(reader.state)
+            return STALE
         row[:4] = top
         return int(state)

@@ -11,8 +11,9 @@ import numpy as np
 
 from actors.books.book_channel import Change
 from exchanges.contract import BookFeed
-from orderbook.active_orders import ActiveOrderTracker, sides_of
+from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
