@@ -15,6 +15,12 @@ LARGEST = 1 << 63
 """The first integer that int64 doesn't have."""
 
 
+def require_int64(number: int) -> None:
+    """Raises ValueError for a number of more than 64 bits, which no message can carry."""
+    if not -LARGEST <= number < LARGEST:
+        raise ValueError(f"{number} needs more than 64 bits")
+
+
 class BookState(IntEnum):
     """What a reader may believe. Only LIVE levels are the venue's."""
 
@@ -126,8 +132,7 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     def __post_init__(self) -> None:
         if not (0.0 < self.price < INFINITE and 0.0 <= self.size < INFINITE):
             raise ValueError(f"no trade has the price {self.price} and the size {self.size}")
-        if not -LARGEST <= self.time < LARGEST:
-            raise ValueError(f"no trade has the time {self.time}")
+        require_int64(self.time)
 
 
 class OrderAction(IntEnum):

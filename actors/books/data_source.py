@@ -20,7 +20,7 @@ from actors.component import Tasks
 from actors.node_paths import socket_path
 from actors.transport.rest import Rest
 from actors.transport.websocket import Backoff
-from exchanges.contract import Auth, BookFeed, Call, Endpoints, Exchange, Fault
+from exchanges.contract import Auth, BookFeed, Call, Endpoints, ErrorKind, Exchange, Fault
 from exchanges.orders import TradingRule
 from exchanges.rules import unknown_pair
 from orderbook.active_orders import ActiveOrderTracker
@@ -266,7 +266,13 @@ class OrderBookTrackerDataSource:
         pair = self._pair_of.get(message.symbol)
         if pair is None:
             return
-        self._publish(pair, message, received)
+        try:
+            self._publish(pair, message, received)
+        except OverflowError:
+            what = f"a {type(message).__name__} with a number of more than 64 bits"
+            self.on_error(Fault(ErrorKind.UNREADABLE, "", what, (message.symbol,)))
+            self._publish(pair, FeedInterrupted(message.symbol, what))
+            return
         if type(message) in self._snapshot_kinds:
             self._snapshot_numbers[pair] = self._publisher.published
         if self._listeners:
