@@ -197,7 +197,8 @@ class FeedInterrupted(
 
 
 class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=7):
-    """The pairs that a data source serves now; sent on subscribing and whenever they change."""
+    """The pairs that a data source serves now; sent on subscribing, and whenever they change or the
+    trading rules of one of them do."""
 
     trading_pairs: list[str]
 

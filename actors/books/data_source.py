@@ -195,18 +195,21 @@ class OrderBookTrackerDataSource:
                 log.warning("%s: its markets can't be read: %s", self._exchange.name, error)
 
     async def refresh_rules(self) -> None:
-        """Read the venue's trading rules; add pairs that were listed, remove delisted ones.
+        """Read the venue's trading rules; add pairs that were listed, remove delisted ones, tell
+        trackers of rules that changed.
 
         Raises Disconnected and VenueError; then the previous rules stay in force.
         """
         rules = await self._rest.run(self._feed.trading_rules())
         if not rules:
             raise Disconnected(f"{self._exchange.name} lists no markets at all: ignored")
+        before = self._rules
         self._rules = {rule.trading_pair: rule for rule in rules}
+        changed = any(self._rules.get(pair) != before[pair] for pair in self._serving)
         self._by_symbol.clear()
         self._by_symbol.update({rule.symbol: rule for rule in rules})
         self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
-        await self._follow()
+        await self._follow(rules_changed=changed)
 
     async def set_pairs(self, pairs: list[str]) -> None:
         """Serve these pairs from now on.
@@ -229,15 +232,15 @@ class OrderBookTrackerDataSource:
             if pair not in known:
                 raise unknown_pair(pair, self._exchange.name, known)
 
-    async def _follow(self) -> None:
-        """Bring subscriptions and subscribers up to date with the served pairs."""
+    async def _follow(self, rules_changed: bool = False) -> None:
+        """Bring subscriptions and subscribers up to date with the served pairs and their rules."""
         serving = self.get_trading_pairs()
         now = [self._rules[pair].symbol for pair in serving]
         added = [symbol for symbol in now if symbol not in self.symbols]
         removed = [symbol for symbol in self.symbols if symbol not in now]
         self._serving = serving
         self.symbols = now
-        if not (added or removed) and self._ready.is_set():
+        if not (added or removed or rules_changed) and self._ready.is_set():
             return
         self._ready.set()
         log.info(

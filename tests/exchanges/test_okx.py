@@ -454,3 +454,10 @@ def test_codes_may_be_numbers(user: Any) -> None:
     assert list(user.parse(b'{"event":"error","code":60009,"msg":"Login failed."}')) == [
         Fault(ErrorKind.AUTH, "60009", "Login failed.")
     ]
+
+
+def test_a_checksum_of_numbers_that_float64_has_not_wholly_is_none(feed: Any) -> None:
+    asks = np.array([[2.0, 123456789012345.0]])
+    assert feed.checksum("A-B", np.array([[1.0, 0.1]]), asks) >= 0
+    for long in (123456789.12345678, 0.1234567890123456, 1234567890123456.0):
+        assert feed.checksum("A-B", np.array([[1.0, long]]), asks) == -1
