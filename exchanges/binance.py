@@ -50,9 +50,9 @@ from exchanges.orders import (
     OrderUpdate,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder
+from exchanges.rows import Rows, RowsDecoder, record_or_fault
 from exchanges.signing import encode_query, hmac_hex
-from exchanges.values import NS_PER_MS, batches, epoch_ns, unknown_status
+from exchanges.values import NS_PER_MS, batches, epoch_ns, number_of, unknown_status
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
 
 API = "/api/v3"
@@ -168,8 +168,8 @@ class PublicTrade(
             symbol=self.symbol,
             trade_id=str(self.trade_id),
             side=Side.SELL if self.buyer_is_maker else Side.BUY,
-            price=float(self.price),
-            size=float(self.size),
+            price=number_of(self.price),
+            size=number_of(self.size),
             time=epoch_ns(self.time),
         )
 
@@ -334,7 +334,7 @@ class BinanceBook(BookFeed):
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         data = _stream_frame.decode(frame).data
         if type(data) is PublicTrade:
-            return (data.to_trade(),)
+            return (record_or_fault(data.to_trade, frame),)
         if type(data) is DepthUpdate:
             return (data.to_diff(),)
         if type(data) is ServerShutdown:

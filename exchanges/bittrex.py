@@ -56,7 +56,14 @@ from exchanges.orders import (
 from exchanges.rows import Rows, RowsDecoder, bad_row, only, unreadable
 from exchanges.signalr import invoke, negotiate, read_frame
 from exchanges.signing import hmac_hex, sha512_hex, uuid_of
-from exchanges.values import NS_PER_SECOND, decimal_or_none, iso_ns, iso_text, unknown_status
+from exchanges.values import (
+    NS_PER_SECOND,
+    decimal_or_none,
+    iso_ns,
+    iso_text,
+    number_of,
+    unknown_status,
+)
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -168,8 +175,8 @@ class TradeDelta(Struct, rename="camel", gc=False):
             symbol=symbol,
             trade_id=self.id,
             side=SIDES[self.taker_side],
-            price=float(self.rate),
-            size=float(self.quantity),
+            price=number_of(self.rate),
+            size=number_of(self.quantity),
             time=iso_ns(self.executed_at),
         )
 
@@ -184,7 +191,7 @@ class TradeDeltas(Struct, rename="camel"):
         def to_trade(row: TradeDelta) -> Trade:
             return row.to_trade(self.market_symbol)
 
-        return _trades.decode_frame(self.deltas, to_trade)
+        return _trades.decode_apart(self.deltas, to_trade)
 
 
 class BookAnswer(Struct):

@@ -59,6 +59,7 @@ from exchanges.values import (
     decimal_or_none,
     decimal_or_zero,
     epoch_ns,
+    number_of,
     unknown_status,
 )
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
@@ -172,8 +173,8 @@ class PublicTrade(
             symbol=self.symbol,
             trade_id=self.trade_id,
             side=SIDES[self.side],
-            price=float(self.price),
-            size=float(self.size),
+            price=number_of(self.price),
+            size=number_of(self.size),
             time=epoch_ns(self.time),
         )
 
@@ -382,7 +383,7 @@ class BybitBook(BookFeed):
             rows = _topic_frame.decode(frame)
             if not rows.topic.startswith("publicTrade."):
                 raise
-            return _public_trades.decode_frame(rows.data, PublicTrade.to_trade)
+            return _public_trades.decode_apart(rows.data, PublicTrade.to_trade)
         return _operation.decode(frame).to_controls()
 
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from exchanges.orders import TradingRule
 
+SURE_DIGITS = 15
+"""Up to here float64 has every digit of a number, whatever they are."""
 EXACT = 2.0**52
 """Up to here float64 has every digit of a number of smallest steps."""
 
@@ -18,11 +20,17 @@ def plain(number: float) -> str:
     return f"{Decimal(repr(number)).normalize():f}"
 
 
+def is_exact(number: float) -> bool:
+    """Whether the shortest text of a float64 has all digits of the number that it was made of."""
+    return len(plain(number).replace(".", "").strip("0")) <= SURE_DIGITS
+
+
 def crc32_in_turn(bids: npt.NDArray[np.float64], asks: npt.NDArray[np.float64]) -> int:
     """Of price:size:price:size..., bid and ask in turn; where one side is shorter, the other goes
-    on."""
+    on. -1 where float64 can't have kept every digit."""
     ranks = zip_longest(bids.tolist(), asks.tolist(), fillvalue=())
-    return crc32(":".join(map(plain, chain.from_iterable(chain.from_iterable(ranks)))).encode())
+    numbers = list(chain.from_iterable(chain.from_iterable(ranks)))
+    return crc32(":".join(map(plain, numbers)).encode()) if all(map(is_exact, numbers)) else -1
 
 
 def digits(*numbers: str) -> str:

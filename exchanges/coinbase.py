@@ -49,9 +49,9 @@ from exchanges.orders import (
     OrderUpdate,
     TradingRule,
 )
-from exchanges.rows import Rows, RowsDecoder
+from exchanges.rows import Rows, RowsDecoder, record_or_fault
 from exchanges.signing import base64_key, hmac_base64, uuid_of
-from exchanges.values import decimal_or_none, decimal_or_zero, iso_ns, unknown_status
+from exchanges.values import decimal_or_none, decimal_or_zero, iso_ns, number_of, unknown_status
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -209,8 +209,8 @@ class OpenMessage(SequencedMessage, tag_field="type", tag="open", gc=False):
     remaining_size: str
 
     def to_messages(self) -> Iterable[OrderBookMessage]:
-        price = float(self.price)
-        size = float(self.remaining_size)
+        price = number_of(self.price)
+        size = number_of(self.remaining_size)
         return (self.event(OrderAction.OPEN, self.order_id, self.side, price, size),)
 
 
@@ -228,15 +228,18 @@ class MatchMessage(SequencedMessage, tag_field="type", tag="match", gc=False):
             symbol=self.product_id,
             trade_id=str(self.trade_id),
             side=TAKER_SIDES[self.side],
-            price=float(self.price),
-            size=float(self.size),
+            price=number_of(self.price),
+            size=number_of(self.size),
             time=iso_ns(self.time),
         )
 
-    def to_messages(self) -> Iterable[OrderBookMessage]:
-        size = float(self.size)
+    def to_messages(self) -> Iterable[OrderBookMessage | Fault]:
+        size = number_of(self.size)
         event = self.event(OrderAction.MATCH, self.maker_order_id, self.side, size=size)
-        return (event, self.to_trade())
+        return (event, self.trade_or_fault())
+
+    def trade_or_fault(self) -> Trade | Fault:
+        return record_or_fault(self.to_trade, msgspec.json.encode(self))
 
 
 class ChangeMessage(SequencedMessage, tag_field="type", tag="change", gc=False):
@@ -253,8 +256,8 @@ class ChangeMessage(SequencedMessage, tag_field="type", tag="change", gc=False):
     def to_messages(self) -> Iterable[OrderBookMessage]:
         if not self.new_size:
             return (self.event(OrderAction.NOTHING, self.order_id, self.side),)
-        price = float(self.new_price or "nan")
-        size = float(self.new_size)
+        price = number_of(self.new_price) if self.new_price else float("nan")
+        size = number_of(self.new_size)
         return (self.event(OrderAction.CHANGE, self.order_id, self.side, price, size),)
 
 
@@ -359,7 +362,7 @@ class LevelThreeRow(Struct, array_like=True, gc=False):
     order_id: str
 
     def to_order(self) -> RestingOrder:
-        return RestingOrder(self.order_id, float(self.price), float(self.size))
+        return RestingOrder(self.order_id, number_of(self.price), number_of(self.size))
 
 
 class LevelThreeBook(Struct):
@@ -537,7 +540,7 @@ class CoinbaseLevel2(CoinbaseBook):
                 raise
             return ()
         if type(message) is MatchMessage:
-            return (message.to_trade(),)
+            return (message.trade_or_fault(),)
         return message.to_messages()
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    MALFORMED,
     About,
     Answer,
     Auth,
@@ -423,9 +424,9 @@ class HtxBook(BookFeed):
     def _trades(self, symbol: str, tick: Raw) -> Iterable[OrderBookMessage | Control]:
         try:
             return [trade.to_trade(symbol) for trade in _trades.decode(tick).data]
-        except msgspec.ValidationError:
+        except MALFORMED:
             rows = _trade_rows.decode(tick).data
-            return _public_trades.decode_frame(rows, lambda row: row.to_trade(symbol))
+            return _public_trades.decode_apart(rows, lambda row: row.to_trade(symbol))
 
 
 class HtxImages(HtxBook):

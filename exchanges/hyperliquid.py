@@ -53,7 +53,7 @@ from exchanges.orders import (
 )
 from exchanges.rows import Rows, RowsDecoder
 from exchanges.signing import eip712
-from exchanges.values import NS_PER_MS, plain_text, unknown_status
+from exchanges.values import NS_PER_MS, number_of, plain_text, unknown_status
 from orderbook.messages import (
     BookSnapshot,
     LevelNames,
@@ -180,8 +180,8 @@ class PublicTrade(Struct, gc=False, rename={"trade_id": "tid", "price": "px", "s
             symbol=self.coin,
             trade_id=str(self.trade_id),
             side=SIDES[self.side],
-            price=float(self.price),
-            size=float(self.size),
+            price=number_of(self.price),
+            size=number_of(self.size),
             time=self.time * NS_PER_MS,
         )
 
@@ -195,7 +195,7 @@ class BookOrder(Struct, gc=False, rename={"order_id": "oid", "price": "limitPx",
     size: str
 
     def to_resting(self) -> RestingOrder:
-        return RestingOrder(str(self.order_id), float(self.price), float(self.size))
+        return RestingOrder(str(self.order_id), number_of(self.price), number_of(self.size))
 
 
 class L4Snapshot(Struct):
@@ -255,11 +255,11 @@ class BookChange(Struct, rename={"order_id": "oid", "price": "px", "change": "ra
             if self.change.new is not None:
                 action = OrderAction.OPEN
                 side = SIDES[side_of[self.order_id]]
-                price = float(self.price)
-                size = float(self.change.new.size)
+                price = number_of(self.price)
+                size = number_of(self.change.new.size)
             elif self.change.update is not None:
                 action = OrderAction.CHANGE
-                size = float(self.change.update.size)
+                size = number_of(self.change.update.size)
             else:
                 raise ValueError(f"a change of no known form of order {self.order_id}")
         return OrderEvent(
@@ -498,7 +498,7 @@ class HyperliquidBook(BookFeed):
             case "l2Book":
                 return (_book.decode(message.data).to_snapshot(),)
             case "trades":
-                return _public_trades.decode_frame(message.data, PublicTrade.to_trade)
+                return _public_trades.decode_apart(message.data, PublicTrade.to_trade)
             case "l4Book":
                 return self._orders(message.data)
             case "error":

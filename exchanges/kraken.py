@@ -325,7 +325,7 @@ class TradeFrame(Struct, tag_field="channel", tag="trade", gc=False):
     data: Raw
 
     def to_messages(self) -> Iterable[Trade | Fault]:
-        return _trades.decode_frame(self.data, PublicTrade.to_trade)
+        return _trades.decode_apart(self.data, PublicTrade.to_trade)
 
 
 PublicFrame = BookFrame | LevelThreeFrame | TradeFrame | Heartbeat | Status

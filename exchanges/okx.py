@@ -61,6 +61,7 @@ from exchanges.values import (
     decimal_or_zero,
     epoch_ns,
     iso_text,
+    number_of,
     unknown_status,
 )
 from orderbook.messages import BookDiff, BookSnapshot, OrderBookMessage, Side, Trade
@@ -168,8 +169,8 @@ class PublicTrade(
             symbol=self.symbol,
             trade_id=self.trade_id,
             side=SIDES[self.side],
-            price=float(self.price),
-            size=float(self.size),
+            price=number_of(self.price),
+            size=number_of(self.size),
             time=epoch_ns(int(self.time)),
         )
 
@@ -357,7 +358,7 @@ class OkxBook(BookFeed):
         if message.event:
             return control_of(message)
         if message.arg.channel == "trades":
-            return _public_trades.decode_frame(message.data, PublicTrade.to_trade)
+            return _public_trades.decode_apart(message.data, PublicTrade.to_trade)
         if message.arg.channel != "books" or message.action is None or not message.arg.symbol:
             raise ValueError(f"a frame of no known form: {frame[:120]!r}")
         rows = _book_rows.decode(message.data)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from orderbook.messages import Side
+from orderbook.messages import Side, require_int64
 
 ZERO = Decimal(0)
 TradeType = Side
@@ -117,6 +117,7 @@ class OrderUpdate(
         for value in (self.filled, self.quote_filled, self.left, self.amount, self.price):
             if value is not None and not value.is_finite():
                 raise ValueError(f"order {self.exchange_order_id}: {value} is not a finite number")
+        require_int64(self.time)
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="kind", tag=22):
@@ -139,6 +140,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field
         for value in (self.price, self.amount, self.fee):
             if not value.is_finite():
                 raise ValueError(f"trade {self.trade_id}: {value} is not a finite number")
+        require_int64(self.time)
 
 
 class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=23):
@@ -152,6 +154,7 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     def __post_init__(self) -> None:
         if not (self.total.is_finite() and self.available.is_finite()):
             raise ValueError(f"balance of {self.asset}: {self.total} is not a finite number")
+        require_int64(self.time)
 
     @property
     def held(self) -> Decimal:

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from exchanges.checksums import digits
+from exchanges.values import number_of
 from orderbook.messages import OrderAction, OrderEvent, RestingOrder, Side
 
 
 def resting_order(order_id: str, price: str, size: str) -> RestingOrder:
     """An order out of its numbers as they were written: their digits are what checksums take."""
-    return RestingOrder(order_id, float(price), float(size), digits(price, size))
+    return RestingOrder(order_id, number_of(price), number_of(size), digits(price, size))
 
 
 def order_event(

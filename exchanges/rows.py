@@ -73,6 +73,14 @@ def unreadable(bad: BadRow) -> Fault:
     return Fault(ErrorKind.UNREADABLE, "", str(bad), frame=bad.row)
 
 
+def record_or_fault(make: Callable[[], Record], frame: bytes) -> Record | Fault:
+    """The record of a frame that has one; a fault where it can't be one."""
+    try:
+        return make()
+    except MALFORMED as error:
+        return unreadable(bad_row("$", error, frame))
+
+
 def with_faults(rows: Rows[Record]) -> list[Record | Fault]:
     """The records of a frame, then a fault for each of its rows that could not be read.
 
@@ -140,6 +148,18 @@ class RowsDecoder(Generic[Row]):
         if errors:
             return with_faults(self._with_bad(records, errors, _numbered(body)))
         return records
+
+    def decode_apart(
+        self, body: bytes | Raw, convert: Callable[[Row], Record | None]
+    ) -> list[Record | Fault]:
+        """The same where a row that makes no record is a fault even alone: its frame has a known
+        form, and nothing else depends on it."""
+        try:
+            decoded = self._list.decode(body)
+        except msgspec.ValidationError:
+            return self.decode_frame(body, convert)
+        rows = self._all(enumerate(decoded), lambda _, row: convert(row), lambda: _numbered(body))
+        return [*rows, *map(unreadable, rows.bad)]
 
     def decode_numbered(
         self, body: bytes | Raw, convert: Callable[[int, Row], Record | None]

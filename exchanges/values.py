@@ -1,5 +1,6 @@
 """Numbers, times and texts as venues write them, read the same way by every adapter."""
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,18 @@ from exchanges.orders import ZERO
 T = TypeVar("T")
 NS_PER_SECOND = 10**9
 NS_PER_MS = 10**6
+NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 SECONDS_LENGTH = len("2024-01-01T00:00:00")
+
+
+def number_of(text: str) -> float:
+    """The float64 of a price or a size as venues write them, without a sign.
+
+    Raises ValueError for what isn't a number of JSON, as the scanner of levels refuses it.
+    """
+    if NUMBER.fullmatch(text) is None:
+        raise ValueError(f"could not convert string to float: {text[:40]!r}")
+    return float(text)
 
 
 def epoch_ns(stamp: int) -> int:

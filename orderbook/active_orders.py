@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     Layout,
-    LevelNames,
     OrderAction,
     OrderBookRow,
     OrderEvent,
@@ -36,7 +35,7 @@ class ActiveOrderTracker:
 
     ``active_bids`` and ``active_asks``: price -> {order id: size}. ``convert_*`` return the changed
     levels, bids first, as rows (price, amount, update id) or as (n, 4) float64 arrays (time in s,
-    price, amount, update id).
+    price, amount, update id). Orders without a price or size that can be raise ValueError.
     """
 
     def __init__(self, depth: int = 0) -> None:
@@ -117,6 +116,7 @@ class ActiveOrderTracker:
         self._texts.pop(order_id, None)
 
     def _touch(self, message: OrderEvent) -> list[tuple[Side, float]]:
+        _check_size(message.size)
         known = self._where.get(message.order_id)
         match message.action:
             case OrderAction.OPEN if known is None:
@@ -147,6 +147,9 @@ class ActiveOrderTracker:
         return self.active_bids if side is Side.BUY else self.active_asks
 
     def _put(self, side: Side, order: RestingOrder) -> None:
+        _check_size(order.size)
+        if not 0.0 < order.price < math.inf:
+            raise ValueError(f"an order has the price {order.price}")
         self._side(side).setdefault(order.price, {})[order.order_id] = order.size
         self._where[order.order_id] = (side, order.price)
         if order.text:
@@ -243,36 +246,10 @@ class ActiveOrderTracker:
                     side.pop(price, None)
 
 
-def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
-    """The levels of a message as two (n, 2) float64 arrays, whatever its layout."""
-    if message.layout is Layout.PACKED:
-        return _unpacked(message.bids), _unpacked(message.asks)
-    if message.layout is Layout.SIDED:
-        rows = msgspec.json.decode(message.bids or b"[]")
-        bids = [(float(row[1]), float(row[2])) for row in rows if row[0].startswith("b")]
-        asks = [(float(row[1]), float(row[2])) for row in rows if not row[0].startswith("b")]
-        return _pairs(bids), _pairs(asks)
-    if message.names is not None:
-        return _read_named(message.bids, message.names), _read_named(message.asks, message.names)
-    return _read(message.bids), _read(message.asks)
-
-
-def _read_named(text: bytes, names: LevelNames) -> Floats:
-    rows = msgspec.json.decode(text or b"[]")
-    return _pairs([(float(row[names.price]), float(row[names.size])) for row in rows])
-
-
-def _read(text: bytes) -> Floats:
-    rows = msgspec.json.decode(text or b"[]")
-    return _pairs([(float(row[0]), float(row[1])) for row in rows])
-
-
-def _unpacked(data: bytes) -> Floats:
-    return np.frombuffer(data).reshape(-1, 2)
-
-
-def _pairs(rows: list[tuple[float, float]]) -> Floats:
-    return np.array(rows, np.float64).reshape(-1, 2)
+def _check_size(size: float) -> None:
+    """In a sum with others a negative size would look like a level."""
+    if not 0.0 <= size < math.inf:
+        raise ValueError(f"an order has the size {size}")
 
 
 def _rows(levels: Floats, update_id: int) -> list[OrderBookRow]:

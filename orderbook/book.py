@@ -2,27 +2,23 @@
 questions."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import Raw
 
 from orderbook import kernels
+from orderbook.level_texts import check, encoded, read_rows, unpack
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
     BookState,
     Layout,
-    LevelNames,
     OrderBookRow,
     Side,
 )
 from orderbook.queries import BookQueries, Top
-from orderbook.scanner import MALFORMED, UNDECIDED, valid
+from orderbook.scanner import MALFORMED, UNDECIDED
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -113,27 +109,28 @@ class OrderBook(BookQueries):
         asks = message.asks
         ids = (kind, self._live, message.update_id, message.time, receive_time, full_levels)
         if layout is Layout.PACKED:
-            self._write(_unpack(bids), _unpack(asks), ids)
+            self._write(unpack(bids), unpack(asks), ids)
             return
         names = message.names
         if names is not None:
-            price_name, size_name = _encoded(names)
             verdict = kernels.ingest_named(
-                self._f, self._m, bids, asks, price_name, size_name, _scratch, ids
+                self._f, self._m, bids, asks, *encoded(names), _scratch, ids
             )
         else:
             verdict = kernels.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
         if verdict == MALFORMED:
             raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
-        if verdict == UNDECIDED and names is not None:
-            self._write(_read_named_slowly(bids, names), _read_named_slowly(asks, names), ids)
-        elif verdict == UNDECIDED:
-            asks_layout = Layout.JSON if layout is Layout.SIDED else layout
-            self._write(_read_slowly(bids, layout), _read_slowly(asks, asks_layout), ids)
+        if verdict == UNDECIDED:
+            is_sided = layout is Layout.SIDED
+            self._write(
+                read_rows(bids, is_sided, names, _scratch[0]),
+                read_rows(asks, False, names, _scratch[1]),
+                ids,
+            )
 
     def _write(self, bids: Floats, asks: Floats, ids: tuple[int, int, int, int, int, int]) -> None:
-        if not (valid(bids, len(bids)) and valid(asks, len(asks))):
-            raise ValueError("prices must be positive and finite, sizes finite and not negative")
+        check(bids)
+        check(asks)
         kernels.write(self._f, self._m, bids, len(bids), asks, len(asks), ids)
 
     def set_state(self, state: BookState) -> None:
@@ -252,57 +249,3 @@ def digest_of(bids: Floats, asks: Floats) -> str:
         for price, size in levels.tolist():
             text.update(f"{name},{price!r},{size!r}\n".encode())
     return text.hexdigest()
-
-
-NUMBER = re.compile(rb"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-def _unpack(data: bytes) -> Floats:
-    if len(data) % 16:
-        raise ValueError("packed levels must be pairs of float64")
-    pairs = np.frombuffer(data, np.float64).reshape(-1, 2)
-    rows = np.ones((len(pairs), 3))
-    rows[:, 1:] = pairs
-    return rows
-
-
-@cache
-def _encoded(names: LevelNames) -> tuple[bytes, bytes]:
-    """As the kernels take them."""
-    return names.price.encode(), names.size.encode()
-
-
-def _read_named_slowly(text: bytes, names: LevelNames) -> Floats:
-    """Rows that the kernel could not decide, read by Python's own float."""
-    raw = msgspec.json.decode(text or b"[]", type=list[dict[str, Raw]])
-    rows = np.ones((len(raw), 3))
-    for number, row in enumerate(raw):
-        for column, name in enumerate(names, 1):
-            if name not in row:
-                raise ValueError(f"a level has no {name!r}")
-            rows[number, column] = _exact(row[name])
-    return rows
-
-
-def _read_slowly(text: bytes, layout: Layout) -> Floats:
-    """Rows that the kernel could not decide, read by Python's own float."""
-    raw = msgspec.json.decode(text or b"[]", type=list[list[Raw]])
-    rows = np.ones((len(raw), 3))
-    first = 1 if layout is Layout.SIDED else 0
-    for number, row in enumerate(raw):
-        if len(row) < first + 2:
-            raise ValueError(f"a level has too few columns: {len(row)}")
-        if first:
-            rows[number, 0] = 1.0 if bytes(row[0])[1:2] == b"b" else -1.0
-        rows[number, 1] = _exact(row[first])
-        rows[number, 2] = _exact(row[first + 1])
-    return rows
-
-
-def _exact(number: Raw) -> float:
-    """A JSON number without a sign, bare or as text, read by Python's own float."""
-    text = bytes(number)
-    digits = text[1:-1] if text[:1] == b'"' else text
-    if not NUMBER.fullmatch(digits):
-        raise ValueError(f"a level has {text.decode()} where a number should be")
-    return float(digits)

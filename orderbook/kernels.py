@@ -15,11 +15,11 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from orderbook.scanner import scan, scan_named, valid
+from orderbook.scanner import MALFORMED, judge, scan, scan_named
 
 # numba's cache of this file looks at this file alone, and ``ingest`` contains the scanner: name the
 # scanner's version.
-SCANNER = "87d4e2a5d1ab"
+SCANNER = "bed50567b649"
 """First digits of the sha256 of scanner.py; a test says when it must change."""
 SIDED = 2
 """Numbers of messages.Layout that the kernels tell apart."""
@@ -378,17 +378,24 @@ def extend(f, m, bids, asks, bounds, ids):
 
 
 @njit(cache=True)
+def _worse(one, other):
+    """Of two verdicts: MALFORMED before UNDECIDED before 0."""
+    return MALFORMED if one == MALFORMED or other == MALFORMED else min(one, other)
+
+
+@njit(cache=True)
 def ingest(f, m, bid_text, ask_text, layout, scratch, ids):
     """Scan both texts, check every number, then write. Returns 0, or the scanner's word with
-    nothing changed."""
+    nothing changed; the rows are in ``scratch``."""
     n_bids = scan(bid_text, layout == SIDED, scratch[0])
     if n_bids < 0:
         return n_bids
     n_asks = scan(ask_text, False, scratch[1])
     if n_asks < 0:
         return n_asks
-    if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
-        return -1
+    verdict = _worse(judge(scratch[0], n_bids), judge(scratch[1], n_asks))
+    if verdict < 0:
+        return verdict
     write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)
     return 0
 
@@ -402,8 +409,9 @@ def ingest_named(f, m, bid_text, ask_text, price_name, size_name, scratch, ids):
     n_asks = scan_named(ask_text, price_name, size_name, scratch[1])
     if n_asks < 0:
         return n_asks
-    if not valid(scratch[0], n_bids) or not valid(scratch[1], n_asks):
-        return -1
+    verdict = _worse(judge(scratch[0], n_bids), judge(scratch[1], n_asks))
+    if verdict < 0:
+        return verdict
     write(f, m, scratch[0], n_bids, scratch[1], n_asks, ids)
     return 0
 

@@ -10,6 +10,16 @@ from typing import NamedTuple
 
 import msgspec
 
+INFINITE = float("inf")
+LARGEST = 1 << 63
+"""The first integer that int64 doesn't have."""
+
+
+def require_int64(number: int) -> None:
+    """Raises ValueError for a number of more than 64 bits, which no message can carry."""
+    if not -LARGEST <= number < LARGEST:
+        raise ValueError(f"{number} needs more than 64 bits")
+
 
 class BookState(IntEnum):
     """What a reader may believe. Only LIVE levels are the venue's."""
@@ -101,7 +111,11 @@ class BookDiff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=3, gc=False):
-    """A public trade; ``side`` is the taker's. ``time``: the venue's."""
+    """A public trade; ``side`` is the taker's. ``time``: the venue's.
+
+    Raises ValueError for numbers that no trade has: a price must be positive and finite, a size
+    finite and not negative, a time in ns of 64 bits.
+    """
 
     symbol: str
     trade_id: str
@@ -114,6 +128,11 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     @property
     def venue_time(self) -> int:
         return self.time
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.price < INFINITE and 0.0 <= self.size < INFINITE):
+            raise ValueError(f"no trade has the price {self.price} and the size {self.size}")
+        require_int64(self.time)
 
 
 class OrderAction(IntEnum):
@@ -178,7 +197,8 @@ class FeedInterrupted(
 
 
 class Pairs(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=7):
-    """The pairs that a data source serves now; sent on subscribing and whenever they change."""
+    """The pairs that a data source serves now; sent on subscribing, and whenever they change or the
+    trading rules of one of them do."""
 
     trading_pairs: list[str]
 

@@ -1,5 +1,6 @@
 """Queries of a book, as in the tutorial: prices for volumes and volumes for prices."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class Top(NamedTuple):
 class BookQueries:
     """Prices and volumes of what has ``bids`` and ``asks``; nan where the book does not reach.
 
-    ``is_buy`` walks the asks, else the bids.
+    ``is_buy`` walks the asks, else the bids. A negative volume, or a nan, raises ValueError.
     """
 
     @property
@@ -68,10 +69,14 @@ class BookQueries:
 
     def get_volume_for_price(self, is_buy: bool, price: float) -> float:
         """Base volume up to and including ``price``."""
+        if math.isnan(price):
+            raise ValueError("the price is nan")
         levels = self._levels(is_buy)
         return float(volume_to(levels, len(levels), float(price), 1.0 if is_buy else -1.0))
 
     def _spend(self, is_buy: bool, volume: float) -> tuple[float, float, float]:
+        if not volume >= 0.0:
+            raise ValueError(f"volume is {volume}: it can't be negative")
         levels = self._levels(is_buy)
         base, quote, price = spend(levels, len(levels), float(volume), False)
         return float(base), float(quote), float(price)

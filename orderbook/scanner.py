@@ -1,7 +1,8 @@
 """Price levels in JSON text to float64, bit for bit what Python's ``float`` makes of them.
 
-``scan`` reads arrays by position, ``scan_named`` objects by names. What they can't decide here
-(UNDECIDED) is left to Python: ``orderbook/book.py``. ``_number`` and ``scan`` are long on purpose:
+``scan`` reads arrays by position, ``scan_named`` objects by names. A number that can't be decided
+here is left to Python's ``float``: in its place stands where the text has it, as -1 less its index;
+``orderbook/level_texts.py`` puts the number there. ``_number`` and ``scan`` are long on purpose:
 cut into functions of one thing each, they took 1.4 times as long (``benchmarks/bench_decode.py``).
 """
 
@@ -10,7 +11,7 @@ from numba import njit
 
 MALFORMED = -1
 UNDECIDED = -2
-"""A number of more than 53 bits or of a large exponent."""
+"""A number of more than 53 bits or of a large exponent is among them."""
 BID = 1.0
 ASK = -1.0
 _POWERS = 10.0 ** np.arange(23)
@@ -19,7 +20,10 @@ _LARGEST = 1 << 53
 
 @njit(cache=True)
 def _number(text, i):  # noqa: C901 - see the top
-    """(value, next index, status) of the JSON number at ``i``; a sign or a word is malformed."""
+    """(value, next index, status) of the JSON number at ``i``; a sign or a word is malformed.
+
+    The value is -1 less the number's index where it is left to Python.
+    """
     n = len(text)
     mantissa = 0
     exponent = 0
@@ -75,7 +79,7 @@ def _number(text, i):  # noqa: C901 - see the top
     if mantissa == 0 and not undecided:
         return 0.0, i, 0
     if undecided or mantissa > _LARGEST or exponent > 22 or exponent < -22:
-        return 0.0, i, UNDECIDED
+        return -1.0 - first, i, 0
     # Both operands are exact, so one rounding gives the correctly rounded result.
     if exponent < 0:
         return mantissa / _POWERS[-exponent], i, 0
@@ -165,13 +169,12 @@ def scan(text, sided, rows):  # noqa: C901 - see the top
     """Fill ``rows`` (n, 3: side, price, size) from an array of JSON arrays, read by position.
 
     A row is price and size, numbers or texts of numbers, behind a word for the side where
-    ``sided``. Returns how many, or MALFORMED or UNDECIDED.
+    ``sided``. Returns how many, or MALFORMED.
     """
     n = len(text)
     i = 0
     count = 0
     depth = 0
-    verdict = 0
     column = 0
     side = BID
     opened = False
@@ -212,7 +215,6 @@ def scan(text, sided, rows):  # noqa: C901 - see the top
                 value, i, status = _number(text, i)
                 if status == MALFORMED or i >= n or text[i] != 34:
                     return MALFORMED
-                verdict = min(verdict, status)
                 if count >= rows.shape[0]:
                     return MALFORMED
                 rows[count, 0] = side
@@ -240,7 +242,6 @@ def scan(text, sided, rows):  # noqa: C901 - see the top
             if status == MALFORMED or depth < 2 or i >= n or not _ends(text[i]):
                 return MALFORMED
             if column < 2:
-                verdict = min(verdict, status)
                 if count >= rows.shape[0]:
                     return MALFORMED
                 rows[count, 0] = side
@@ -252,7 +253,7 @@ def scan(text, sided, rows):  # noqa: C901 - see the top
             return MALFORMED
     if depth != 0 or (n > 0 and not done):
         return MALFORMED
-    return verdict if verdict < 0 else count
+    return count
 
 
 @njit(cache=True)
@@ -262,7 +263,6 @@ def _named_row(text, i, price_name, size_name, rows, count):
     Both names must stand in it once; other members may be of any kind.
     """
     n = len(text)
-    verdict = 0
     has_price = False
     has_size = False
     i = _skip_blanks(text, i + 1)
@@ -279,7 +279,6 @@ def _named_row(text, i, price_name, size_name, rows, count):
             value, i, status = _number_or_text(text, i)
             if status == MALFORMED:
                 return i, MALFORMED
-            verdict = min(verdict, status)
             rows[count, 1 if is_price else 2] = value
             has_price = has_price or is_price
             has_size = has_size or is_size
@@ -292,20 +291,19 @@ def _named_row(text, i, price_name, size_name, rows, count):
             break
     if i >= n or text[i] != 125 or not has_price or not has_size:
         return i, MALFORMED
-    return i + 1, verdict
+    return i + 1, 0
 
 
 @njit(cache=True)
 def scan_named(text, price_name, size_name, rows):
     """Fill ``rows`` (n, 3: side, price, size) from an array of JSON objects, read by these names.
 
-    Returns how many, or MALFORMED or UNDECIDED. Every row's side is BID.
+    Returns how many, or MALFORMED. Every row's side is BID.
     """
     n = len(text)
     if n == 0:
         return 0
     count = 0
-    verdict = 0
     i = _skip_blanks(text, 0)
     if i >= n or text[i] != 91:
         return MALFORMED
@@ -316,7 +314,6 @@ def scan_named(text, price_name, size_name, rows):
         i, status = _named_row(text, i, price_name, size_name, rows, count)
         if status == MALFORMED:
             return MALFORMED
-        verdict = min(verdict, status)
         rows[count, 0] = BID
         count += 1
         i = _skip_blanks(text, i)
@@ -328,7 +325,7 @@ def scan_named(text, price_name, size_name, rows):
             break
     if i >= n or text[i] != 93 or _skip_blanks(text, i + 1) < n:
         return MALFORMED
-    return verdict if verdict < 0 else count
+    return count
 
 
 @njit(cache=True)
@@ -340,3 +337,17 @@ def valid(rows, count):
         if not (0.0 < price < np.inf) or not (0.0 <= size < np.inf):
             return False
     return True
+
+
+@njit(cache=True)
+def judge(rows, count):
+    """0 if the scanned rows are ``valid``, MALFORMED if not, UNDECIDED where Python must say."""
+    found = 0
+    for k in range(count):
+        price = rows[k, 1]
+        size = rows[k, 2]
+        if price == 0.0:
+            return MALFORMED
+        if price < 0.0 or size < 0.0:
+            found = UNDECIDED
+    return found

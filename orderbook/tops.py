@@ -1,63 +1,80 @@
 """The best levels of many books in one call, read in place by one kernel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from orderbook import kernels
-from orderbook.errors import NotReady, StaleBook
+from orderbook.errors import StaleBook
 from orderbook.messages import BookState
 from orderbook.reader import LOOK_AT_LOCK_AFTER, BookReader
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 LIVE = int(BookState.LIVE)
 STALE = int(BookState.STALE)
 
 
-class Tops:
-    """Best bid and ask of many books: ``read`` fills ``states`` and ``numbers``.
+class TopRows(NamedTuple):
+    """One reading of many books, its reader's own."""
 
-    ``states``: (n,) int64 BookStates. ``numbers``: (n, 5) float64: bid, bid size, ask, ask size,
-    age in seconds; nan where there is none.
-    """
+    states: Ints
+    """(n,) int64 BookStates."""
+    numbers: Floats
+    """(n, 5) float64: bid, bid size, ask, ask size, age in seconds; nan where there is none."""
+
+
+class _Pointers(NamedTuple):
+    """Where the kernel finds the books. Holding the blocks keeps their memory mapped."""
+
+    blocks: list[Floats]
+    addresses: Ints
+    capacities: Ints
+
+
+class Tops:
+    """Best bid and ask of many books, for any number of threads at once."""
 
     def __init__(self, readers: Sequence[BookReader]) -> None:
         self._readers = list(readers)
-        n = len(self._readers)
-        self._blocks: list[npt.NDArray[np.float64]] = [reader.block for reader in self._readers]
-        self._addresses = np.zeros(n, np.int64)
-        self._capacities = np.zeros(n, np.int64)
-        self._looks = np.zeros((n, 2), np.int64)
-        self.numbers = np.zeros((n, 5))
-        self.states = self._looks[:, 0]
-        for i in range(n):
-            self._point(i)
+        self._pointers = self._point()
 
-    def _point(self, i: int) -> None:
-        """Holding the block keeps its memory mapped, whatever its reader does."""
-        block = self._readers[i].block
-        self._blocks[i] = block
-        self._addresses[i] = block.ctypes.data
-        self._capacities[i] = block.shape[1]
+    def _point(self) -> _Pointers:
+        blocks = [reader.block for reader in self._readers]
+        return _Pointers(
+            blocks,
+            np.array([block.ctypes.data for block in blocks], np.int64),
+            np.array([block.shape[1] for block in blocks], np.int64),
+        )
 
-    def read(self) -> None:
+    def read(self) -> TopRows:
         """Read all books; those that may not be LIVE once more, one by one."""
-        kernels.read_tops(self._addresses, self._capacities, self._looks, self.numbers)
-        for i in self._doubtful():
-            self._look(i)
+        pointers = self._pointers
+        n = len(self._readers)
+        looks = np.empty((n, 2), np.int64)
+        numbers = np.empty((n, 5))
+        kernels.read_tops(pointers.addresses, pointers.capacities, looks, numbers)
+        states = looks[:, 0]
+        ages = looks[:, 1]
+        moved = False
+        for i in np.flatnonzero((states != LIVE) | (ages > LOOK_AT_LOCK_AFTER)).tolist():
+            states[i] = self._look(i, numbers[i])
+            moved |= self._readers[i].block is not pointers.blocks[i]
+        if moved:  # a new writer put another file in a book's place
+            self._pointers = self._point()
+        return TopRows(states, numbers)
 
-    def _doubtful(self) -> Iterator[int]:
-        states = self._looks[:, 0]
-        ages = self._looks[:, 1]
-        yield from np.flatnonzero((states != LIVE) | (ages > LOOK_AT_LOCK_AFTER)).tolist()
-
-    def _look(self, i: int) -> None:
+    def _look(self, i: int, row: Floats) -> int:
+        """Read one book into its row by its reader; its state. STALE without numbers: its writer
+        died inside a change, or does not finish it."""
         reader = self._readers[i]
-        self.states[i] = int(reader.state)
-        if reader.block is not self._blocks[i]:
-            self._point(i)  # a new writer put another file in its place
+        row[4] = reader.age
         try:
-            self.numbers[i, :4] = reader.top(stale_ok=True)
-        except (NotReady, StaleBook):
-            self.numbers[i, :4] = np.nan
-        self.numbers[i, 4] = reader.age
+            top, state = reader.top_and_state()
+        except StaleBook:
+            row[:4] = np.nan
+            return STALE
+        row[:4] = top
+        return int(state)

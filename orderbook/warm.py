@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from orderbook import kernels
 from orderbook.book import OrderBook
+from orderbook.level_texts import sides_of
 from orderbook.messages import BookDiff, BookSnapshot, BookState, Layout, LevelNames
 from orderbook.tops import Tops
 
@@ -15,7 +17,10 @@ def warm() -> None:
     packed = np.ones((1, 2)).tobytes()
     book.apply_diff(BookDiff("A", packed, b"", 3, 3, layout=Layout.PACKED))
     named = b'[{"price":1,"size":1}]'
-    book.apply_diff(BookDiff("A", named, b"", 4, 4, names=LevelNames("price", "size")))
+    diff = BookDiff("A", named, b"", 4, 4, names=LevelNames("price", "size"))
+    book.apply_diff(diff)
+    sides_of(diff)
+    sides_of(BookDiff("A", b"[]", b"[]"))
     book.set_state(BookState.LIVE)
     book.beat()
     book.top()
@@ -23,3 +28,14 @@ def warm() -> None:
     book.get_price_for_volume(True, 1.0)
     book.get_volume_for_price(True, 2.0)
     Tops([]).read()
+    _warm_readers(book)
+
+
+def _warm_readers(book: OrderBook) -> None:
+    """Readers see memory that they can't write: to a kernel that is another type."""
+    f = book._f.view()
+    f.flags.writeable = False
+    m = f.view(np.int64)
+    room = np.empty((1, 2))
+    kernels.read_top(f, m)
+    kernels.read_levels(f, m, 1, room, room, np.zeros(len(kernels.SLOTS), np.int64))

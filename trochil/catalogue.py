@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -19,6 +20,29 @@ STATES = pa.array([state.name for state in BookState])
 COLUMNS = ("venue", "pair", "state", "bid", "bid_size", "ask", "ask_size", "mid", "age")
 
 
+class _Books(NamedTuple):
+    """The tracked books as of one refresh. It is replaced as a whole: other threads read it."""
+
+    views: list[BookView]
+    by_pair: dict[str, list[BookView]]
+    venues: pa.Array
+    pairs: pa.Array
+    tops: Tops
+
+
+def _books_of(views: list[BookView]) -> _Books:
+    by_pair: dict[str, list[BookView]] = {}
+    for view in views:
+        by_pair.setdefault(view.trading_pair, []).append(view)
+    return _Books(
+        views,
+        by_pair,
+        pa.array([view.venue for view in views], pa.string()),
+        pa.array([view.trading_pair for view in views], pa.string()),
+        Tops([view.reader for view in views]),
+    )
+
+
 class Catalogue:
     """Best prices over all tracked books.
 
@@ -28,10 +52,8 @@ class Catalogue:
     def __init__(self, list_books: Callable[[], Awaitable[list[BookView]]]) -> None:
         """``list_books``: every tracked book, as of now."""
         self._list_books = list_books
-        self._views: list[BookView] = []
-        self._by_pair: dict[str, list[BookView]] = {}
-        self._names = [pa.array([], pa.string())] * 2
-        self._tops = Tops([])
+        self._books = _books_of([])
+        self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -40,9 +62,10 @@ class Catalogue:
 
     async def begin(self) -> None:
         """Refresh once, then periodically."""
-        if self._task is None:
-            await self.refresh()
-            self._task = asyncio.create_task(self._keep_fresh(), name="catalogue")
+        async with self._beginning:
+            if self._task is None:
+                await self.refresh()
+                self._task = asyncio.create_task(self._keep_fresh(), name="catalogue")
 
     async def close(self) -> None:
         if self._task is not None:
@@ -52,17 +75,8 @@ class Catalogue:
 
     async def refresh(self) -> None:
         views = await self._list_books()
-        by_pair: dict[str, list[BookView]] = {}
-        for view in views:
-            by_pair.setdefault(view.trading_pair, []).append(view)
-        if views != self._views:
-            self._names = [
-                pa.array([getattr(v, name) for v in views], pa.string())
-                for name in ("venue", "trading_pair")
-            ]
-            self._tops = Tops([view.reader for view in views])
-        self._views = views
-        self._by_pair = by_pair
+        if views != self._books.views:
+            self._books = _books_of(views)
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -79,7 +93,8 @@ class Catalogue:
         ask_size = 0.0
         bid_venue = ""
         ask_venue = ""
-        for view in self._by_pair.get(pair) or self._by_pair.get(parse_pair(pair)) or ():
+        by_pair = self._books.by_pair
+        for view in by_pair.get(pair) or by_pair.get(parse_pair(pair)) or ():
             try:
                 top = view.top()
             except (NotReady, StaleBook):
@@ -98,11 +113,12 @@ class Catalogue:
 
     def tops(self) -> pa.Table:
         """One row per book."""
-        tops = self._tops
-        tops.read()
-        bid, bid_size, ask, ask_size, age = tops.numbers.T
+        books = self._books
+        rows = books.tops.read()
+        bid, bid_size, ask, ask_size, age = rows.numbers.T
         numbers = (bid, bid_size, ask, ask_size, (bid + ask) / 2, age)
-        states = pa.DictionaryArray.from_arrays(pa.array(tops.states), STATES)
+        states = pa.DictionaryArray.from_arrays(pa.array(rows.states), STATES)
         return pa.table(
-            [*self._names, states, *(pa.array(column) for column in numbers)], names=list(COLUMNS)
+            [books.venues, books.pairs, states, *(pa.array(column) for column in numbers)],
+            names=list(COLUMNS),
         )

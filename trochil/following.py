@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from actors.channel import Envelope
-from orderbook.active_orders import sides_of
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookChange,
     BookDiff,

@@ -33,7 +33,10 @@ class ChangeWaiter(Protocol):
 
 
 class BookView:
-    """A live book. What isn't LIVE raises NotReady or StaleBook, unless ``stale_ok=True``."""
+    """A live book, for any number of threads at once.
+
+    What isn't LIVE raises NotReady or StaleBook, unless ``stale_ok=True``.
+    """
 
     def __init__(
         self,
@@ -141,11 +144,6 @@ class BookView:
         levels = self.reader.levels(depth, stale_ok)
         names = ("epoch", "sequence", "update_id", "venue_time", "receive_time", "publish_time")
         known = {name: levels.meta[name] for name in names}
-        state = (
-            BookState.STALE
-            if stale_ok and self.state is BookState.STALE
-            else BookState(levels.meta["state"])
-        )
         trusted = depth_of(levels)
         wanted = self.reader.capacity if depth is None else depth
         return Book(
@@ -153,7 +151,7 @@ class BookView:
             self.trading_pair,
             levels.bids,
             levels.asks,
-            state,
+            levels.state,
             **known,
             depth_trusted=trusted,
             is_short=(

@@ -11,8 +11,9 @@ import numpy as np
 
 from actors.books.book_channel import Change
 from exchanges.contract import BookFeed
-from orderbook.active_orders import ActiveOrderTracker, sides_of
+from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -86,6 +87,9 @@ class BookPipeline:
         self._orders = ActiveOrderTracker(feed.depth)
         self._verifies_checksums = has_checksum(type(feed))
         self._shadow_book: OrderBook | None = None
+        self._unchecked = False
+        self.checksums_failed = 0
+        """How many failed in a row."""
         self._crossed_since: float | None = None
         self._ignored_since = 0.0
         self._ignored = 0
@@ -380,11 +384,20 @@ class BookPipeline:
         if message.checksum < 0:
             return True
         ours = self._checksum(message.symbol, shadow)
+        self._mark_unchecked(ours < 0 and not message.update_id)
         if ours in (-1, message.checksum):
+            self.checksums_failed = 0
             return True
+        self.checksums_failed += 1
         self.lose(f"checksum {ours} instead of {message.checksum}")
         self.book.count("gaps")
         return False
+
+    def _mark_unchecked(self, unchecked: bool) -> None:
+        """A book without numbers whose checksum can't be made exactly says so."""
+        if unchecked is not self._unchecked:
+            self._unchecked = unchecked
+            self.book.mark_unchecked(unchecked)
 
     def _copy(self) -> OrderBook:
         """A copy of the book in private memory."""

@@ -15,6 +15,7 @@ from actors.transport.websocket import Backoff, keep_connected
 from exchanges.ccxt_reading import is_crossed, read_book, read_trade
 from exchanges.ccxt_venue import UNCHECKED
 from exchanges.contract import MALFORMED, Auth, BookFeed, Endpoints, ErrorKind, Exchange, Fault
+from exchanges.rows import bad_row, unreadable
 from orderbook.errors import Disconnected, VenueError
 from orderbook.messages import BookSnapshot
 
@@ -202,7 +203,14 @@ class CcxtConnection:
     def _take_trades(self, symbol: str, rows: list[Any]) -> None:
         recent = self._recent_trades.setdefault(symbol, deque(maxlen=MAX_RECENT_TRADES))
         for row in rows:
-            trade = read_trade(symbol, row)
+            try:
+                trade = read_trade(symbol, row)
+            except MALFORMED as error:
+                self.rejected += 1
+                bad = bad_row(f"watch_trades {symbol}", error, repr(row).encode())
+                self.bad_frames.append(bad.row[:4096])
+                self._listener.on_error(unreadable(bad))
+                continue
             if trade is None:
                 self.trades_without_side += 1
             elif not trade.trade_id or trade.trade_id not in recent:

@@ -20,7 +20,7 @@ from actors.component import Tasks
 from actors.node_paths import socket_path
 from actors.transport.rest import Rest
 from actors.transport.websocket import Backoff
-from exchanges.contract import Auth, BookFeed, Call, Endpoints, Exchange, Fault
+from exchanges.contract import Auth, BookFeed, Call, Endpoints, ErrorKind, Exchange, Fault
 from exchanges.orders import TradingRule
 from exchanges.rules import unknown_pair
 from orderbook.active_orders import ActiveOrderTracker
@@ -195,18 +195,21 @@ class OrderBookTrackerDataSource:
                 log.warning("%s: its markets can't be read: %s", self._exchange.name, error)
 
     async def refresh_rules(self) -> None:
-        """Read the venue's trading rules; add pairs that were listed, remove delisted ones.
+        """Read the venue's trading rules; add pairs that were listed, remove delisted ones, tell
+        trackers of rules that changed.
 
         Raises Disconnected and VenueError; then the previous rules stay in force.
         """
         rules = await self._rest.run(self._feed.trading_rules())
         if not rules:
             raise Disconnected(f"{self._exchange.name} lists no markets at all: ignored")
+        before = self._rules
         self._rules = {rule.trading_pair: rule for rule in rules}
+        changed = any(self._rules.get(pair) != before[pair] for pair in self._serving)
         self._by_symbol.clear()
         self._by_symbol.update({rule.symbol: rule for rule in rules})
         self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
-        await self._follow()
+        await self._follow(rules_changed=changed)
 
     async def set_pairs(self, pairs: list[str]) -> None:
         """Serve these pairs from now on.
@@ -229,15 +232,15 @@ class OrderBookTrackerDataSource:
             if pair not in known:
                 raise unknown_pair(pair, self._exchange.name, known)
 
-    async def _follow(self) -> None:
-        """Bring subscriptions and subscribers up to date with the served pairs."""
+    async def _follow(self, rules_changed: bool = False) -> None:
+        """Bring subscriptions and subscribers up to date with the served pairs and their rules."""
         serving = self.get_trading_pairs()
         now = [self._rules[pair].symbol for pair in serving]
         added = [symbol for symbol in now if symbol not in self.symbols]
         removed = [symbol for symbol in self.symbols if symbol not in now]
         self._serving = serving
         self.symbols = now
-        if not (added or removed) and self._ready.is_set():
+        if not (added or removed or rules_changed) and self._ready.is_set():
             return
         self._ready.set()
         log.info(
@@ -266,7 +269,13 @@ class OrderBookTrackerDataSource:
         pair = self._pair_of.get(message.symbol)
         if pair is None:
             return
-        self._publish(pair, message, received)
+        try:
+            self._publish(pair, message, received)
+        except OverflowError:
+            what = f"a {type(message).__name__} with a number of more than 64 bits"
+            self.on_error(Fault(ErrorKind.UNREADABLE, "", what, (message.symbol,)))
+            self._publish(pair, FeedInterrupted(message.symbol, what))
+            return
         if type(message) in self._snapshot_kinds:
             self._snapshot_numbers[pair] = self._publisher.published
         if self._listeners:

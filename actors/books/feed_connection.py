@@ -281,6 +281,9 @@ class FeedConnection:
             case Reconnect(reason):
                 raise Disconnected(reason)
             case Fault():
+                if control.kind is ErrorKind.UNREADABLE:
+                    self.rejected += 1
+                    self.bad_frames.append(control.frame[:4096])
                 self._listener.on_error(control)
                 if control.kind is ErrorKind.AUTH:
                     # The stream delivers nothing before another login: a snapshot would grow stale.

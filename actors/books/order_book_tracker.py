@@ -29,6 +29,12 @@ HEARTBEAT_EVERY = 0.15
 """Seconds between two heartbeats of every book."""
 BELIEVED_FOR = 1_000_000_000
 """ns after which books are STALE when no heartbeat of the data source came."""
+CHECKSUMS_FAILED = 2
+"""Checksums of one book that must fail in a row before the trading rules are doubted."""
+RULES_AGAIN_AFTER = 5.0
+"""Seconds between the first two readings of doubted rules; they double."""
+RULES_AGAIN_AT_LEAST = 60.0
+"""Seconds that this interval grows to."""
 RETRY_FAILED_AFTER = 2.0
 """Seconds after which a book that could not be created is tried again."""
 MAX_QUEUED_TRADES = 1 << 16
@@ -106,6 +112,9 @@ class OrderBookTracker:
         self._trade_listeners: list[Callable[[str, Trade], None]] = []
         self.trades_lost = 0
         self._pairs: list[str] | None = None
+        self._rules_wanted = False
+        self._rules_due = 0.0
+        self._rules_interval = RULES_AGAIN_AFTER
         self._taken = 0
         self._heard = 0
         self._believed = True
@@ -275,14 +284,42 @@ class OrderBookTracker:
 
     async def _read_rules(self) -> None:
         """Read the trading rules: checksums cover numbers as the venue formats them."""
+        self._rules_wanted = False
         try:
             rules = await data_source_actor(self._peers, self.data_source).trading_rules()
         except TrochilError as error:
             log.warning(
                 "%s: no trading rules, checksums go unverified: %s", self.exchange_name, error
             )
+            self._rules_wanted = True
+            return
+        if all(self._rules.get(rule.symbol) == rule for rule in rules):
             return
         self._rules.update({rule.symbol: rule for rule in rules})
+        for pair, pipeline in self._pipelines.items():
+            if pipeline.checksums_failed and not pipeline.synced:
+                self._snapshot_requests.forget(pair)
+                self._snapshot_requests.request(pair)
+
+    def _doubt_rules(self, now: float) -> None:
+        """Have the rules read again while checksums keep failing: they may have changed."""
+        failing = any(
+            pipeline.checksums_failed >= CHECKSUMS_FAILED for pipeline in self._pipelines.values()
+        )
+        if not (failing or self._rules_wanted):
+            self._rules_interval = RULES_AGAIN_AFTER
+        elif now >= self._rules_due:
+            self._rules_due = now + self._rules_interval
+            self._rules_interval = min(2 * self._rules_interval, RULES_AGAIN_AT_LEAST)
+            self.tasks.spawn("rules", self._renew_rules(failing))
+
+    async def _renew_rules(self, failing: bool) -> None:
+        if failing:
+            try:
+                await data_source_actor(self._peers, self.data_source).refresh_rules()
+            except TrochilError as error:
+                log.warning("%s: its markets can't be read: %s", self.exchange_name, error)
+        await self._read_rules()
 
     def _refresh_tracking_tasks(self, trading_pairs: list[str]) -> None:
         """Start to track listed pairs, stop delisted ones; the others are not touched."""
@@ -367,6 +404,7 @@ class OrderBookTracker:
                 pipeline.check_health(now)
                 if not pipeline.synced:
                     self._snapshot_requests.retry_overdue(pair)
+            self._doubt_rules(now)
             if self._failed_books and now - retried_at > RETRY_FAILED_AFTER:
                 retried_at = now
                 self._refresh_tracking_tasks(self._pairs or [])

@@ -156,12 +156,15 @@ class Publisher:
     def publish(
         self, topic: str, message: Any, *, epoch: int = 0, sequence: int = 0, time: int = 0
     ) -> None:
-        """Send ``message`` to the subscribers of ``topic``; an empty topic goes to all."""
-        self.published += 1
+        """Send ``message`` to the subscribers of ``topic``; an empty topic goes to all.
+
+        Raises OverflowError where an integer has more than 64 bits; then nothing was published.
+        """
         subscribers = self._receivers(topic, "trades" if type(message) is Trade else "book")
+        frame = framed(Envelope(topic, epoch, sequence, time, message)) if subscribers else b""
+        self.published += 1
         if not subscribers:
             return
-        frame = framed(Envelope(topic, epoch, sequence, time, message))
         for subscription in subscribers:
             subscription.pending.append(frame)
         if not self._flush_scheduled:

@@ -16,8 +16,9 @@ from exchanges.contract import MALFORMED, ErrorKind, Fault
 from exchanges.hyperliquid import HYPERLIQUID
 from exchanges.orders import InFlightOrder, TradingRule
 from exchanges.rules import check_order
-from orderbook.active_orders import ActiveOrderTracker, sides_of
+from orderbook.active_orders import ActiveOrderTracker
 from orderbook.errors import AuthenticationError, InvalidOrder
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookSnapshot,
     LevelNames,

@@ -243,7 +243,6 @@ def test_the_longer_side_goes_on_alone_in_a_checksum(feed: Any) -> None:
         b'{"arg":{"channel":"books"},"action":"update","data":[{"asks":[],"bids":[],"ts":"1","seqId":1,"prevSeqId":0}]}',
         b'{"arg":{"channel":"books","instId":"A-B"},"action":"update","data":[{"asks":[],"bids":[],"ts":"1","seqId":2}]}',
         b'{"arg":{"channel":"books5","instId":"A-B"},"data":[{"asks":[],"bids":[],"ts":"1","seqId":2}]}',
-        b'{"arg":{"channel":"trades","instId":"A-B"},"data":[{"instId":"A-B","tradeId":"1","px":"x","sz":"1","side":"buy","ts":"1"}]}',
         b'{"arg":{"channel":"trades","instId":"A-B"},"data":[{"instId":"A-B","tradeId":"1","px":"1","sz":"1","side":"?","ts":"1"}]}',
     ],
 )
@@ -455,3 +454,10 @@ def test_codes_may_be_numbers(user: Any) -> None:
     assert list(user.parse(b'{"event":"error","code":60009,"msg":"Login failed."}')) == [
         Fault(ErrorKind.AUTH, "60009", "Login failed.")
     ]
+
+
+def test_a_checksum_of_numbers_that_float64_has_not_wholly_is_none(feed: Any) -> None:
+    asks = np.array([[2.0, 123456789012345.0]])
+    assert feed.checksum("A-B", np.array([[1.0, 0.1]]), asks) >= 0
+    for long in (123456789.12345678, 0.1234567890123456, 1234567890123456.0):
+        assert feed.checksum("A-B", np.array([[1.0, long]]), asks) == -1

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from orderbook.active_orders import LEVEL, ActiveOrderTracker, sides_of
+from orderbook.active_orders import LEVEL, ActiveOrderTracker
 from orderbook.book import OrderBook
+from orderbook.level_texts import sides_of
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from orderbook.active_orders import sides_of
 from orderbook.book import OrderBook
+from orderbook.level_texts import sides_of
 from orderbook.messages import BookSnapshot, LevelNames
 from tests.support.examples import examples
 

@@ -3,7 +3,6 @@ another takes over."""
 
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -11,9 +10,8 @@ import sys
 import tempfile
 import textwrap
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -24,9 +22,19 @@ from orderbook import kernels
 from orderbook.errors import ConfigError, StaleBook
 from orderbook.messages import BookDiff, BookSnapshot, BookState
 from orderbook.reader import BookReader
-from orderbook.shared import COLUMNS, SharedBook, book_path
+from orderbook.shared import COLUMNS, book_path
+from tests.support.written_books import (
+    CHANGES,
+    DEPTH,
+    create,
+    forked,
+    full_speed,
+    generation,
+    heard,
+    kill,
+    whole,
+)
 
-DEPTH = 10
 READS = int(os.environ.get("TROCHIL_READS", "10_000_000"))
 READERS = 8
 KILLS = 200
@@ -40,103 +48,6 @@ def path() -> Iterator[str]:
     )
     yield book_path(folder, "venue", "A-B")
     shutil.rmtree(folder)
-
-
-def create(path: str, capacity: int = 64) -> SharedBook:
-    return SharedBook.create(path, venue="venue", trading_pair="A-B", capacity=capacity)
-
-
-def generation(number: int) -> tuple[list[list[float]], list[list[float]]]:
-    """Ten levels a side that say in each place which generation they are of: prices move, sizes
-    follow from both."""
-    bids = [
-        [1000.0 + number % 50 - i, (1000.0 + number % 50 - i) * 1000 + number] for i in range(DEPTH)
-    ]
-    asks = [
-        [2000.0 + number % 50 + i, (2000.0 + number % 50 + i) * 1000 + number] for i in range(DEPTH)
-    ]
-    return bids, asks
-
-
-def whole(number: int) -> BookSnapshot:
-    bids, asks = (json.dumps(side).encode() for side in generation(number))
-    return BookSnapshot("A-B", bids, asks, number)
-
-
-def change(number: int) -> BookDiff:
-    """From generation number - 1 to this one."""
-    sides = []
-    for old, new in zip(generation(number - 1), generation(number), strict=True):
-        gone = [[price, 0] for price in {p for p, _ in old} - {p for p, _ in new}]
-        sides.append(json.dumps(new + gone).encode())
-    return BookDiff("A-B", *sides, number, number)
-
-
-@contextmanager
-def forked(work: Callable[[int], None]) -> Iterator[tuple[int, int]]:
-    """(pid, pipe to read from) of a process that does ``work(pipe to write to)``; killed at the
-    end."""
-    receive, send = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # Python 3.12 and later, where a library has threads
-        pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(receive)
-            work(send)
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.__stderr__)
-        finally:
-            os._exit(1)
-    os.close(send)
-    try:
-        yield pid, receive
-    finally:
-        os.close(receive)
-        kill(pid)
-
-
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
-
-
-def heard(pipe: int, within: float = 30.0) -> bytes:
-    """What a forked process says next; empty when it died."""
-    ready, _, _ = select.select([pipe], [], [], within)
-    assert ready, "nothing was heard"
-    return os.read(pipe, 4096)
-
-
-CHANGES = [change(number) for number in range(1, 2001)]
-
-
-def written(path: str) -> Callable[[int], None]:
-    """The work of a writer at full speed; it says so once the book is live."""
-
-    def work(pipe: int) -> None:
-        book = create(path)
-        book.apply_snapshot(whole(0))
-        os.write(pipe, b"live")
-        while True:
-            book.apply_diffs(CHANGES)
-            book.apply_snapshot(whole(0))
-
-    return work
-
-
-@contextmanager
-def full_speed(path: str) -> Iterator[int]:
-    """The pid of a process that writes the book at ``path`` as fast as it can."""
-    with forked(written(path)) as (pid, pipe):
-        assert heard(pipe) == b"live"
-        yield pid
 
 
 def alone(code: str, *arguments: str) -> None:
@@ -292,7 +203,7 @@ def readings(
     """What ``read_many`` says, summed over that many processes, under a writer at full speed."""
 
     def read(pipe: int) -> None:
-        found = read_many(BookReader(path)._f, wanted, moving, unlocked, *ROOM)
+        found = read_many(BookReader(path).block, wanted, moving, unlocked, *ROOM)
         os.write(pipe, json.dumps([int(n) for n in found]).encode())
 
     read_many(np.zeros((7, 64)), 0, 0, False, *ROOM)  # compiled before the fork

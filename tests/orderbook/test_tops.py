@@ -32,27 +32,27 @@ def books(tmp_path: Path) -> Iterator[list[SharedBook]]:
 def test_each_row_is_what_its_reader_reads(books: list[SharedBook]) -> None:
     readers = [BookReader(one.path) for one in books]
     tops = Tops(readers)
-    tops.read()
-    assert tops.numbers[:, :4].tolist() == [list(reader.top()) for reader in readers]
-    assert tops.states.tolist() == [BookState.LIVE] * 3
-    assert ((tops.numbers[:, 4] >= 0) & (tops.numbers[:, 4] < 60)).all()
+    rows = tops.read()
+    assert rows.numbers[:, :4].tolist() == [list(reader.top()) for reader in readers]
+    assert rows.states.tolist() == [BookState.LIVE] * 3
+    assert ((rows.numbers[:, 4] >= 0) & (rows.numbers[:, 4] < 60)).all()
 
 
 def test_a_change_shows_at_the_next_reading(books: list[SharedBook]) -> None:
     tops = Tops([BookReader(one.path) for one in books])
     books[1].apply_snapshot(BookSnapshot("B1", b'[["5","6"]]', b"[]", 2))
-    tops.read()
-    assert tops.numbers[1, :2].tolist() == [5.0, 6.0]
-    assert np.isnan(tops.numbers[1, 2])
+    rows = tops.read()
+    assert rows.numbers[1, :2].tolist() == [5.0, 6.0]
+    assert np.isnan(rows.numbers[1, 2])
 
 
 def test_states_that_are_not_live_are_told_with_the_last_levels(books: list[SharedBook]) -> None:
     tops = Tops([BookReader(one.path) for one in books])
     books[0].set_state(BookState.INVALID)
     books[2].close()
-    tops.read()
-    assert tops.states.tolist() == [BookState.INVALID, BookState.LIVE, BookState.STALE]
-    assert tops.numbers[:, 0].tolist() == [1.0, 2.0, 3.0]
+    rows = tops.read()
+    assert rows.states.tolist() == [BookState.INVALID, BookState.LIVE, BookState.STALE]
+    assert rows.numbers[:, 0].tolist() == [1.0, 2.0, 3.0]
 
 
 def test_a_book_that_a_new_writer_took_over_is_followed(
@@ -62,22 +62,22 @@ def test_a_book_that_a_new_writer_took_over_is_followed(
     books[0].close()
     books[0] = book(tmp_path, "B0", bid=7.0)
     for _ in range(2):
-        tops.read()
-        assert tops.numbers[0, 0] == 7.0
-        assert tops.states[0] == BookState.LIVE
+        rows = tops.read()
+        assert rows.numbers[0, 0] == 7.0
+        assert rows.states[0] == BookState.LIVE
 
 
 def test_a_writer_that_died_inside_its_bracket_leaves_no_numbers(books: list[SharedBook]) -> None:
     tops = Tops([BookReader(one.path) for one in books])
     kernels.open_bracket(books[1]._m)
     books[1]._m[kernels.META, kernels.HEARTBEAT] -= 2_000_000_000
-    tops.read()
-    assert tops.states[1] == BookState.STALE
-    assert np.isnan(tops.numbers[1, :4]).all()
+    rows = tops.read()
+    assert rows.states[1] == BookState.STALE
+    assert np.isnan(rows.numbers[1, :4]).all()
     kernels.close_bracket(books[1]._m)
 
 
 def test_no_books_are_no_rows() -> None:
     tops = Tops([])
-    tops.read()
-    assert tops.numbers.shape == (0, 5)
+    rows = tops.read()
+    assert rows.numbers.shape == (0, 5)
