@@ -209,7 +209,8 @@ class FeedConnection:
                 self._exchange.name,
                 ", ".join(silent[:5]),
             )
-            await self._send_all(self._feed.request_snapshot(silent, self._subscribing(silent)))
+            subscribing = await self._subscribing(silent)
+            await self._send_all(self._feed.request_snapshot(silent, subscribing))
 
     async def _read(self, socket: ExchangeSocket) -> None:
         parse = self._feed.parse
@@ -282,8 +283,9 @@ class FeedConnection:
                 raise Disconnected(reason)
             case Fault():
                 self._listener.on_error(control)
-                if control.kind is ErrorKind.AUTH:
+                if control.kind in (ErrorKind.AUTH, ErrorKind.CLOCK):
                     # The stream delivers nothing before another login: a snapshot would grow stale.
+                    self._rest.doubt_clock()
                     raise Disconnected(f"refused: {control.message}")
             case LoginAgain():
                 self._subscribed.clear()
@@ -313,14 +315,15 @@ class FeedConnection:
         if fresh and self._socket is not None:
             self._subscribed.update(fresh)
             self._watchdog.subscribed(fresh, self._clock.monotonic())
-            await self._send_all(self._subscribing(fresh))
+            await self._send_all(await self._subscribing(fresh))
 
-    def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
+    async def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
         feed = self._feed
         auth = self._auth
-        return (
-            feed.subscribe(symbols) if auth is None else feed.login(symbols, auth, self._rest.now())
-        )
+        if auth is None or type(feed).login is BookFeed.login:
+            return feed.subscribe(symbols)
+        await self._rest.keep_clock()
+        return feed.login(symbols, auth, self._rest.now())
 
     async def unsubscribe(self, symbols: list[str]) -> None:
         gone = [symbol for symbol in symbols if symbol in self._subscribed]
@@ -334,7 +337,8 @@ class FeedConnection:
         if symbol in self._subscribed and (
             self._feed.snapshot_on_request or symbol not in self._watchdog.waiting
         ):
-            await self._send_all(self._feed.request_snapshot([symbol], self._subscribing([symbol])))
+            subscribing = await self._subscribing([symbol])
+            await self._send_all(self._feed.request_snapshot([symbol], subscribing))
 
     async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:

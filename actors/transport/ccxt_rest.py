@@ -85,3 +85,6 @@ class CcxtRest(Rest):
             raise Disconnected(
                 f"the venue's clock can't be read: {type(error).__name__} {error}"
             ) from None
+        # ccxt keeps the difference itself: here it only matters when it was read.
+        now = self._clock.monotonic()
+        self._venue_clock.note(self._clock.time(), now, now)
