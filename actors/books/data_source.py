@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import pandas as pd
 
 from actors.books.ccxt_connection import CcxtConnection
@@ -25,7 +26,7 @@ from exchanges.orders import TradingRule
 from exchanges.rules import unknown_pair
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
-from orderbook.errors import Disconnected, NotReady, VenueError
+from orderbook.errors import BadPair, Disconnected, NotReady, VenueError
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -83,9 +84,12 @@ class OrderBookTrackerDataSource:
         self._clock = clock
         self._rules_refresh = rules_refresh
         self._wanted = list(dict.fromkeys(pairs))
-        self._rules: dict[str, TradingRule] = {}  # by trading pair
-        self._by_symbol: dict[str, TradingRule] = {}  # never replaced: feeds hold it
+        self._rules: dict[str, TradingRule] = {}  # by trading pair: what the venue lists
+        self._by_symbol: dict[str, TradingRule] = {}
+        """Never replaced, because feeds hold it. A delisted market stays in it, inactive: what is
+        under way still names it."""
         self._pair_of: dict[str, str] = {}
+        self._subscribing = asyncio.Lock()
         self._serving: list[str] = []
         self.symbols: list[str] = []
         self.tasks = Tasks()
@@ -203,8 +207,8 @@ class OrderBookTrackerDataSource:
         if not rules:
             raise Disconnected(f"{self._exchange.name} lists no markets at all: ignored")
         self._rules = {rule.trading_pair: rule for rule in rules}
-        self._by_symbol.clear()
-        self._by_symbol.update({rule.symbol: rule for rule in rules})
+        gone = [msgspec.structs.replace(rule, active=False) for rule in self._by_symbol.values()]
+        self._by_symbol.update({rule.symbol: rule for rule in [*gone, *rules]})
         self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
         await self._follow()
 
@@ -244,10 +248,15 @@ class OrderBookTrackerDataSource:
             "%s: %d pairs, %d new, %d gone", self._exchange.name, len(now), len(added), len(removed)
         )
         self._publish("", Pairs(serving))
+        async with self._subscribing:
+            await self._subscribe(added, removed)
+
+    async def _subscribe(self, added: list[str], removed: list[str]) -> None:
+        """Subscribe what was added and end what was removed, unless that has changed meanwhile."""
         for connection in self._connections:
             try:
-                await connection.unsubscribe(removed)
-                await connection.subscribe(added)
+                await connection.unsubscribe([s for s in removed if s not in self.symbols])
+                await connection.subscribe([s for s in added if s in self.symbols])
             except Disconnected as error:
                 log.info("%s: %s; reconnecting subscribes", self._exchange.name, error)
 
@@ -275,8 +284,10 @@ class OrderBookTrackerDataSource:
     def on_disconnect(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         feed = self._feed
         for symbol in symbols:
-            snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
-            self._publish(self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected))
+            pair = self._pair_of.get(symbol)
+            if pair is not None:
+                snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
+                self._publish(pair, FeedInterrupted(symbol, reason, snapshot_expected))
 
     def on_error(self, fault: Fault) -> None:
         log.warning("%s: error %s: %s", self._exchange.name, fault.code, fault.message)
@@ -303,14 +314,21 @@ class OrderBookTrackerDataSource:
 
     async def _ready_for_snapshot(self, pair: str) -> bool:
         """Whether the stream began during this call, with a snapshot."""
-        symbol = self._rules[pair].symbol
+        symbol = self._symbol_of(pair)
         began = [
             await connection.wait_for_first_message(symbol) for connection in self._book_connections
         ]
         return all(began) and self._feed.opens_with_snapshot(symbol)
 
+    def _symbol_of(self, pair: str) -> str:
+        """Raises Disconnected for a pair that was delisted while its snapshot waited."""
+        rule = self._rules.get(pair)
+        if rule is None:
+            raise Disconnected(f"{pair} isn't listed any more")
+        return rule.symbol
+
     async def _serve_snapshot(self, pair: str) -> None:
-        symbol = self._rules[pair].symbol
+        symbol = self._symbol_of(pair)
         call = self._feed.snapshot(symbol)
         if call is None:
             for connection in self._book_connections:
@@ -381,7 +399,10 @@ class OrderBookTrackerDataSource:
         """Each served pair with a book built from a fresh snapshot."""
         entries = {}
         for pair in self.get_trading_pairs():
-            snapshot = await self.get_snapshot(pair)
+            try:
+                snapshot = await self.get_snapshot(pair)
+            except BadPair:
+                continue  # delisted since
             book = OrderBook(8192)
             book.apply_snapshot(
                 snapshot
