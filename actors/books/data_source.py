@@ -108,6 +108,7 @@ class OrderBookTrackerDataSource:
         self._publisher.beat_while(self._lives)
         self._listeners = Listeners()
         self.faults: list[Fault] = []
+        self._no_rules = "its trading rules are being read"
         self.snapshot_timeout = SNAPSHOT_TIMEOUT
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
@@ -151,7 +152,7 @@ class OrderBookTrackerDataSource:
 
     def status(self) -> dict[str, Any]:
         """``received``: frames of books, each connection's since it opened. ``published``:
-        messages on the channel."""
+        messages on the channel. ``waits_for``: what keeps it from delivering, in words."""
         return {
             "wanted_pairs": self._wanted,
             "pairs": self._serving,
@@ -163,8 +164,15 @@ class OrderBookTrackerDataSource:
             "levels_waiting": self._levels_server.waiting,
             "levels_served": self._levels_server.served,
             "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
+            "waits_for": self._waits_for(),
             "rest": self._rest.status(),
         }
+
+    def _waits_for(self) -> str:
+        if not self._ready.is_set():
+            return self._no_rules
+        errors = [connection.error for connection in self._connections]
+        return next(filter(None, errors), "")
 
     async def bad_frames(self) -> list[bytes]:
         """The last frames, rows and answers that could not be read, each cut at 4096 bytes."""
@@ -187,6 +195,7 @@ class OrderBookTrackerDataSource:
             try:
                 await self.refresh_rules()
             except (Disconnected, VenueError) as error:
+                self._no_rules = f"its markets can't be read: {error}"
                 log.warning("%s: its markets can't be read yet: %s", self._exchange.name, error)
                 await backoff.wait()
 
@@ -225,6 +234,10 @@ class OrderBookTrackerDataSource:
     async def require_pairs(self, pairs: list[str]) -> None:
         """Raise BadPair for a pair that the venue doesn't list or doesn't trade now."""
         await self._ready.wait()
+        listed = [pair for pair in pairs if pair in self._rules]
+        halted = [pair for pair in listed if not self._rules[pair].active]
+        if halted:
+            raise BadPair(f"{self._exchange.name} lists {halted[0]}, but it doesn't trade now")
         self._refuse_unknown(pairs, [pair for pair, rule in self._rules.items() if rule.active])
 
     def _refuse_unknown(self, pairs: Iterable[str], known: Iterable[str]) -> None:

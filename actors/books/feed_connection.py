@@ -102,6 +102,8 @@ class FeedConnection:
         self._sending = asyncio.Lock()
         self._may_send_at = 0.0
         self._draining = False
+        self._ended_for = ""
+        self._messages_at_end = 0
 
     @property
     def is_open(self) -> bool:
@@ -132,7 +134,13 @@ class FeedConnection:
             "frames": self.frames,
             "rejected": self.rejected,
             "silent": sorted(self._watchdog.waiting)[:20],
+            "error": self.error,
         }
+
+    @property
+    def error(self) -> str:
+        """Why the connection ended last, until a message arrives on a new one."""
+        return self._ended_for if self.messages == self._messages_at_end else ""
 
     async def run(self) -> None:
         """Keep the stream connected until cancelled; raises only errors of our own code."""
@@ -173,6 +181,8 @@ class FeedConnection:
     def _on_ended(self, error: Exception) -> None:
         """Report the interruption once: failed attempts to reconnect interrupt nothing more."""
         log.info("%s: connection ended: %s", self._exchange.name, error)
+        self._ended_for = str(error)
+        self._messages_at_end = self.messages
         if self._socket is not None:
             self._socket = None
             self.epoch += 1
@@ -286,7 +296,8 @@ class FeedConnection:
                 if control.kind in (ErrorKind.AUTH, ErrorKind.CLOCK):
                     # The stream delivers nothing before another login: a snapshot would grow stale.
                     self._rest.doubt_clock()
-                    raise Disconnected(f"refused: {control.message}")
+                    keys = "" if self._auth else "; it may need a key: name one in accounts"
+                    raise Disconnected(f"refused: {control.message}{keys}")
             case LoginAgain():
                 self._subscribed.clear()
                 await self.subscribe(list(self._listener.symbols))
