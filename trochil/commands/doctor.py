@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from actors.settings import Settings
 from actors.transport.credentials import load_keys
+from orderbook.compile_cache import VARIABLE, is_writable, usual_folders
 from orderbook.errors import AuthenticationError, ConfigError, HiddenPackage
 from orderbook.shared import SharedBook
 from trochil.guard import refuse_hidden_packages
@@ -29,6 +30,7 @@ def examine(
     """The findings, most important first."""
     return [
         _packages(),
+        _compile_cache(),
         _shared_memory(settings.shared_memory),
         _state_dir(settings),
         *(
@@ -50,6 +52,19 @@ def _packages() -> Finding:
     except (HiddenPackage, ImportError) as error:
         return Finding(False, "packages", str(error))
     return Finding(True, "packages", "none hidden")
+
+
+def _compile_cache() -> Finding:
+    writable = next(filter(is_writable, usual_folders()), None)
+    if writable is None:
+        folders = ", ".join(map(str, usual_folders()))
+        return Finding(
+            False,
+            "compiled code",
+            f"none of {folders} can be written: every process compiles anew for half a minute; "
+            f"set {VARIABLE} to a folder that can be written and lasts",
+        )
+    return Finding(True, "compiled code", f"kept in {writable}")
 
 
 def _shared_memory(folder: str) -> Finding:
