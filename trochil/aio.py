@@ -46,6 +46,8 @@ READING_KINDS = ("data_source", "user_stream_data_source", "market")
 """The kinds of actors that read what a venue sends."""
 STARTS_WITHIN = 30.0
 """Seconds that a call to an actor is tried again while that actor is starting."""
+REACHES_WITHIN = 8.0
+"""Seconds that a data source which runs may fail to reach its venue before that is an error."""
 RESTARTS_WITHIN = 10.0
 """The same while the supervisor restarts."""
 APPEARS_WITHIN = 15.0
@@ -138,6 +140,11 @@ class AsyncClient:
         self._runtime = runtime
         self._peers = runtime.peers
         self._patient = RetryingCalls(runtime.peers, (Disconnected, NotReady), STARTS_WITHIN)
+        self._starting = RetryingCalls(
+            RetryingCalls(runtime.peers, (NotReady,), STARTS_WITHIN),
+            (Disconnected,),
+            REACHES_WITHIN,
+        )
         self._supervisor = supervisor_actor(
             RetryingCalls(runtime.peers, (Disconnected,), RESTARTS_WITHIN)
         )
@@ -203,7 +210,7 @@ class AsyncClient:
 
     async def _require_pair(self, venue: str, pair: str) -> None:
         actors = await self._supervisor.locate_pair(venue, pair)
-        await data_source_actor(self._patient, actors["data_source"]).require_pairs([pair])
+        await data_source_actor(self._starting, actors["data_source"]).require_pairs([pair])
 
     async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
         """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it

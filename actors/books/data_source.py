@@ -42,6 +42,8 @@ from orderbook.messages import (
 log = logging.getLogger(__name__)
 SNAPSHOT_TIMEOUT = 15.0
 """Seconds that ``get_snapshot`` waits for a stream to send a snapshot."""
+UNREACHABLE_AFTER = 4.0
+"""Seconds that a question waits for the trading rules of a venue whose first answer failed."""
 MAX_FAULTS = 100
 
 
@@ -109,6 +111,7 @@ class OrderBookTrackerDataSource:
         self._listeners = Listeners()
         self.faults: list[Fault] = []
         self._no_rules = "its trading rules are being read"
+        self._rules_failed = asyncio.Event()
         self.snapshot_timeout = SNAPSHOT_TIMEOUT
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
@@ -196,6 +199,7 @@ class OrderBookTrackerDataSource:
                 await self.refresh_rules()
             except (Disconnected, VenueError) as error:
                 self._no_rules = f"its markets can't be read: {error}"
+                self._rules_failed.set()
                 log.warning("%s: its markets can't be read yet: %s", self._exchange.name, error)
                 await backoff.wait()
 
@@ -221,19 +225,37 @@ class OrderBookTrackerDataSource:
         self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
         await self._follow()
 
+    async def _until_ready(self) -> None:
+        """Until the trading rules are known. Raises Disconnected if reading them has failed for a
+        while."""
+        if self._ready.is_set():
+            return
+        began = self._clock.monotonic()
+        ready = asyncio.ensure_future(self._ready.wait())
+        failed = asyncio.ensure_future(self._rules_failed.wait())
+        try:
+            await asyncio.wait((ready, failed), return_when=asyncio.FIRST_COMPLETED)
+            waited = self._clock.monotonic() - began
+            await asyncio.wait((ready,), timeout=max(0.0, UNREACHABLE_AFTER - waited))
+        finally:
+            ready.cancel()
+            failed.cancel()
+        if not self._ready.is_set():
+            raise Disconnected(f"{self._exchange.name}: {self._no_rules}")
+
     async def set_pairs(self, pairs: list[str]) -> None:
         """Serve these pairs from now on.
 
         Raises BadPair for a pair that the venue doesn't list; the others are served nevertheless.
         """
-        await self._ready.wait()
+        await self._until_ready()
         self._wanted = list(dict.fromkeys(pairs))
         await self._follow()
         self._refuse_unknown(pairs, self._rules)
 
     async def require_pairs(self, pairs: list[str]) -> None:
         """Raise BadPair for a pair that the venue doesn't list or doesn't trade now."""
-        await self._ready.wait()
+        await self._until_ready()
         listed = [pair for pair in pairs if pair in self._rules]
         halted = [pair for pair in listed if not self._rules[pair].active]
         if halted:
@@ -373,7 +395,7 @@ class OrderBookTrackerDataSource:
 
     async def get_active_exchange_markets(self) -> pd.DataFrame:
         """One row per active pair: baseAsset, quoteAsset, volume (base, 24 h), USDVolume."""
-        await self._ready.wait()
+        await self._until_ready()
         return market_table(self._by_symbol, await self._rest.run(self._feed.markets()))
 
     def get_trading_pairs(self) -> list[str]:
@@ -383,9 +405,9 @@ class OrderBookTrackerDataSource:
     async def get_snapshot(self, trading_pair: str) -> BookSnapshot | OrdersSnapshot:
         """A fresh snapshot, as a message: by REST, or from the stream of a served pair.
 
-        Raises BadPair and NotReady.
+        Raises BadPair, NotReady and Disconnected.
         """
-        await self._ready.wait()
+        await self._until_ready()
         self._refuse_unknown([trading_pair], self._rules)
         call: Call[BookSnapshot | OrdersSnapshot] | None = self._feed.snapshot(
             self._rules[trading_pair].symbol

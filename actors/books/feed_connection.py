@@ -157,6 +157,7 @@ class FeedConnection:
             ping_every=venue.ping_every,
             stale_after=venue.stale_after,
             tls=self._rest.tls,
+            proxy=self._rest.proxy,
         )
         async with socket:
             self._on_connected(socket)

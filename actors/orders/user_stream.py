@@ -152,6 +152,7 @@ class UserStreamTrackerDataSource:
             ping_every=venue.ping_every,
             stale_after=QUIET_FOR,
             tls=self._rest.tls,
+            proxy=self._rest.proxy,
         )
         async with socket:
             await self._log_in(socket, feed)

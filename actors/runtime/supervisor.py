@@ -309,7 +309,7 @@ class Supervisor:
         if known is not venue:
             known.pairs = list(dict.fromkeys([*known.pairs, *venue.pairs]))
             known.accounts |= venue.accounts
-            for setting in ("hosts", "ccxt"):
+            for setting in ("hosts", "ccxt", "proxy"):
                 ours = getattr(known, setting)
                 theirs = getattr(venue, setting)
                 if theirs and theirs != ours:

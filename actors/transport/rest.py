@@ -16,6 +16,7 @@ from yarl import URL
 
 from actors.clock import SYSTEM, Clock
 from actors.transport.nonces import Nonces
+from actors.transport.proxies import proxy_for, without_credentials
 from actors.transport.rate_limits import Budget
 from actors.transport.venue_clock import VenueClock
 from exchanges.contract import (
@@ -88,12 +89,14 @@ class Rest:
         on_sent: Callable[[], None] = lambda: None,
         on_fault: Callable[[Fault], None] = lambda fault: None,
         tls: ssl.SSLContext | None = None,
+        proxy: str = "",
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
         ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
         ``session`` None: a subclass has its own transport. ``tls``: whom the venue's websockets
-        trust, like the session; None: the system's certificates.
+        trust, like the session; None: the system's certificates. ``proxy``: for the websockets
+        too, as in ``proxy_for``; empty: the environment's.
         """
         self._exchange = exchange
         self._session = session
@@ -106,6 +109,7 @@ class Rest:
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
         self._nonces = Nonces(exchange.name, auth.api_key) if exchange.in_turn and auth else None
         self.tls = tls
+        self.proxy = proxy
         self.on_sent = on_sent
         self.on_fault = on_fault
         self.requests = 0
@@ -223,6 +227,7 @@ class Rest:
                 data=ready["body"] or None,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
+                proxy=proxy_for(ready["url"], self.proxy),
             ) as response:
                 body = await response.read()
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -231,8 +236,14 @@ class Rest:
             raise Disconnected(
                 f"{request.path}: no connection, nothing was sent: {error.strerror or error}"
             ) from None
+        except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
+            status = getattr(error, "status", "its URL can't be read")
+            raise Disconnected(
+                f"{request.path}: no connection, nothing was sent: the proxy refused: {status}"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            what = f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()
+            why = without_credentials(f"{type(error).__name__} {error}".rstrip())
+            what = f"{request.method} {request.path}: {why}"
             raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     def _on_sent_soon(self) -> None:

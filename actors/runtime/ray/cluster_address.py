@@ -21,8 +21,8 @@ _SETTINGS = 4
 def cluster_address(named: str | None) -> str | None:
     """The address of the cluster to join; None: none runs here, and none was named.
 
-    ``named``: what the caller gave; "auto" and None: RAY_ADDRESS, else the cluster that Ray noted on
-    this machine. Raises ConfigError within 15 s if an address was named, by the caller or by
+    ``named``: what the caller gave; "auto" and None: RAY_ADDRESS, else the cluster that Ray noted
+    on this machine. Raises ConfigError within 15 s if an address was named, by the caller or by
     RAY_ADDRESS, and no Ray answers there, or if "auto" finds none.
     """
     if named not in (None, "auto"):

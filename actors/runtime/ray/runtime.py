@@ -10,8 +10,8 @@ import ray
 from actors.actor_roles import RetryingCalls, supervisor_actor
 from actors.node_paths import run_dir, sweep
 from actors.runtime.ray.actor import actor_class
-from actors.runtime.ray.cluster_address import STARTS_OWN, cluster_address
 from actors.runtime.ray.calls import RayActorCalls, actor_options
+from actors.runtime.ray.cluster_address import STARTS_OWN, cluster_address
 from actors.settings import Settings, to_dict
 from orderbook.errors import ConfigError, Disconnected, NotReady
 from orderbook.warm import warm
