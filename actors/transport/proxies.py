@@ -4,7 +4,7 @@ password of one."""
 import os
 import re
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from orderbook.errors import ConfigError, Disconnected
 
@@ -67,7 +67,7 @@ def proxy_for(url: str, proxy: str) -> str | None:
         return None
     if not is_proxy(found):
         raise Disconnected(f"{host}: the proxy that the environment names has no readable URL")
-    bypassed = proxy_bypass_environment(target.netloc.rpartition("@")[2], proxies)
+    bypassed = proxy_bypass(target.netloc.rpartition("@")[2], proxies)
     return None if bypassed else found
 
 
