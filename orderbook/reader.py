@@ -21,7 +21,6 @@ is dead, whatever the ``state``.
 """
 
 import fcntl
-import mmap
 import os
 
 import msgspec
@@ -34,7 +33,8 @@ from orderbook.book import digest_of
 from orderbook.errors import NotReady, StaleBook
 from orderbook.messages import BookState
 from orderbook.queries import BookQueries, Top
-from orderbook.shared import COLUMNS, layout_of
+from orderbook.mapping import map_file
+from orderbook.shared import COLUMNS, layout_of, what_failed
 
 Floats = npt.NDArray[np.float64]
 STALE_AFTER = 1_000_000_000
@@ -67,7 +67,7 @@ class BookReader(BookQueries):
     """
 
     def __init__(self, path: str) -> None:
-        """Raises NotReady when no book is there (yet)."""
+        """Raises NotReady when no book is there (yet), or one that can't be read."""
         self.path = path
         self._open()
 
@@ -78,13 +78,21 @@ class BookReader(BookQueries):
             raise NotReady(
                 f"no book at {self.path}: its tracker isn't up yet, or the pair isn't tracked"
             ) from None
-        self._inode = os.fstat(self._file).st_ino
-        mapping = mmap.mmap(self._file, 0, prot=mmap.PROT_READ)
-        self._buffer = pa.py_buffer(mapping)
-        offset, capacity = layout_of(self._buffer)
-        self._f: Floats = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(
-            7, capacity
-        )
+        except OSError as error:
+            raise NotReady(f"the book {self.path} can't be read: {what_failed(error)}") from None
+        try:
+            self._inode = os.fstat(self._file).st_ino
+            mapping = map_file(self._file, writable=False)
+            self._buffer = pa.py_buffer(mapping)
+            offset, capacity = layout_of(self._buffer)
+            self._f: Floats = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(
+                7, capacity
+            )
+        except (OSError, ValueError) as error:
+            self.close()
+            raise NotReady(
+                f"the book {self.path} can't be read: {error}; its tracker replaces it"
+            ) from None
         self._m = self._f.view(np.int64)
         self._meta = self._m[kernels.META]
         self._bids = np.empty((capacity, 2))
@@ -115,7 +123,12 @@ class BookReader(BookQueries):
         return Top(bid, bid_size, ask, ask_size)
 
     def levels(self, depth: int | None = None, stale_ok: bool = False) -> Levels:
-        """A consistent copy of the ``depth`` best levels a side (None: all)."""
+        """A consistent copy of the ``depth`` best levels a side (None: all).
+
+        Raises ValueError for a negative depth.
+        """
+        if depth is not None and depth < 0:
+            raise ValueError(f"depth is {depth}: it must be 0 or more, or None for all levels")
         wanted = len(self._bids) if depth is None else depth
         n_bids, n_asks = kernels.read_levels(
             self._f, self._m, wanted, self._bids, self._asks, self._seen
@@ -132,8 +145,10 @@ class BookReader(BookQueries):
     def copy_levels(self, depth: int, bids: Floats, asks: Floats) -> tuple[int, int]:
         """The fast form of ``levels``: fills the caller's arrays and returns (n bids, n asks).
 
-        Raises NotReady or StaleBook for a book that is not LIVE.
+        Raises NotReady or StaleBook for a book that is not LIVE, ValueError for a negative depth.
         """
+        if depth < 0:
+            raise ValueError(f"depth is {depth}: it must be 0 or more")
         n_bids, n_asks = kernels.read_levels(self._f, self._m, depth, bids, asks, self._seen)
         seen = self._seen
         quiet = kernels.monotonic_ns() - seen[kernels.HEARTBEAT] > LOOK_AT_LOCK_AFTER
