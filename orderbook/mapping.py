@@ -1,4 +1,4 @@
-"""A file in memory that costs no descriptor of its own, unlike Python's mmap, which keeps a copy."""
+"""A file in memory that costs no descriptor of its own; Python's mmap keeps a copy of one."""
 
 import ctypes
 import mmap
@@ -38,10 +38,9 @@ def map_file(file: int, *, writable: bool) -> npt.NDArray[np.uint8]:
     if address == _FAILED:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    kind = type("MappedFile", (ctypes.Array,), {"_type_": ctypes.c_ubyte, "_length_": size})
-    memory = kind.from_address(address)
+    memory = (ctypes.c_ubyte * size).from_address(address)
     # Not at the end of the process: others may still look.
     weakref.finalize(memory, _unmap, address, size).atexit = False
-    found = np.frombuffer(memory, np.uint8)
+    found = np.frombuffer(memoryview(memory), np.uint8)
     found.flags.writeable = writable
     return found

@@ -31,9 +31,9 @@ import pyarrow as pa
 from orderbook import kernels
 from orderbook.book import digest_of
 from orderbook.errors import NotReady, StaleBook
+from orderbook.mapping import map_file
 from orderbook.messages import BookState
 from orderbook.queries import BookQueries, Top
-from orderbook.mapping import map_file
 from orderbook.shared import COLUMNS, layout_of, what_failed
 
 Floats = npt.NDArray[np.float64]

@@ -45,9 +45,7 @@ def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
 class SharedBook(OrderBook):
     """The one writer of a shared book: ``create`` it, or take it over, and ``close`` it."""
 
-    def __init__(
-        self, path: str, file: int, block: np.ndarray, max_depth: int
-    ) -> None:
+    def __init__(self, path: str, file: int, block: np.ndarray, max_depth: int) -> None:
         super().__init__(max_depth=max_depth, block=block)
         self.path = path
         self._file = file

@@ -242,7 +242,7 @@ def test_a_publisher_that_ends_leaves_the_path_of_its_successor(tmp_path: Path) 
         await new.start()
         assert path.stat().st_mode & 0o077 == 0
         await old.close()
-        reader, writer = await asyncio.open_unix_connection(path)
+        _, writer = await asyncio.open_unix_connection(path)
         writer.close()
         await new.close()
         assert not path.exists()

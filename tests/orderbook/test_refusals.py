@@ -1,4 +1,4 @@
-"""Files that are no books, limits that are reached, arguments that mean nothing: each has a name."""
+"""Files that are no books, limits that are reached, arguments without sense: each has a name."""
 
 import os
 import resource

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.descriptors import raise_descriptor_limit
 from actors.settings import Settings
 from actors.transport.credentials import load_keys
 from orderbook.compile_cache import VARIABLE, is_writable, usual_folders
@@ -16,6 +17,7 @@ from trochil.guard import refuse_hidden_packages
 
 ENOUGH_SHARED_MEMORY = 256 * 1024 * 1024
 LARGEST_SKEW = 1.0
+ENOUGH_OPEN_FILES = 1024
 
 
 class Finding(NamedTuple):
@@ -31,6 +33,7 @@ def examine(
     return [
         _packages(),
         _compile_cache(),
+        _open_files(),
         _shared_memory(settings.shared_memory),
         _state_dir(settings),
         *(
@@ -52,6 +55,12 @@ def _packages() -> Finding:
     except (HiddenPackage, ImportError) as error:
         return Finding(False, "packages", str(error))
     return Finding(True, "packages", "none hidden")
+
+
+def _open_files() -> Finding:
+    limit = raise_descriptor_limit()
+    detail = f"{limit} may be open: a book takes one in its tracker, and one in each reader"
+    return Finding(limit >= ENOUGH_OPEN_FILES, "open files", detail)
 
 
 def _compile_cache() -> Finding:

@@ -8,7 +8,8 @@ import msgspec
 import ray
 
 from actors.actor_roles import RetryingCalls, supervisor_actor
-from actors.node_paths import run_dir, sweep
+from actors.descriptors import raise_descriptor_limit
+from actors.node_paths import release, run_dir, sweep
 from actors.runtime.ray.actor import actor_class
 from actors.runtime.ray.calls import RayActorCalls, actor_options
 from actors.runtime.ray.cluster_address import STARTS_OWN, cluster_address
@@ -37,6 +38,7 @@ class RayRuntime:
         Raises ConfigError if the address can't be reached, NotReady if the supervisor doesn't
         answer.
         """
+        raise_descriptor_limit()
         await asyncio.to_thread(self._join_or_start)
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
@@ -87,9 +89,11 @@ class RayRuntime:
         """Leave the actors running; a Ray that this process started is shut down."""
         if self._started_ray:
             await self.shutdown()
+        release(self.run_dir)
 
     async def shutdown(self) -> None:
         await supervisor_actor(self.peers).close_deployment()
         ray.kill(self.peers.handle("supervisor"), no_restart=True)
         if self._started_ray:
             await asyncio.to_thread(ray.shutdown)
+        release(self.run_dir)
