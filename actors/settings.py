@@ -24,6 +24,10 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ca_file: str = ""
     """A PEM file with certificates to trust for these hosts besides the system's; it must be on
     every node."""
+    proxy: str = ""
+    """The HTTP proxy by which the venue's REST and sockets are reached: "http://HOST:PORT",
+    "env:NAME" for a variable with the URL on each node (the only way to give a password), "none";
+    empty: what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say on each node."""
     feed: str = ""
     """The name of another book that the venue offers; empty: its default book."""
     testnet: bool = False
@@ -45,6 +49,17 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         if keys:
             raise ValueError(
                 f"{', '.join(keys)} must not stand in settings: name a key reference in accounts"
+            )
+        if "@" in self.proxy:
+            raise ValueError(
+                "a proxy's password must not stand in settings: put its URL into an environment "
+                'variable and write "env:NAME"'
+            )
+        if self.proxy not in ("", "none") and not self.proxy.startswith(
+            ("http://", "https://", "env:")
+        ):
+            raise ValueError(
+                'proxy must be "http://HOST:PORT", "https://HOST:PORT", "env:NAME" or "none"'
             )
 
 

@@ -1,6 +1,5 @@
 """Queries of a book, as in the tutorial: prices for volumes and volumes for prices."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,8 @@ class Top(NamedTuple):
 class BookQueries:
     """Prices and volumes of what has ``bids`` and ``asks``; nan where the book does not reach.
 
-    ``is_buy`` walks the asks, else the bids. A negative volume, or a nan, raises ValueError.
+    ``is_buy`` walks the asks, else the bids. Raises ValueError for a volume or price that is
+    negative or nan.
     """
 
     @property
@@ -65,21 +65,26 @@ class BookQueries:
 
     def get_quote_volume_for_base_amount(self, is_buy: bool, base_amount: float) -> float:
         """What ``base_amount`` costs, or brings, in quote currency."""
-        return self._spend(is_buy, base_amount)[1]
+        return self._spend(is_buy, base_amount, "base_amount")[1]
 
     def get_volume_for_price(self, is_buy: bool, price: float) -> float:
         """Base volume up to and including ``price``."""
-        if math.isnan(price):
-            raise ValueError("the price is nan")
+        _refuse_negative("price", price)
         levels = self._levels(is_buy)
         return float(volume_to(levels, len(levels), float(price), 1.0 if is_buy else -1.0))
 
-    def _spend(self, is_buy: bool, volume: float) -> tuple[float, float, float]:
-        if not volume >= 0.0:
-            raise ValueError(f"volume is {volume}: it can't be negative")
+    def _spend(
+        self, is_buy: bool, volume: float, name: str = "volume"
+    ) -> tuple[float, float, float]:
+        _refuse_negative(name, volume)
         levels = self._levels(is_buy)
         base, quote, price = spend(levels, len(levels), float(volume), False)
         return float(base), float(quote), float(price)
+
+
+def _refuse_negative(name: str, value: float) -> None:
+    if not value >= 0:  # nan too
+        raise ValueError(f"{name} is {value}: it must be 0 or more")
 
 
 @njit(cache=True)

@@ -34,7 +34,7 @@ from orderbook.book import digest_of
 from orderbook.errors import NotReady, StaleBook
 from orderbook.messages import BookState
 from orderbook.queries import BookQueries, Top
-from orderbook.shared import COLUMNS, layout_of
+from orderbook.shared import COLUMNS, layout_of, what_failed
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -130,7 +130,7 @@ class BookReader(BookQueries):
     """
 
     def __init__(self, path: str) -> None:
-        """Raises NotReady when no book is there (yet)."""
+        """Raises NotReady when no book is there (yet), or one that can't be read."""
         self.path = path
         self._reopening = threading.Lock()
         try:
@@ -138,6 +138,12 @@ class BookReader(BookQueries):
         except FileNotFoundError:
             raise NotReady(
                 f"no book at {self.path}: its tracker isn't up yet, or the pair isn't tracked"
+            ) from None
+        except OSError as error:
+            raise NotReady(f"the book {path} can't be read: {what_failed(error)}") from None
+        except ValueError as error:
+            raise NotReady(
+                f"the book {path} can't be read: {error}; its tracker replaces it"
             ) from None
 
     @property
@@ -176,7 +182,7 @@ class BookReader(BookQueries):
         file = self._file
         wanted = file.f.shape[1] if depth is None else depth
         if wanted < 0:
-            raise ValueError(f"depth is {depth}: it can't be negative")
+            raise ValueError(f"depth is {depth}: it must be 0 or more")
         scratch = file.scratch()
         bids, asks, seen = scratch
         n_bids, n_asks = kernels.read_levels(file.f, file.m, wanted, bids, asks, seen)
@@ -198,7 +204,7 @@ class BookReader(BookQueries):
         Raises NotReady or StaleBook for a book that is not LIVE, ValueError for a negative depth.
         """
         if depth < 0:
-            raise ValueError(f"depth is {depth}: it can't be negative")
+            raise ValueError(f"depth is {depth}: it must be 0 or more")
         file = self._file
         scratch = file.scratch()
         seen = scratch[2]
@@ -264,8 +270,8 @@ class BookReader(BookQueries):
                 if os.stat(self.path).st_ino == before.inode:
                     return False
                 self._file = _BookFile(self.path)
-            except FileNotFoundError:
-                return False
+            except (OSError, ValueError):
+                return False  # none, or not a whole one yet
             return True
 
     @property

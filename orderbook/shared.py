@@ -6,7 +6,6 @@ The writer holds the file's lock as long as it lives.
 import errno
 import fcntl
 import json
-import mmap
 import os
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 from orderbook import kernels
 from orderbook.book import OrderBook
 from orderbook.errors import ConfigError
+from orderbook.mapping import map_file
 from orderbook.messages import BookState
 
 COLUMNS = (
@@ -45,13 +45,10 @@ def book_path(run_dir: str, venue: str, trading_pair: str) -> str:
 class SharedBook(OrderBook):
     """The one writer of a shared book: ``create`` it, or take it over, and ``close`` it."""
 
-    def __init__(
-        self, path: str, file: int, block: np.ndarray, mapping: mmap.mmap, max_depth: int
-    ) -> None:
+    def __init__(self, path: str, file: int, block: np.ndarray, max_depth: int) -> None:
         super().__init__(max_depth=max_depth, block=block)
         self.path = path
         self._file = file
-        self._mapping = mapping
 
     @classmethod
     def create(
@@ -69,25 +66,47 @@ class SharedBook(OrderBook):
         ``generation``: number of this start of its tracker; epochs begin at generation << 20. The
         version and the sequence go on from the book that stood there, so that they never go back.
 
-        Raises ConfigError when another writer lives, or there is too little shared memory.
+        Raises ConfigError when another writer lives, there is too little shared memory, too many
+        files are open, or the folder can't be used.
         """
         capacity = max(64, (capacity + 7) // 8 * 8)
+        try:
+            return cls._create(path, venue, trading_pair, capacity, max_depth, generation)
+        except OSError as error:
+            raise _unusable(path, error) from None
+
+    @classmethod
+    def _create(
+        cls,
+        path: str,
+        venue: str,
+        trading_pair: str,
+        capacity: int,
+        max_depth: int,
+        generation: int,
+    ) -> "SharedBook":
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         before = _lock(path)
+        file = -1
         try:
             last = _last_numbers(before) if before is not None else LastNumbers(0, 0, 0)
             epoch = max(last.epoch + 1, generation << EPOCH_BITS)
             file, offset = _new_file(path, venue, trading_pair, capacity)
-            mapping = mmap.mmap(file, 0)
+            mapping = map_file(file, writable=True)
             block = np.frombuffer(mapping, np.float64, 7 * capacity, offset).reshape(7, capacity)
-            book = cls(path, file, block, mapping, max_depth)
+            book = cls(path, file, block, max_depth)
             kernels.clear(book._f, book._m)
             begin = max(last.version, generation << EPOCH_BITS)
             book._meta[kernels.VERSION] = begin + begin % 2
             book._meta[kernels.SEQUENCE] = last.sequence
             kernels.set_state(book._m, int(BookState.SYNCING), epoch)
-            _put_in_place(path, file, before is not None)
+            _put_in_place(path, before is not None)
             return book
+        except BaseException:
+            if file >= 0:
+                Path(_beside(path)).unlink(missing_ok=True)
+                os.close(file)
+            raise
         finally:
             if before is not None:
                 os.close(before)
@@ -103,8 +122,7 @@ class SharedBook(OrderBook):
         self.set_state(BookState.STALE)
         if unlink:
             Path(self.path).unlink(missing_ok=True)
-        # The mapping holds a second descriptor of the same lock.
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        fcntl.flock(self._file, fcntl.LOCK_UN)  # a forked child may hold the descriptor, too
         os.close(self._file)
         self._file = -1
 
@@ -141,7 +159,7 @@ def _stands_at(path: str, file: int) -> bool:
         return False
 
 
-def _put_in_place(path: str, file: int, replace: bool) -> None:
+def _put_in_place(path: str, replace: bool) -> None:
     """Put our file at ``path``. Without a predecessor, whose lock we would hold, the first wins."""
     new = _beside(path)
     if replace:
@@ -150,7 +168,6 @@ def _put_in_place(path: str, file: int, replace: bool) -> None:
     try:
         os.link(new, path)
     except FileExistsError:
-        os.close(file)
         raise _taken(path) from None
     finally:
         os.unlink(new)
@@ -170,12 +187,12 @@ class LastNumbers(NamedTuple):
 
 def _last_numbers(file: int) -> LastNumbers:
     try:
-        with mmap.mmap(file, 0, prot=mmap.PROT_READ) as mapping:
-            offset, capacity = layout_of(pa.py_buffer(mapping))
-            meta = np.frombuffer(
-                mapping, np.int64, len(kernels.SLOTS), offset + kernels.META * capacity * 8
-            ).copy()
-    except (ValueError, pa.ArrowInvalid, BufferError):
+        mapping = map_file(file, writable=False)
+        offset, capacity = layout_of(pa.py_buffer(mapping))
+        meta = np.frombuffer(
+            mapping, np.int64, len(kernels.SLOTS), offset + kernels.META * capacity * 8
+        ).copy()
+    except ValueError:  # damaged, or of another version
         return LastNumbers(0, 0, 0)
     return LastNumbers(
         version=int(meta[kernels.VERSION]),
@@ -210,7 +227,7 @@ def _beside(path: str) -> str:
 
 def _no_room(path: str, needed: int, error: OSError) -> ConfigError:
     if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return ConfigError(f"the book {path} can't be created: {error.strerror}")
+        return _unusable(path, error)
     room = os.statvfs(os.path.dirname(path))
     free = room.f_bavail * room.f_frsize
     return ConfigError(
@@ -218,6 +235,18 @@ def _no_room(path: str, needed: int, error: OSError) -> ConfigError:
         "enlarge it (docker run --shm-size=1g), lower the capacity, or set shared_memory to "
         "another folder"
     )
+
+
+def _unusable(path: str, error: OSError) -> ConfigError:
+    return ConfigError(f"the book {path} can't be created: {what_failed(error)}")
+
+
+def what_failed(error: OSError) -> str:
+    """The system's words, and the remedy where it is a limit."""
+    said = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{said}; raise the limit of open files (ulimit -n): a book takes one"
+    return said
 
 
 def _image(venue: str, trading_pair: str, capacity: int) -> tuple[bytes, int]:
@@ -248,11 +277,20 @@ def _arrow_file(venue: str, trading_pair: str, capacity: int, pad: int) -> bytes
 
 
 def layout_of(buffer: pa.Buffer) -> tuple[int, int]:
-    """(offset of the first column, capacity) of a book's file; its columns are contiguous."""
-    batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
-    addresses = [column.buffers()[1].address for column in batch.columns]
+    """(offset of the first column, capacity) of a book's file; its columns are contiguous.
+
+    Raises ValueError for what is no book of this version.
+    """
+    try:
+        batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
+        addresses = [column.buffers()[1].address for column in batch.columns]
+        slots = json.loads(batch.schema.metadata[b"meta"])
+    except (pa.ArrowException, OSError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a book: {error}") from None
     step = batch.num_rows * 8
     offsets = [address - addresses[0] for address in addresses]
     if offsets != [step * number for number in range(len(COLUMNS))]:
         raise ValueError("not a book: its columns don't follow one another")
+    if slots != {name: number for number, name in enumerate(kernels.SLOTS)}:
+        raise ValueError("a book of another version of Trochil")
     return addresses[0] - buffer.address, batch.num_rows

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fnmatch
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
@@ -38,12 +39,15 @@ from trochil.market_handle import AsyncMarketHandle
 from trochil.records import Best, Break
 from trochil.views import BookView
 
+log = logging.getLogger(__name__)
 INLINE = "inline"
 LOOK_EVERY = 0.01
 READING_KINDS = ("data_source", "user_stream_data_source", "market")
 """The kinds of actors that read what a venue sends."""
 STARTS_WITHIN = 30.0
 """Seconds that a call to an actor is tried again while that actor is starting."""
+REACHES_WITHIN = 8.0
+"""Seconds that a data source which runs may fail to reach its venue before that is an error."""
 RESTARTS_WITHIN = 10.0
 """The same while the supervisor restarts."""
 APPEARS_WITHIN = 15.0
@@ -114,7 +118,9 @@ async def connect_async(
     try:
         for name, wanted in tops.items():
             for text in wanted:
-                await client.add_pairs(name, *await client._top_pairs(name, text))
+                found = await client._top_pairs(name, text)
+                await client._supervisor.add_pairs(name, found)
+                settings.venues[name].pairs += found
         await client._require(settings)
     except BaseException:
         await client.close()
@@ -134,6 +140,11 @@ class AsyncClient:
         self._runtime = runtime
         self._peers = runtime.peers
         self._patient = RetryingCalls(runtime.peers, (Disconnected, NotReady), STARTS_WITHIN)
+        self._starting = RetryingCalls(
+            RetryingCalls(runtime.peers, (NotReady,), STARTS_WITHIN),
+            (Disconnected,),
+            REACHES_WITHIN,
+        )
         self._supervisor = supervisor_actor(
             RetryingCalls(runtime.peers, (Disconnected,), RESTARTS_WITHIN)
         )
@@ -141,6 +152,7 @@ class AsyncClient:
         self._iterate = iterate or _no_iteration
         self._views: dict[tuple[str, str], BookView] = {}
         self._absent: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], BadPair] = {}
         self._catalogue = Catalogue(self.books)
         self._closed = False
 
@@ -169,18 +181,36 @@ class AsyncClient:
     async def _require(self, settings: Settings) -> None:
         """Fail now, by name, for pairs and keys that can't work, rather than time out later."""
         for name, venue in settings.venues.items():
-            for pair in venue.pairs:
-                try:
-                    await self._require_pair(name, pair)
-                except BadPair:
-                    await self._supervisor.remove_pairs(name, [pair])
-                    raise
+            await self._require_pairs(name, list(dict.fromkeys(venue.pairs)))
             for account in venue.accounts:
                 await market_actor(self._patient, f"market/{name}/{account}").features()
 
+    async def _require_pairs(self, venue: str, pairs: list[str]) -> None:
+        """Leave out what the venue doesn't list; raise BadPair where nothing else is left.
+
+        A pair that is listed and doesn't trade now stays: it is served as soon as it does.
+        """
+        refused: dict[str, BadPair] = {}
+        for pair in pairs:
+            try:
+                await self._require_pair(venue, pair)
+            except BadPair as error:
+                refused[pair] = error
+        if not refused:
+            return
+        if len(refused) == len(pairs):
+            await self._supervisor.remove_pairs(venue, pairs)
+            raise next(iter(refused.values()))
+        listed = await self.rules(venue)
+        gone = [pair for pair in refused if pair not in listed]
+        if gone:
+            await self._supervisor.remove_pairs(venue, gone)
+        self._refused |= {(venue, pair): error for pair, error in refused.items()}
+        log.warning("not served: %s", "; ".join(str(error) for error in refused.values()))
+
     async def _require_pair(self, venue: str, pair: str) -> None:
         actors = await self._supervisor.locate_pair(venue, pair)
-        await data_source_actor(self._patient, actors["data_source"]).require_pairs([pair])
+        await data_source_actor(self._starting, actors["data_source"]).require_pairs([pair])
 
     async def book(self, venue: str, pair: str, *, timeout: float = 30.0) -> BookView:
         """The book, once it is LIVE. Raises ConfigError, BadPair, and NotReady that says what it
@@ -190,7 +220,7 @@ class AsyncClient:
         view = self._views.get((venue, pair))
         if view is not None and view.state is BookState.LIVE:
             return view
-        actors = await self._supervisor.locate_pair(venue, pair)
+        actors = await self._located(venue, pair)
         deadline = asyncio.get_running_loop().time() + timeout
         state = "not there yet"
         while asyncio.get_running_loop().time() < deadline:
@@ -198,10 +228,23 @@ class AsyncClient:
             if view is not None:
                 if view.state is BookState.LIVE:
                     self._views[venue, pair] = view
+                    self._refused.pop((venue, pair), None)
                     return view
                 state = view.state.name
             await asyncio.sleep(LOOK_EVERY)
-        raise NotReady(f"{venue} {pair} is {state} after {timeout:g} s: {await self._why(actors)}")
+        if (venue, pair) in self._refused:
+            raise self._refused[venue, pair]
+        why = await self._why(pair, actors)
+        raise NotReady(f"{venue} {pair} is {state} after {timeout:g} s: {why}")
+
+    async def _located(self, venue: str, pair: str) -> dict[str, str]:
+        """The actors that serve a pair. Raises BadPair, by what the venue said of it."""
+        try:
+            return await self._supervisor.locate_pair(venue, pair)
+        except BadPair:
+            if (venue, pair) in self._refused:
+                raise self._refused[venue, pair] from None
+            raise
 
     def _open_view(self, venue: str, pair: str, tracker: str) -> BookView | None:
         known = self._views.get((venue, pair))
@@ -240,7 +283,7 @@ class AsyncClient:
     async def _appearing(self, venue: str, pair: str, tracker: str) -> BookView | None:
         """A book's view; one that was never seen may be in the making, and is waited for once."""
         view = self._open_view(venue, pair, tracker)
-        seen = self._absent | self._views.keys()
+        seen = self._absent | self._views.keys() | self._refused.keys()
         deadline = asyncio.get_running_loop().time() + APPEARS_WITHIN
         while (
             view is None
@@ -253,10 +296,11 @@ class AsyncClient:
             self._absent.add((venue, pair))
         return view
 
-    async def _why(self, actors: dict[str, str]) -> str:
+    async def _why(self, pair: str, actors: dict[str, str]) -> str:
+        """What the actors of a pair wait for, by what they last said of themselves."""
         found = (await self._supervisor.overview(fresh=False))["actors"]
         said = [
-            f"{name} is {found[name]['state']} {found[name]['error']}".strip()
+            f"{name} is {found[name]['state']} {_trouble(pair, found[name])}".strip()
             for name in actors.values()
             if name in found
         ]
@@ -305,7 +349,7 @@ class AsyncClient:
         """
         venue = canonical(venue)
         pair = parse_pair(pair)
-        await self._supervisor.locate_pair(venue, pair)
+        await self._located(venue, pair)
         async for trade in read_trades(self._peers, self._channel_of(venue, pair), pair):
             yield trade
 
@@ -375,6 +419,7 @@ class AsyncClient:
         try:
             for pair in wanted:
                 await self._require_pair(venue, pair)
+                self._refused.pop((venue, pair), None)
         except BadPair:
             await self._supervisor.remove_pairs(venue, wanted)
             raise
@@ -418,6 +463,20 @@ class AsyncClient:
 
     async def resume(self) -> None:
         await self._supervisor.resume()
+
+
+def _trouble(pair: str, actor: dict[str, Any]) -> str:
+    """What keeps an actor from having a pair's book, as far as its status says."""
+    status = actor["status"]
+    book = status.get("books", {}).get(pair, {})
+    reasons = (
+        actor["error"],
+        status.get("waits_for"),
+        next(reversed(status.get("faults", [])), ""),
+        status.get("failed_books", {}).get(pair),
+        book.get("why"),
+    )
+    return "and said: " + reason if (reason := next(filter(None, reasons), "")) else ""
 
 
 def _no_iteration(source: AsyncIterator[Any]) -> Iterator[Any]:

@@ -63,6 +63,7 @@ class CcxtConnection:
         self.connects = 0
         self.bad_frames: deque[bytes] = deque(maxlen=16)
         self.last_recv_time = 0.0
+        self._ended_for = ""
 
     @property
     def is_open(self) -> bool:
@@ -88,7 +89,13 @@ class CcxtConnection:
             "trades_without_side": self.trades_without_side,
             "rejected": self.rejected,
             "silent": sorted(self._watching.keys() - self._last_snapshots.keys())[:20],
+            "error": self.error,
         }
+
+    @property
+    def error(self) -> str:
+        """Why the connection ended last, until a snapshot arrives on a new one."""
+        return "" if self._last_snapshots else self._ended_for
 
     async def run(self) -> None:
         """Keep the connection open until cancelled; raises only errors of our own code."""
@@ -106,6 +113,7 @@ class CcxtConnection:
 
     def _on_ended(self, error: Exception) -> None:
         log.info("%s: connection ended: %s", self._exchange.name, error)
+        self._ended_for = str(error)
         self._group = None
         self.epoch += 1
         self._opened.clear()

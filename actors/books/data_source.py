@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import pandas as pd
 
 from actors.books.ccxt_connection import CcxtConnection
@@ -25,7 +26,7 @@ from exchanges.orders import TradingRule
 from exchanges.rules import unknown_pair
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.book import OrderBook
-from orderbook.errors import Disconnected, NotReady, VenueError
+from orderbook.errors import BadPair, Disconnected, NotReady, VenueError
 from orderbook.messages import (
     BookDiff,
     BookSnapshot,
@@ -41,6 +42,8 @@ from orderbook.messages import (
 log = logging.getLogger(__name__)
 SNAPSHOT_TIMEOUT = 15.0
 """Seconds that ``get_snapshot`` waits for a stream to send a snapshot."""
+UNREACHABLE_AFTER = 4.0
+"""Seconds that a question waits for the trading rules of a venue whose first answer failed."""
 MAX_FAULTS = 100
 
 
@@ -83,9 +86,12 @@ class OrderBookTrackerDataSource:
         self._clock = clock
         self._rules_refresh = rules_refresh
         self._wanted = list(dict.fromkeys(pairs))
-        self._rules: dict[str, TradingRule] = {}  # by trading pair
-        self._by_symbol: dict[str, TradingRule] = {}  # never replaced: feeds hold it
+        self._rules: dict[str, TradingRule] = {}  # by trading pair: what the venue lists
+        self._by_symbol: dict[str, TradingRule] = {}
+        """Never replaced, because feeds hold it. A delisted market stays in it, inactive: what is
+        under way still names it."""
         self._pair_of: dict[str, str] = {}
+        self._subscribing = asyncio.Lock()
         self._serving: list[str] = []
         self.symbols: list[str] = []
         self.tasks = Tasks()
@@ -104,6 +110,8 @@ class OrderBookTrackerDataSource:
         self._publisher.beat_while(self._lives)
         self._listeners = Listeners()
         self.faults: list[Fault] = []
+        self._no_rules = "its trading rules are being read"
+        self._rules_failed = asyncio.Event()
         self.snapshot_timeout = SNAPSHOT_TIMEOUT
         self._ready = asyncio.Event()
         self._feed = exchange.book(self._by_symbol, exchange.book.streams[0])
@@ -147,7 +155,7 @@ class OrderBookTrackerDataSource:
 
     def status(self) -> dict[str, Any]:
         """``received``: frames of books, each connection's since it opened. ``published``:
-        messages on the channel."""
+        messages on the channel. ``waits_for``: what keeps it from delivering, in words."""
         return {
             "wanted_pairs": self._wanted,
             "pairs": self._serving,
@@ -159,8 +167,15 @@ class OrderBookTrackerDataSource:
             "levels_waiting": self._levels_server.waiting,
             "levels_served": self._levels_server.served,
             "faults": [f"{fault.code}: {fault.message}" for fault in self.faults[-5:]],
+            "waits_for": self._waits_for(),
             "rest": self._rest.status(),
         }
+
+    def _waits_for(self) -> str:
+        if not self._ready.is_set():
+            return self._no_rules
+        errors = [connection.error for connection in self._connections]
+        return next(filter(None, errors), "")
 
     async def bad_frames(self) -> list[bytes]:
         """The last frames, rows and answers that could not be read, each cut at 4096 bytes."""
@@ -183,6 +198,8 @@ class OrderBookTrackerDataSource:
             try:
                 await self.refresh_rules()
             except (Disconnected, VenueError) as error:
+                self._no_rules = f"its markets can't be read: {error}"
+                self._rules_failed.set()
                 log.warning("%s: its markets can't be read yet: %s", self._exchange.name, error)
                 await backoff.wait()
 
@@ -205,25 +222,47 @@ class OrderBookTrackerDataSource:
             raise Disconnected(f"{self._exchange.name} lists no markets at all: ignored")
         before = self._rules
         self._rules = {rule.trading_pair: rule for rule in rules}
-        changed = any(self._rules.get(pair) != before[pair] for pair in self._serving)
-        self._by_symbol.clear()
-        self._by_symbol.update({rule.symbol: rule for rule in rules})
+        changed = any(self._rules.get(pair) != before.get(pair) for pair in self._serving)
+        gone = [msgspec.structs.replace(rule, active=False) for rule in self._by_symbol.values()]
+        self._by_symbol.update({rule.symbol: rule for rule in [*gone, *rules]})
         self._pair_of.update({rule.symbol: rule.trading_pair for rule in rules})
         await self._follow(rules_changed=changed)
+
+    async def _until_ready(self) -> None:
+        """Until the trading rules are known. Raises Disconnected if reading them has failed for a
+        while."""
+        if self._ready.is_set():
+            return
+        began = self._clock.monotonic()
+        ready = asyncio.ensure_future(self._ready.wait())
+        failed = asyncio.ensure_future(self._rules_failed.wait())
+        try:
+            await asyncio.wait((ready, failed), return_when=asyncio.FIRST_COMPLETED)
+            waited = self._clock.monotonic() - began
+            await asyncio.wait((ready,), timeout=max(0.0, UNREACHABLE_AFTER - waited))
+        finally:
+            ready.cancel()
+            failed.cancel()
+        if not self._ready.is_set():
+            raise Disconnected(f"{self._exchange.name}: {self._no_rules}")
 
     async def set_pairs(self, pairs: list[str]) -> None:
         """Serve these pairs from now on.
 
         Raises BadPair for a pair that the venue doesn't list; the others are served nevertheless.
         """
-        await self._ready.wait()
+        await self._until_ready()
         self._wanted = list(dict.fromkeys(pairs))
         await self._follow()
         self._refuse_unknown(pairs, self._rules)
 
     async def require_pairs(self, pairs: list[str]) -> None:
         """Raise BadPair for a pair that the venue doesn't list or doesn't trade now."""
-        await self._ready.wait()
+        await self._until_ready()
+        listed = [pair for pair in pairs if pair in self._rules]
+        halted = [pair for pair in listed if not self._rules[pair].active]
+        if halted:
+            raise BadPair(f"{self._exchange.name} lists {halted[0]}, but it doesn't trade now")
         self._refuse_unknown(pairs, [pair for pair, rule in self._rules.items() if rule.active])
 
     def _refuse_unknown(self, pairs: Iterable[str], known: Iterable[str]) -> None:
@@ -247,10 +286,15 @@ class OrderBookTrackerDataSource:
             "%s: %d pairs, %d new, %d gone", self._exchange.name, len(now), len(added), len(removed)
         )
         self._publish("", Pairs(serving))
+        async with self._subscribing:
+            await self._subscribe(added, removed)
+
+    async def _subscribe(self, added: list[str], removed: list[str]) -> None:
+        """Subscribe what was added and end what was removed, unless that has changed meanwhile."""
         for connection in self._connections:
             try:
-                await connection.unsubscribe(removed)
-                await connection.subscribe(added)
+                await connection.unsubscribe([s for s in removed if s not in self.symbols])
+                await connection.subscribe([s for s in added if s in self.symbols])
             except Disconnected as error:
                 log.info("%s: %s; reconnecting subscribes", self._exchange.name, error)
 
@@ -284,8 +328,10 @@ class OrderBookTrackerDataSource:
     def on_disconnect(self, symbols: Iterable[str], reason: str, subscribed: bool = False) -> None:
         feed = self._feed
         for symbol in symbols:
-            snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
-            self._publish(self._pair_of[symbol], FeedInterrupted(symbol, reason, snapshot_expected))
+            pair = self._pair_of.get(symbol)
+            if pair is not None:
+                snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
+                self._publish(pair, FeedInterrupted(symbol, reason, snapshot_expected))
 
     def on_error(self, fault: Fault) -> None:
         log.warning("%s: error %s: %s", self._exchange.name, fault.code, fault.message)
@@ -312,14 +358,21 @@ class OrderBookTrackerDataSource:
 
     async def _ready_for_snapshot(self, pair: str) -> bool:
         """Whether the stream began during this call, with a snapshot."""
-        symbol = self._rules[pair].symbol
+        symbol = self._symbol_of(pair)
         began = [
             await connection.wait_for_first_message(symbol) for connection in self._book_connections
         ]
         return all(began) and self._feed.opens_with_snapshot(symbol)
 
+    def _symbol_of(self, pair: str) -> str:
+        """Raises Disconnected for a pair that was delisted while its snapshot waited."""
+        rule = self._rules.get(pair)
+        if rule is None:
+            raise Disconnected(f"{pair} isn't listed any more")
+        return rule.symbol
+
     async def _serve_snapshot(self, pair: str) -> None:
-        symbol = self._rules[pair].symbol
+        symbol = self._symbol_of(pair)
         call = self._feed.snapshot(symbol)
         if call is None:
             for connection in self._book_connections:
@@ -351,7 +404,7 @@ class OrderBookTrackerDataSource:
 
     async def get_active_exchange_markets(self) -> pd.DataFrame:
         """One row per active pair: baseAsset, quoteAsset, volume (base, 24 h), USDVolume."""
-        await self._ready.wait()
+        await self._until_ready()
         return market_table(self._by_symbol, await self._rest.run(self._feed.markets()))
 
     def get_trading_pairs(self) -> list[str]:
@@ -361,9 +414,9 @@ class OrderBookTrackerDataSource:
     async def get_snapshot(self, trading_pair: str) -> BookSnapshot | OrdersSnapshot:
         """A fresh snapshot, as a message: by REST, or from the stream of a served pair.
 
-        Raises BadPair and NotReady.
+        Raises BadPair, NotReady and Disconnected.
         """
-        await self._ready.wait()
+        await self._until_ready()
         self._refuse_unknown([trading_pair], self._rules)
         call: Call[BookSnapshot | OrdersSnapshot] | None = self._feed.snapshot(
             self._rules[trading_pair].symbol
@@ -390,7 +443,10 @@ class OrderBookTrackerDataSource:
         """Each served pair with a book built from a fresh snapshot."""
         entries = {}
         for pair in self.get_trading_pairs():
-            snapshot = await self.get_snapshot(pair)
+            try:
+                snapshot = await self.get_snapshot(pair)
+            except BadPair:
+                continue  # delisted since
             book = OrderBook(8192)
             book.apply_snapshot(
                 snapshot

@@ -102,6 +102,8 @@ class FeedConnection:
         self._sending = asyncio.Lock()
         self._may_send_at = 0.0
         self._draining = False
+        self._ended_for = ""
+        self._messages_at_end = 0
 
     @property
     def is_open(self) -> bool:
@@ -132,7 +134,13 @@ class FeedConnection:
             "frames": self.frames,
             "rejected": self.rejected,
             "silent": sorted(self._watchdog.waiting)[:20],
+            "error": self.error,
         }
+
+    @property
+    def error(self) -> str:
+        """Why the connection ended last, until a message arrives on a new one."""
+        return self._ended_for if self.messages == self._messages_at_end else ""
 
     async def run(self) -> None:
         """Keep the stream connected until cancelled; raises only errors of our own code."""
@@ -149,6 +157,7 @@ class FeedConnection:
             ping_every=venue.ping_every,
             stale_after=venue.stale_after,
             tls=self._rest.tls,
+            proxy=self._rest.proxy,
         )
         async with socket:
             self._on_connected(socket)
@@ -173,6 +182,8 @@ class FeedConnection:
     def _on_ended(self, error: Exception) -> None:
         """Report the interruption once: failed attempts to reconnect interrupt nothing more."""
         log.info("%s: connection ended: %s", self._exchange.name, error)
+        self._ended_for = str(error)
+        self._messages_at_end = self.messages
         if self._socket is not None:
             self._socket = None
             self.epoch += 1
@@ -209,7 +220,8 @@ class FeedConnection:
                 self._exchange.name,
                 ", ".join(silent[:5]),
             )
-            await self._send_all(self._feed.request_snapshot(silent, self._subscribing(silent)))
+            subscribing = await self._subscribing(silent)
+            await self._send_all(self._feed.request_snapshot(silent, subscribing))
 
     async def _read(self, socket: ExchangeSocket) -> None:
         parse = self._feed.parse
@@ -285,9 +297,11 @@ class FeedConnection:
                     self.rejected += 1
                     self.bad_frames.append(control.frame[:4096])
                 self._listener.on_error(control)
-                if control.kind is ErrorKind.AUTH:
+                if control.kind in (ErrorKind.AUTH, ErrorKind.CLOCK):
                     # The stream delivers nothing before another login: a snapshot would grow stale.
-                    raise Disconnected(f"refused: {control.message}")
+                    self._rest.doubt_clock()
+                    keys = "" if self._auth else "; it may need a key: name one in accounts"
+                    raise Disconnected(f"refused: {control.message}{keys}")
             case LoginAgain():
                 self._subscribed.clear()
                 await self.subscribe(list(self._listener.symbols))
@@ -316,14 +330,15 @@ class FeedConnection:
         if fresh and self._socket is not None:
             self._subscribed.update(fresh)
             self._watchdog.subscribed(fresh, self._clock.monotonic())
-            await self._send_all(self._subscribing(fresh))
+            await self._send_all(await self._subscribing(fresh))
 
-    def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
+    async def _subscribing(self, symbols: list[str]) -> Iterable[Frame]:
         feed = self._feed
         auth = self._auth
-        return (
-            feed.subscribe(symbols) if auth is None else feed.login(symbols, auth, self._rest.now())
-        )
+        if auth is None or type(feed).login is BookFeed.login:
+            return feed.subscribe(symbols)
+        await self._rest.keep_clock()
+        return feed.login(symbols, auth, self._rest.now())
 
     async def unsubscribe(self, symbols: list[str]) -> None:
         gone = [symbol for symbol in symbols if symbol in self._subscribed]
@@ -337,7 +352,8 @@ class FeedConnection:
         if symbol in self._subscribed and (
             self._feed.snapshot_on_request or symbol not in self._watchdog.waiting
         ):
-            await self._send_all(self._feed.request_snapshot([symbol], self._subscribing([symbol])))
+            subscribing = await self._subscribing([symbol])
+            await self._send_all(self._feed.request_snapshot([symbol], subscribing))
 
     async def _send_all(self, frames: Iterable[Frame]) -> None:
         async with self._sending:

@@ -83,6 +83,7 @@ class Publisher:
         self._image_of: Callable[[str], Envelope | None] = lambda topic: None
         self._lives: Callable[[], bool] = lambda: True
         self._server: asyncio.Server | None = None
+        self._bound = (0, 0)
         self._beating: asyncio.Task[None] | None = None
         self._flush_scheduled = False
 
@@ -113,7 +114,7 @@ class Publisher:
         if self._server is not None:
             return
         try:
-            listener = _private_socket(self._address.path)
+            listener, self._bound = _private_socket(self._address.path)
         except OSError as error:
             raise ConfigError(
                 f"no channel can listen at {self._address.path}: {error.strerror or error}"
@@ -133,13 +134,18 @@ class Publisher:
             self._beating.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beating
-        if os.path.exists(self._address.path):
-            os.unlink(self._address.path)
+        self._remove_path()
         for _ in range(ACCEPT_TURNS):
             await asyncio.sleep(0)
         server.close()
         for subscription in list(self._opened):
             subscription.close()
+
+    def _remove_path(self) -> None:
+        """Remove our socket's path, unless a successor listens there already."""
+        with contextlib.suppress(OSError):
+            if _identity(self._address.path) == self._bound:
+                os.unlink(self._address.path)
 
     @property
     def is_listening(self) -> bool:
@@ -395,17 +401,30 @@ class _Subscription:
 _controls = msgspec.msgpack.Decoder(Control)
 
 
-def _private_socket(path: str) -> socket.socket:
-    """A bound socket that only its owner may connect to; replaces one that a dead process left."""
-    if os.path.exists(path):
-        os.unlink(path)
+def _private_socket(path: str) -> tuple[socket.socket, tuple[int, int]]:
+    """A bound socket that only its owner may connect to, and the identity of its path.
+
+    It is put in the place of what a predecessor left, without a moment between the two.
+    """
+    new = f"{path}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        bound.bind(path)
+        bound.bind(new)
+        bound.listen()
+        found = _identity(new)
+        os.rename(new, path)
     except OSError:
         bound.close()
         raise
     finally:
         os.umask(before)
-    return bound
+    return bound, found
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """(device, inode) of what stands at a path."""
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino

@@ -35,6 +35,7 @@ class CcxtUserStream(UserStreamTrackerDataSource):
 
     async def _once(self, rules: dict[str, TradingRule], output: Output) -> None:
         can = self._exchange.bridged
+        await self._rest.keep_clock()
         known = _Balances()
         self._bad_in_a_row = 0
         readers: list[tuple[str, str, Callable[[Any], list[Any]]]] = [

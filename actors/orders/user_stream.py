@@ -33,7 +33,7 @@ from exchanges.contract import (
     UserFeed,
 )
 from exchanges.orders import TradingRule, UserStreamState
-from orderbook.errors import AuthenticationError, Disconnected
+from orderbook.errors import AuthenticationError, Disconnected, VenueError
 
 log = logging.getLogger(__name__)
 READY_WITHIN = 10.0
@@ -132,6 +132,8 @@ class UserStreamTrackerDataSource:
 
     def _ended(self, error: Exception) -> None:
         self._publish_state(False, str(error))
+        if isinstance(error, VenueError):
+            self._rest.doubt_clock()  # few venues say of a login that its time was wrong
         if isinstance(error, AuthenticationError):
             log.error("%s: the user stream's key is refused: %s", self._exchange.name, error)
 
@@ -150,10 +152,10 @@ class UserStreamTrackerDataSource:
             ping_every=venue.ping_every,
             stale_after=QUIET_FOR,
             tls=self._rest.tls,
+            proxy=self._rest.proxy,
         )
         async with socket:
-            for frame in feed.login(self._rest.now()):
-                await socket.send(frame)
+            await self._log_in(socket, feed)
             try:
                 async with asyncio.timeout(READY_WITHIN) as limit:
                     await self._read(socket, feed, output, limit)
@@ -161,6 +163,11 @@ class UserStreamTrackerDataSource:
                 raise Disconnected(
                     f"no confirmation of the login within {READY_WITHIN:g} s"
                 ) from None
+
+    async def _log_in(self, socket: ExchangeSocket, feed: UserFeed) -> None:
+        await self._rest.keep_clock()
+        for frame in feed.login(self._rest.now()):
+            await socket.send(frame)
 
     async def _read(
         self, socket: ExchangeSocket, feed: UserFeed, output: Output, limit: asyncio.Timeout
@@ -192,8 +199,7 @@ class UserStreamTrackerDataSource:
             case Send(answer):
                 await socket.send(answer)
             case LoginAgain():
-                for answer in feed.login(self._rest.now()):
-                    await socket.send(answer)
+                await self._log_in(socket, feed)
             case Reconnect(reason):
                 raise Disconnected(reason)
 

@@ -54,6 +54,7 @@ class PollingUserStreamTrackerDataSource:
         )
         self._connected = False
         self._epoch = clock.time_ns()
+        self._fills_since = 0  # ns on the venue's clock
         self._orders: dict[str, OrderUpdate] = {}
         self._balances: dict[str, Balance] = {}
         self._cursors: dict[str, FillCursor] = {}
@@ -111,6 +112,8 @@ class PollingUserStreamTrackerDataSource:
         self._pair_of = {rule.symbol: rule.trading_pair for rule in rules}
         entry = self._exchange.orders({rule.trading_pair: rule for rule in rules})
         await run_handshake(entry.handshake(), self._rest)
+        await self._rest.keep_clock()
+        self._fills_since = int(self._rest.now() * 1e9)
         return entry
 
     async def _poll(self, entry: OrderEntry, output: Output) -> None:
@@ -133,7 +136,7 @@ class PollingUserStreamTrackerDataSource:
         self.last_recv_time = self._clock.time()
 
     async def _poll_fills(self, entry: OrderEntry, symbol: str, output: Output) -> None:
-        cursor = self._cursors.get(symbol, FillCursor(time=self._epoch))
+        cursor = self._cursors.get(symbol, FillCursor(time=self._fills_since))
         fills = await read_fills(self._rest, entry, self._pair_of[symbol], cursor)
         for fill in fills:
             output(fill)

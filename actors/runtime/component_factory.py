@@ -31,6 +31,7 @@ from actors.settings import ActorSpec, Settings, VenueSettings
 from actors.transport.ccxt_client import CcxtClient
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.credentials import load_keys
+from actors.transport.proxies import proxy_by_setting
 from actors.transport.rest import Rest
 from actors.transport.trust import trusting
 from exchanges.contract import Auth, Endpoints, Exchange
@@ -78,11 +79,12 @@ def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) 
     if venue.ccxt:
         raise ConfigError(f"{exchange.name}: the setting ccxt goes with venues named ccxt:<id>")
     hosts = hosts_of(exchange, venue)
+    proxy = proxy_by_setting(venue.proxy)
     if not venue.ca_file:
-        return Rest(exchange, aiohttp.ClientSession(), hosts, auth, SYSTEM)
+        return Rest(exchange, aiohttp.ClientSession(), hosts, auth, SYSTEM, proxy=proxy)
     tls = trusting(venue.ca_file)
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
-    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls)
+    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls, proxy=proxy)
 
 
 def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:

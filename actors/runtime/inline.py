@@ -9,7 +9,8 @@ import msgspec
 
 from actors.actor_roles import supervisor_actor
 from actors.component import Component
-from actors.node_paths import run_dir
+from actors.descriptors import raise_descriptor_limit
+from actors.node_paths import release, run_dir
 from actors.runtime.component_factory import ComponentFactory
 from actors.runtime.component_host import ComponentHost
 from actors.runtime.supervisor import Supervisor
@@ -91,6 +92,7 @@ class InlineRuntime:
         self.peers = InlineActorCalls()
 
     async def start(self) -> None:
+        raise_descriptor_limit()
         warm()
         launcher = InlineActorLauncher(self.run_dir, self.peers)
         bare = msgspec.structs.replace(self.settings, venues={})
@@ -109,15 +111,7 @@ class InlineRuntime:
             await supervisor_actor(self.peers).close_deployment()
             del self.peers.hosts["supervisor"]
             await supervisor.stop()
-        _remove_if_empty(self.run_dir)
+        release(self.run_dir)
 
     async def shutdown(self) -> None:
         await self.close()
-
-
-def _remove_if_empty(folder: str) -> None:
-    for path, _, _ in os.walk(folder, topdown=False):
-        try:
-            os.rmdir(path)
-        except OSError:
-            return

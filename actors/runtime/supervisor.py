@@ -192,6 +192,7 @@ class Supervisor:
         self._seen: dict[str, Seen] = {}
         self._changed = asyncio.Event()
         self._halted = False
+        self._unsaved = ""
 
     async def start(self) -> None:
         self._restore()
@@ -219,7 +220,13 @@ class Supervisor:
         return self.status()
 
     def _actors(self) -> dict[str, dict[str, Any]]:
-        myself = {"pid": os.getpid(), "restarts": 0, "state": "running", "error": "", "status": {}}
+        myself = {
+            "pid": os.getpid(),
+            "restarts": 0,
+            "state": "running",
+            "error": self._unsaved,
+            "status": {},
+        }
         return {"supervisor": myself} | {
             name: {
                 "pid": view.pid,
@@ -309,7 +316,7 @@ class Supervisor:
         if known is not venue:
             known.pairs = list(dict.fromkeys([*known.pairs, *venue.pairs]))
             known.accounts |= venue.accounts
-            for setting in ("hosts", "ccxt"):
+            for setting in ("hosts", "ccxt", "proxy"):
                 ours = getattr(known, setting)
                 theirs = getattr(venue, setting)
                 if theirs and theirs != ours:
@@ -331,6 +338,15 @@ class Supervisor:
     def _save(self) -> None:
         if not self._remember:
             return
+        try:
+            self._write()
+            self._unsaved = ""
+        except OSError as error:
+            # What runs goes on: only a restart of the supervisor would not know of the change.
+            self._unsaved = f"{self._file} can't be written: {error.strerror or error}"
+            log.error("the desired state is not saved: %s", self._unsaved)
+
+    def _write(self) -> None:
         temporary = self._file.with_suffix(".new")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             desired = Desired(self.settings, self._shards, SCHEMA, self._generation)
@@ -348,6 +364,9 @@ class Supervisor:
             raise ConfigError(
                 f"{self._file} can't be read ({error}); remove it and start the deployment again"
             ) from None
+        except OSError as error:
+            what = f"{self._file} can't be read: {error.strerror or error}"
+            raise ConfigError(f"{what}; make it readable, or remove it") from None
         except ConfigError as error:
             raise ConfigError(f"{self._file}: {error}") from None
         self.settings = desired.settings

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.settings import VenueSettings
+from actors.transport.proxies import proxy_by_setting, proxy_for
 from exchanges.ccxt_reading import unified
 from exchanges.ccxt_venue import CcxtAuth, ccxt_class
 from exchanges.contract import MALFORMED, Auth, Exchange
@@ -30,7 +31,10 @@ def make_ccxt(exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> An
     keys = auth.credentials() if isinstance(auth, CcxtAuth) else {}
     options = OPTIONS | dict(venue.ccxt.get("options", {}))
     trust = {"cafile": str(Path(venue.ca_file).expanduser())} if venue.ca_file else {}
-    made = ccxt_class(exchange.name)({**trust, **venue.ccxt, "options": options, **keys})
+    proxy = proxy_for("https://venue.example", proxy_by_setting(venue.proxy))
+    has_its_own = any("proxy" in name.lower() for name in venue.ccxt)
+    proxies = {} if has_its_own or not proxy else {"httpsProxy": proxy, "wssProxy": proxy}
+    made = ccxt_class(exchange.name)({**trust, **proxies, **venue.ccxt, "options": options, **keys})
     if venue.testnet:
         made.set_sandbox_mode(True)
     return made

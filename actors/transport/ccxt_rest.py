@@ -9,6 +9,7 @@ import msgspec
 
 from actors.clock import SYSTEM, Clock
 from actors.transport.ccxt_client import CcxtClient, names_of
+from actors.transport.proxies import without_credentials
 from actors.transport.rest import REQUEST_TIMEOUT, Rest
 from exchanges.ccxt_venue import KINDS, NOWHERE, UNCHECKED
 from exchanges.contract import Answer, Call, Exchange, Request
@@ -34,7 +35,7 @@ def answer_of(error: Exception) -> Answer | None:
     names = names_of(error)
     if "BaseError" not in names or ("OperationFailed" in names and not KINDS.keys() & set(names)):
         return None
-    body = {"error": names, "message": str(error)[:500]}
+    body = {"error": names, "message": without_credentials(str(error))[:500]}
     return Answer(400, {}, msgspec.json.encode(body))
 
 
@@ -75,13 +76,16 @@ class CcxtRest(Rest):
             answer = answer_of(error)
             if answer is not None:
                 return answer
-            what = f"ccxt {request.path}: {type(error).__name__} {str(error)[:300]}"
+            why = without_credentials(str(error))[:300]
+            what = f"ccxt {request.path}: {type(error).__name__} {why}"
             raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     async def _read_clock(self) -> None:
         try:
             await self.client.set_clock()
         except Exception as error:
-            raise Disconnected(
-                f"the venue's clock can't be read: {type(error).__name__} {error}"
-            ) from None
+            why = without_credentials(f"{type(error).__name__} {error}")
+            raise Disconnected(f"the venue's clock can't be read: {why}") from None
+        # ccxt keeps the difference itself: here it only matters when it was read.
+        now = self._clock.monotonic()
+        self._venue_clock.note(self._clock.time(), now, now)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from actors.transport.ccxt_rest import CcxtRest, answer_of
+from actors.transport.proxies import without_credentials
 from actors.transport.rest import ERRORS
 from exchanges.contract import MALFORMED, Exchange
 from orderbook.errors import Disconnected, RateLimited, TrochilError, UnknownOutcome, VenueError
@@ -99,7 +100,7 @@ class CcxtSockets:
             raise self._translated(error) from None
 
     def _translated(self, error: Exception) -> TrochilError:
-        what = f"{type(error).__name__} {str(error)[:300]}"
+        what = f"{type(error).__name__} {without_credentials(str(error))[:300]}"
         if isinstance(error, MALFORMED):
             return UnknownOutcome(what)
         answer = answer_of(error)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import ssl
 from collections import deque
 from collections.abc import Callable, Generator
@@ -14,7 +15,10 @@ import msgspec
 from yarl import URL
 
 from actors.clock import SYSTEM, Clock
+from actors.transport.nonces import Nonces
+from actors.transport.proxies import proxy_for, without_credentials
 from actors.transport.rate_limits import Budget
+from actors.transport.venue_clock import VenueClock
 from exchanges.contract import (
     MALFORMED,
     Answer,
@@ -45,8 +49,9 @@ from orderbook.errors import (
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 REQUEST_TIMEOUT = 10.0
-CLOCK_REFRESH = 300.0
-"""Seconds after which the venue's clock is read again."""
+QUICK_READING = 1.0
+"""Seconds of a round trip that tells the venue's time well enough; a slower one is repeated once:
+the first may have opened a connection."""
 DEFAULT_BAN = 10.0
 """Seconds without requests after a 429 that gives no deadline."""
 MIN_BAN = 1.0
@@ -84,12 +89,14 @@ class Rest:
         on_sent: Callable[[], None] = lambda: None,
         on_fault: Callable[[Fault], None] = lambda fault: None,
         tls: ssl.SSLContext | None = None,
+        proxy: str = "",
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
         ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
         ``session`` None: a subclass has its own transport. ``tls``: whom the venue's websockets
-        trust, like the session; None: the system's certificates.
+        trust, like the session; None: the system's certificates. ``proxy``: for the websockets
+        too, as in ``proxy_for``; empty: the environment's.
         """
         self._exchange = exchange
         self._session = session
@@ -97,10 +104,12 @@ class Rest:
         self._clock = clock
         self._hosts = hosts
         self._budget = Budget(exchange.limits)
-        self._offset = 0.0
-        self._clock_read: float | None = None
+        self._venue_clock = VenueClock(clock)
+        self._reading_clock = asyncio.Lock()
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
+        self._nonces = Nonces(exchange.name, auth.api_key) if exchange.in_turn and auth else None
         self.tls = tls
+        self.proxy = proxy
         self.on_sent = on_sent
         self.on_fault = on_fault
         self.requests = 0
@@ -111,13 +120,13 @@ class Rest:
 
     def now(self) -> float:
         """Unix seconds on the venue's clock; on ours until the venue's has been read."""
-        return self._clock.time() + self._offset
+        return self._venue_clock.now()
 
     def status(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
             "faults": self.faults,
-            "clock_offset": round(self._offset, 4),
+            "clock_offset": round(self._venue_clock.offset, 4),
         } | self._budget.status(self.now())
 
     def bad_frames(self) -> list[bytes]:
@@ -136,12 +145,16 @@ class Rest:
         """
         request = call.request
         if request.signed:
-            await self._keep_clock()
+            await self.keep_clock()
+        began = self._clock.monotonic()
         try:
             return await self._once(call, timeout)
         except ClockSkew:
             # The venue did nothing: the same request may be sent once more with the right time.
-            await self._read_clock()
+            async with self._reading_clock:
+                if not self._venue_clock.was_read_since(began):
+                    self.doubt_clock()
+                    await self._read_clock()
             return await self._once(call, timeout)
         except NotFound:
             if call.otherwise is None:
@@ -153,6 +166,15 @@ class Rest:
         await self._wait_for_budget(request)
         async with self._turn if request.signed else nullcontext():
             answer = await self._send(request, timeout)
+        found, following = self._read(call, answer)
+        if following is None:
+            return found
+        rest: T = joined(found, await self.run(following, timeout))
+        return rest
+
+    def _read(self, call: Call[T], answer: Answer) -> tuple[T, Call[T] | None]:
+        """What an answer says, and the call for its next part. Raises what it refuses with."""
+        request = call.request
         self._budget.note_headers(answer.headers, self.now())
         fault = self._exchange.error(answer)
         if fault is not None:
@@ -167,10 +189,7 @@ class Rest:
             raise kind(f"{request.method} {request.path}: {what}") from None
         for bad in bad_rows(found):
             self._note(request, unreadable(bad))
-        if following is None:
-            return found
-        rest: T = joined(found, await self.run(following, timeout))
-        return rest
+        return found, following
 
     def _note(self, request: Request, fault: Fault) -> None:
         """Count, keep and report what could not be read. Each reason is logged once: rows come
@@ -208,6 +227,7 @@ class Rest:
                 data=ready["body"] or None,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
+                proxy=proxy_for(ready["url"], self.proxy),
             ) as response:
                 body = await response.read()
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -216,8 +236,14 @@ class Rest:
             raise Disconnected(
                 f"{request.path}: no connection, nothing was sent: {error.strerror or error}"
             ) from None
+        except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
+            status = getattr(error, "status", "its URL can't be read")
+            raise Disconnected(
+                f"{request.path}: no connection, nothing was sent: the proxy refused: {status}"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            what = f"{request.method} {request.path}: {type(error).__name__} {error}".rstrip()
+            why = without_credentials(f"{type(error).__name__} {error}".rstrip())
+            what = f"{request.method} {request.path}: {why}"
             raise (UnknownOutcome if request.is_mutating else Disconnected)(what) from None
 
     def _on_sent_soon(self) -> None:
@@ -228,8 +254,9 @@ class Rest:
         if request.signed:
             if self._auth is None:
                 raise AuthenticationError(f"{request.path} needs a key: name one in accounts")
+            now = self.now() if self._nonces is None else self._nonces.next(self.now())
             return self._auth.generate_auth_dict(
-                request.method, url, request.params, request.body, now=self.now()
+                request.method, url, request.params, request.body, now=now
             )
         query = f"?{urlencode(request.params)}" if request.params else ""
         body = msgspec.json.encode(request.body) if request.body is not None else b""
@@ -256,24 +283,42 @@ class Rest:
             return float(after)
         return max(int(until) / 1000 - self.now(), MIN_BAN) if until.isdigit() else DEFAULT_BAN
 
-    async def _keep_clock(self) -> None:
-        read = self._clock_read
-        if read is None or self._clock.monotonic() - read > CLOCK_REFRESH:
+    async def keep_clock(self) -> None:
+        """Read the venue's time if it isn't known, is old, was doubted, or our own clock jumped.
+
+        To be called before anything is signed by ``now()``. A venue whose time can't be read is
+        told in the log, and the last known time stays in force.
+        """
+        if self._exchange.server_time is None and not self._exchange.bridged:
+            return
+        async with self._reading_clock:
+            if not self._venue_clock.is_due:
+                return
             try:
                 await self._read_clock()
             except (Disconnected, VenueError) as error:
                 log.warning("%s: its clock can't be read: %s", self._exchange.name, error)
 
+    def doubt_clock(self) -> None:
+        """Have the venue's time read again before the next signature: one was refused."""
+        self._venue_clock.is_doubted = True
+
     async def _read_clock(self) -> None:
         call = self._exchange.server_time
         if call is None:
             return
-        before = self._clock.time()
-        theirs = await self._once(call, REQUEST_TIMEOUT)
-        after = self._clock.time()
-        # The answer was made somewhere between: half the round trip bounds the error.
-        self._offset = theirs - (before + after) / 2
-        self._clock_read = self._clock.monotonic()
+        quickest = math.inf
+        for _ in range(2):
+            await self._wait_for_budget(call.request)
+            sent = self._clock.monotonic()
+            answer = await self._send(call.request, REQUEST_TIMEOUT)
+            received = self._clock.monotonic()
+            theirs, _ = self._read(call, answer)
+            if received - sent < quickest:
+                quickest = received - sent
+                self._venue_clock.note(theirs, sent, received)
+            if quickest < QUICK_READING:
+                return
 
 
 async def run_handshake(steps: Generator[Call[Any], Any, Any], rest: Rest) -> Any:

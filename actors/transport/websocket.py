@@ -15,6 +15,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from actors.clock import Clock
+from actors.transport.proxies import proxy_for, without_credentials
 from exchanges.contract import Frame
 from orderbook.errors import Disconnected, VenueError
 
@@ -41,10 +42,13 @@ class ExchangeSocket:
         ping_every: float = 20.0,
         stale_after: float = 30.0,
         tls: ssl.SSLContext | None = None,
+        proxy: str = "",
     ) -> None:
-        """``tls``: whom a wss address is believed; None: the system's certificates."""
+        """``tls``: whom a wss address is believed; None: the system's certificates. ``proxy``: as
+        in ``proxy_for``; empty: the environment's."""
         self.url = url
         self._tls = (tls or True) if url.startswith("wss:") else None
+        self._proxy = proxy
         self._decode = decode
         self._ping = ping
         self._ping_every = ping_every
@@ -58,7 +62,7 @@ class ExchangeSocket:
             self._connection = await connect(
                 self.url,
                 compression=None,
-                proxy=None,
+                proxy=proxy_for(self.url, self._proxy),
                 ssl=self._tls,
                 max_size=MAX_FRAME_SIZE,
                 max_queue=MAX_QUEUED_FRAMES,
@@ -68,9 +72,8 @@ class ExchangeSocket:
                 close_timeout=2,
             )
         except (OSError, websockets.WebSocketException, TimeoutError) as error:
-            raise Disconnected(
-                f"{self.host}: no websocket: {type(error).__name__} {error}".rstrip()
-            ) from None
+            why = without_credentials(f"{type(error).__name__} {error}".rstrip())
+            raise Disconnected(f"{self.host}: no websocket: {why}") from None
         if self._ping is not None:
             self._pinger = asyncio.create_task(self._keep_pinging(self._ping))
         return self

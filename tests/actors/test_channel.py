@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import stat
 import struct
 from contextlib import aclosing
@@ -227,5 +228,37 @@ def test_a_frame_larger_than_every_buffer_arrives(tmp_path: Path) -> None:
             serving.publish("A-B", diff(2))
             _, large, small = await items
             assert (large.message, small.message) == (diff(1, 5_000_000), diff(2))
+
+    run(main)
+
+
+def test_a_publisher_that_ends_leaves_the_path_of_its_successor(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+
+    async def main() -> None:
+        old = Publisher(str(path))
+        new = Publisher(str(path))
+        await old.start()
+        await new.start()
+        assert path.stat().st_mode & 0o077 == 0
+        await old.close()
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.close()
+        await new.close()
+        assert not path.exists()
+        assert list(tmp_path.iterdir()) == []
+
+    run(main)
+
+
+def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+    async def main() -> None:
+        async with publisher(tmp_path):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.close()
 
     run(main)

@@ -206,3 +206,32 @@ def test_a_broken_memory_of_the_supervisor_is_named(tmp_path: Path) -> None:
             await Supervisor(settings, room, room).start()
 
     asyncio.run(main())
+
+
+def test_a_desired_state_that_cannot_be_saved_is_told_and_what_runs_goes_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = settings_in(tmp_path)
+        (settings.folder / "desired.new").mkdir()  # no file can be written there
+        room = Room()
+        supervisor = Supervisor(settings, room, room)
+        await supervisor.start()
+        await supervisor.ensure(to_dict(Settings(venues={VENUE: VenueSettings(pairs=["A-B"])})))
+        assert room.running["data_source/binance/0"] == ["A-B"]
+        assert "can't be written" in supervisor.status()["actors"]["supervisor"]["error"]
+        (settings.folder / "desired.new").rmdir()
+        await supervisor.add_pairs(VENUE, ["C-D"])
+        assert supervisor.status()["actors"]["supervisor"]["error"] == ""
+        await supervisor.close_deployment()
+
+    asyncio.run(main())
+
+
+def test_a_desired_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = settings_in(tmp_path)
+        (settings.folder / "desired.json").mkdir()
+        room = Room()
+        with pytest.raises(ConfigError, match=r"desired.json can't be read: Is a directory"):
+            await Supervisor(settings, room, room).start()
+
+    asyncio.run(main())

@@ -86,15 +86,16 @@ def _join_ray() -> None:
 
     import ray
 
+    from actors.runtime.ray.cluster_address import cluster_address
+
     if ray.is_initialized():
         return
     logging.getLogger("ray").setLevel(logging.ERROR)
+    address = cluster_address("auto")
     try:
-        ray.init(address="auto", configure_logging=False, log_to_driver=False)
-    except ConnectionError:
-        raise ConfigError(
-            "no Ray cluster runs here; start one with `ray start --head`, or use `trochil up`"
-        ) from None
+        ray.init(address=address, configure_logging=False, log_to_driver=False)
+    except ConnectionError as error:
+        raise ConfigError(f"no Ray cluster answers at {address!r}: {error}") from None
 
 
 @click.command()

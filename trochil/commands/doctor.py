@@ -7,14 +7,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.descriptors import raise_descriptor_limit
 from actors.settings import Settings
 from actors.transport.credentials import load_keys
+from orderbook.compile_cache import VARIABLE, is_writable, usual_folders
 from orderbook.errors import AuthenticationError, ConfigError, HiddenPackage
 from orderbook.shared import SharedBook
 from trochil.guard import refuse_hidden_packages
 
 ENOUGH_SHARED_MEMORY = 256 * 1024 * 1024
 LARGEST_SKEW = 1.0
+ENOUGH_OPEN_FILES = 1024
 
 
 class Finding(NamedTuple):
@@ -29,6 +32,8 @@ def examine(
     """The findings, most important first."""
     return [
         _packages(),
+        _compile_cache(),
+        _open_files(),
         _shared_memory(settings.shared_memory),
         _state_dir(settings),
         *(
@@ -50,6 +55,25 @@ def _packages() -> Finding:
     except (HiddenPackage, ImportError) as error:
         return Finding(False, "packages", str(error))
     return Finding(True, "packages", "none hidden")
+
+
+def _open_files() -> Finding:
+    limit = raise_descriptor_limit()
+    detail = f"{limit} may be open: a book takes one in its tracker, and one in each reader"
+    return Finding(limit >= ENOUGH_OPEN_FILES, "open files", detail)
+
+
+def _compile_cache() -> Finding:
+    writable = next(filter(is_writable, usual_folders()), None)
+    if writable is None:
+        folders = ", ".join(map(str, usual_folders()))
+        return Finding(
+            False,
+            "compiled code",
+            f"none of {folders} can be written: every process compiles anew for half a minute; "
+            f"set {VARIABLE} to a folder that can be written and lasts",
+        )
+    return Finding(True, "compiled code", f"kept in {writable}")
 
 
 def _shared_memory(folder: str) -> Finding:

@@ -43,11 +43,19 @@ class SandboxVenue:
         headers = {"X-Sandbox-Token": self.admin_token, "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.admin_url}/{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self.tls) as answer:
+            with _opener(self.tls).open(request, timeout=10) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
                 raise SandboxError(error.read().decode()) from None
+
+
+def _opener(tls: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+    """Asks this machine directly, whatever proxy the environment names."""
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if tls is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=tls))
+    return urllib.request.build_opener(*handlers)
 
 
 class SandboxProcess:

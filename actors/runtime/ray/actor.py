@@ -12,6 +12,7 @@ import msgspec
 import ray
 
 from actors.component import Component
+from actors.descriptors import raise_descriptor_limit
 from actors.node_paths import run_dir
 from actors.runtime.component_factory import ComponentFactory
 from actors.runtime.component_host import ComponentHost
@@ -70,6 +71,7 @@ def host_of(role: str, spec: "dict[str, Any] | None", settings: dict[str, Any]) 
     logging.basicConfig(
         level=os.environ.get("TROCHIL_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s"
     )
+    raise_descriptor_limit()
     wanted = msgspec.convert(settings, Settings)
     peers = RayActorCalls(wanted.deployment)
     if spec is None:

@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import os
-import socket
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import ray
 
 from actors.actor_roles import RetryingCalls, supervisor_actor
-from actors.node_paths import run_dir, sweep
+from actors.descriptors import raise_descriptor_limit
+from actors.node_paths import release, run_dir, sweep
 from actors.runtime.ray.actor import actor_class
 from actors.runtime.ray.calls import RayActorCalls, actor_options
+from actors.runtime.ray.cluster_address import STARTS_OWN, cluster_address
 from actors.settings import Settings, to_dict
 from orderbook.errors import ConfigError, Disconnected, NotReady
 from orderbook.warm import warm
@@ -21,26 +20,6 @@ from orderbook.warm import warm
 LOCAL_CPUS = 4
 OBJECT_STORE = 128 * 1024 * 1024
 SUPERVISOR_TIMEOUT = 60.0
-CONNECT_TIMEOUT = 2.0
-
-
-def _cluster_listens() -> bool:
-    """Whether anything listens where Ray would look for a cluster.
-
-    Ray itself takes minutes to give up the address of a dead one.
-    """
-    recorded = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
-    address = os.environ.get("RAY_ADDRESS", "")
-    if not address and recorded.is_file():
-        address = recorded.read_text().strip()
-    host, _, port = address.rpartition(":")
-    if not port.isdigit() or "://" in host:
-        return bool(address)
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT):
-            return True
-    except OSError:
-        return False
 
 
 class RayRuntime:
@@ -59,6 +38,7 @@ class RayRuntime:
         Raises ConfigError if the address can't be reached, NotReady if the supervisor doesn't
         answer.
         """
+        raise_descriptor_limit()
         await asyncio.to_thread(self._join_or_start)
         node = ray.get_runtime_context().get_node_id()
         self.run_dir = run_dir(self.settings.shared_memory, self.settings.deployment, node)
@@ -86,11 +66,12 @@ class RayRuntime:
             return
         quiet: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
         logging.getLogger("ray").setLevel(logging.ERROR)
-        if self._address or _cluster_listens():
+        found = cluster_address(self._address)
+        if found is not None and found != STARTS_OWN:
             try:
-                ray.init(address=self._address or "auto", **quiet)
+                ray.init(address=found, **quiet)
                 return
-            except ConnectionError as error:
+            except (ConnectionError, ValueError) as error:
                 if self._address:
                     raise ConfigError(
                         f"no Ray cluster answers at {self._address!r}: {error}"
@@ -108,9 +89,11 @@ class RayRuntime:
         """Leave the actors running; a Ray that this process started is shut down."""
         if self._started_ray:
             await self.shutdown()
+        release(self.run_dir)
 
     async def shutdown(self) -> None:
         await supervisor_actor(self.peers).close_deployment()
         ray.kill(self.peers.handle("supervisor"), no_restart=True)
         if self._started_ray:
             await asyncio.to_thread(ray.shutdown)
+        release(self.run_dir)
