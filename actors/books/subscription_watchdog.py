@@ -209,7 +209,11 @@ class SubscriptionWatchdog:
     def _end_doubts(self, now: float) -> None:
         """A market that doesn't move has nothing to say: believe it on its new connection."""
         for symbol, doubt in list(self.doubted.items()):
-            if doubt.needed > 1 and now - doubt.since > QUIET_FOR + self._interval:
+            if symbol in self._deaths:
+                self._deaths[symbol].at = now  # it is calm when it is believed
+            deaths = self._deaths_of(symbol, now)
+            quiet = min(QUIET_FOR * 2 ** min(max(deaths - 2, 0), 10), QUIET_AFTER)
+            if doubt.needed > 1 and now - doubt.since > quiet + self._interval:
                 del self.doubted[symbol]
 
     def _expect_trades(self, now: float) -> None:
@@ -221,7 +225,8 @@ class SubscriptionWatchdog:
 
     def _find_dead(self, findings: Findings, now: float) -> None:
         for symbol, channel in self._channels.items():
-            if channel.moved_at is None:
+            is_asked = symbol in self.doubted and symbol in self.waiting
+            if channel.moved_at is None or is_asked:
                 continue
             deaths = self._deaths_of(symbol, now)
             patience = PROVEN_AFTER + self._interval
