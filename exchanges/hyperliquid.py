@@ -542,6 +542,7 @@ class HyperliquidBook(BookFeed):
 class HyperliquidFast(HyperliquidBook):
     """Five levels a side, every half second."""
 
+    snapshot_levels = 5
     image_interval = 0.5
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {"l2Book": {"fast": True}}
 

@@ -1,4 +1,4 @@
-"""The small request that shows whether a silent book's market moved, of every feed in the sandbox."""
+"""The request that shows whether a silent book's market moved, of every feed in the sandbox."""
 
 import asyncio
 from typing import Any
