@@ -393,7 +393,8 @@ class FeedConnection:
             # A snapshot that came by stream was held back where more was needed than an answer.
             is_enough = doubt.needed == 1
             epoch = self.epoch
-            await self._believed.setdefault(symbol, asyncio.get_running_loop().create_future())
+            future = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._believed.setdefault(symbol, future)])
             if epoch == self.epoch:
                 return is_enough
             await self._opened.wait()

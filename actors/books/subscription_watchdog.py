@@ -28,6 +28,9 @@ CALM_AFTER = 120.0
 """Seconds after which an earlier death of a channel doesn't count any more."""
 REOPEN_EVERY = 30.0
 """Least seconds between two connections that are reopened because a channel died."""
+MANY = 10
+"""Channels that died at one moment for which the connection is reopened at once: to subscribe each
+again would take long."""
 LOOK_AFTER = 10.0
 """Seconds of silence after which a book is looked at by REST."""
 
@@ -175,6 +178,8 @@ class SubscriptionWatchdog:
             self._expect_trades(now)
         findings = Findings()
         self._find_dead(findings, now)
+        if len(findings.doubted) >= MANY and not findings.reopen and self._may_reopen(now):
+            findings.reopen = f"{len(findings.doubted)} channels died"
         self._find_silent(findings, now)
         return findings
 

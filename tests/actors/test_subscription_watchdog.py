@@ -7,6 +7,7 @@ import pytest
 from actors.books.subscription_watchdog import (
     CALM_AFTER,
     LOOK_AFTER,
+    MANY,
     QUIET_AFTER,
     QUIET_FOR,
     SILENT_AFTER,
@@ -186,6 +187,21 @@ def test_a_market_that_turned_quiet_is_believed_on_the_new_connection() -> None:
     played.play(QUIET_FOR + 20)
     assert len(played.times("reopen")) == 1
     assert played.watchdog.doubted == {}
+
+
+def test_a_connection_of_which_many_channels_died_is_reopened_at_once() -> None:
+    played = Played()
+    many = [f"M{number}" for number in range(MANY)]
+    played.watchdog.subscribed(many, 0.0)
+    played.hear([*SYMBOLS, *many])
+
+    def all_move(now: float, watchdog: SubscriptionWatchdog) -> None:
+        watchdog.moved = dict.fromkeys(many, 0)
+
+    played.play(10, all_move)
+    ((_, found),) = played.found
+    assert found.doubted == many
+    assert found.reopen
 
 
 def test_a_later_death_counts_anew() -> None:
