@@ -18,6 +18,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -32,6 +33,7 @@ from exchanges.contract import (
     Ready,
     Reconnect,
     Request,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -207,6 +209,30 @@ class StreamAnswer(Struct):
         return None
 
 
+class EventOfAnyKind(Struct, rename={"name": "e"}):
+    """An event by its name alone."""
+
+    name: str = ""
+
+
+class FrameOfAnyKind(Struct, rename={"name": "e"}):
+    """A frame of a combined stream, or of one alone, by the names that it has."""
+
+    stream: str = ""
+    data: Raw = Raw(b"null")
+    name: str = ""
+
+    def kind(self) -> str:
+        """The name of its event, else that of its stream behind the symbol; empty for none."""
+        is_event = bytes(self.data)[:1] == b"{"
+        name = _event_of_any_kind.decode(self.data).name if is_event else self.name
+        return name or self.stream.partition("@")[2]
+
+
+STREAM_KINDS = {"depthUpdate", "trade", "serverShutdown", "depth@100ms"}
+"""Kinds that must be readable."""
+
+
 class DepthAnswer(Struct):
     """GET /api/v3/depth."""
 
@@ -285,6 +311,8 @@ class ServerTime(Struct, rename="camel"):
 
 
 _stream_frame = msgspec.json.Decoder(StreamFrame)
+_event_of_any_kind = msgspec.json.Decoder(EventOfAnyKind)
+_frame_of_any_kind = msgspec.json.Decoder(FrameOfAnyKind)
 _stream_answer = msgspec.json.Decoder(StreamAnswer)
 _depth = msgspec.json.Decoder(DepthAnswer)
 _tickers = RowsDecoder(Ticker)
@@ -298,6 +326,12 @@ class BinanceBook(BookFeed):
 
     streams = ("/stream?timeUnit=MICROSECOND",)
     snapshot_levels = SNAPSHOT_LEVELS
+    gap_check = "numbers"
+    proof_of_life = (
+        "trades; a silent book's last update id is compared with the one that REST shows; "
+        "a connection without frames by pings of the websocket"
+    )
+    frames_when_quiet = False
 
     def markets(self) -> Call[list[MarketSummary]]:
         return public_request(
@@ -322,6 +356,13 @@ class BinanceBook(BookFeed):
         params = {"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
         return public_request(f"{API}/depth", read, params, cost={"weight": 50})
 
+    def look(self, symbol: str) -> Call[BookLook]:
+        def read(answer: Answer) -> BookLook:
+            return BookLook(_depth.decode(answer.body).lastUpdateId, "")
+
+        params = {"symbol": symbol, "limit": "5"}
+        return public_request(f"{API}/depth", read, params, cost={"weight": 5})
+
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         streams: list[str] = []
         for symbol in symbols:
@@ -332,7 +373,13 @@ class BinanceBook(BookFeed):
             yield {"method": method, "params": params, "id": number}
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        data = _stream_frame.decode(frame).data
+        try:
+            data = _stream_frame.decode(frame).data
+        except msgspec.ValidationError:
+            kind = _frame_of_any_kind.decode(frame).kind()
+            if not kind or kind in STREAM_KINDS:
+                raise
+            return (UnknownKind(kind),)
         if type(data) is PublicTrade:
             return (record_or_fault(data.to_trade, frame),)
         if type(data) is DepthUpdate:
@@ -342,6 +389,9 @@ class BinanceBook(BookFeed):
         return self._answered(frame)
 
     def _answered(self, frame: bytes) -> Iterable[Control]:
+        kind = _frame_of_any_kind.decode(frame).kind()
+        if kind and kind not in STREAM_KINDS:
+            return (UnknownKind(kind),)
         answer = _stream_answer.decode(frame)
         refusal = answer.refusal()
         if refusal is not None:

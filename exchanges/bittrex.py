@@ -34,6 +34,7 @@ from exchanges.contract import (
     Ready,
     Reconnect,
     Send,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -297,6 +298,13 @@ class BittrexBook(BookFeed):
     """
 
     depth = LEVELS
+    gap_check = "numbers"
+    proof_of_life = (
+        "trades; a silent book's sequence is compared with the one that REST shows; empty frames "
+        "of the hub, one in ten seconds"
+    )
+    look_interval = 20.0
+    """A third of the venue's requests a minute would go for looks otherwise."""
 
     def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
         super().__init__(rules, stream)
@@ -338,13 +346,13 @@ class BittrexBook(BookFeed):
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         said = read_frame(frame)
         yield from said.faults(ERRORS)
-        for name, content in said.pushed():
+        for name, content in said.pushed(("orderBook", "trade")):
             if name == "orderBook":
                 yield from self._diff(_book_deltas.decode(content))
             elif name == "trade":
                 yield from _trade_deltas.decode(content).to_trades()
             elif name not in UNUSED:
-                raise ValueError(f"a message of no known form: {name}")
+                yield UnknownKind(name)
 
     def _diff(self, deltas: BookDeltas) -> Iterable[OrderBookMessage]:
         symbol = deltas.market_symbol

@@ -20,6 +20,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -33,6 +34,7 @@ from exchanges.contract import (
     RateLimit,
     Ready,
     Send,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -40,6 +42,7 @@ from exchanges.contract import (
     signed_request,
 )
 from exchanges.errors import ErrorTable, MessageRule, of_gateway, refusal_in
+from exchanges.looks import look_of
 from exchanges.orders import (
     Balance,
     Fee,
@@ -183,6 +186,7 @@ class PublicFrame(Struct, gc=False):
     """A frame of the public socket, in one pass: where a trade can't be read, its rows are read one
     by one."""
 
+    topic: str = ""
     data: BookLevels | list[PublicTrade] | None = None
     type: str = ""
     cts: int = 0
@@ -196,6 +200,27 @@ class TopicFrame(Struct, gc=False, rename={"created": "creationTime"}):
     data: Raw = Raw()
     cts: int = 0
     created: int = 0
+
+
+class FrameOfAnyKind(Struct, rename={"operation": "op"}):
+    """A frame by the name of its topic, or of the request that it answers."""
+
+    topic: str = ""
+    operation: str = ""
+
+    def kind(self) -> str:
+        return self.topic.partition(".")[0] or self.operation
+
+
+PUBLIC_KINDS = {"orderbook", "publicTrade", "auth", "subscribe", "unsubscribe", "ping", "pong"}
+"""Topics and answers of the public socket that must be readable."""
+
+
+class BookResult(Struct, rename={"bids": "b", "asks": "a"}):
+    """The result of GET /v5/market/orderbook."""
+
+    bids: Raw
+    asks: Raw
 
 
 class OperationAnswer(Struct, rename={"operation": "op", "message": "ret_msg"}):
@@ -324,6 +349,8 @@ class ServerTime(Struct, rename={"nanoseconds": "timeNano"}):
 _topic_frame = msgspec.json.Decoder(TopicFrame)
 _public_frame = msgspec.json.Decoder(PublicFrame)
 _public_trades = RowsDecoder(PublicTrade, "$.data")
+_frame_of_any_kind = msgspec.json.Decoder(FrameOfAnyKind)
+_book_result = msgspec.json.Decoder(BookResult)
 _operation = msgspec.json.Decoder(OperationAnswer)
 _answer = msgspec.json.Decoder(ResultAnswer)
 _list = msgspec.json.Decoder(ListResult)
@@ -345,6 +372,11 @@ class BybitBook(BookFeed):
     one by one."""
 
     depth = 200
+    gap_check = "numbers"
+    proof_of_life = (
+        "trades; the best levels of a silent book by REST, where they differ between two requests; "
+        "answers to our pings"
+    )
     streams = ("/v5/public/spot",)
 
     def markets(self) -> Call[list[MarketSummary]]:
@@ -363,6 +395,16 @@ class BybitBook(BookFeed):
             cost={"public": 1},
         )
 
+    def look(self, symbol: str) -> Call[BookLook]:
+        """By levels: the numbers that REST has are those of another depth."""
+
+        def read(answer: Answer) -> BookLook:
+            result = _book_result.decode(_answer.decode(answer.body).result)
+            return look_of(result.bids, result.asks)
+
+        params = {**SPOT, "symbol": symbol, "limit": "5"}
+        return public_request("/v5/market/orderbook", read, params, cost={"public": 1})
+
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         topics: list[str] = []
         for symbol in symbols:
@@ -375,16 +417,26 @@ class BybitBook(BookFeed):
         try:
             message = _public_frame.decode(frame)
             data = message.data
-            if isinstance(data, BookLevels):
+            if isinstance(data, BookLevels) and message.topic.startswith("orderbook."):
                 return (data.to_message(message.type, message.cts),)
-            if data is not None:
+            if isinstance(data, list) and message.topic.startswith("publicTrade."):
                 return [trade.to_trade() for trade in data]
         except MALFORMED:
-            rows = _topic_frame.decode(frame)
-            if not rows.topic.startswith("publicTrade."):
+            kind = _frame_of_any_kind.decode(frame).kind()
+            if kind == "publicTrade":
+                rows = _topic_frame.decode(frame).data
+                return _public_trades.decode_apart(rows, PublicTrade.to_trade)
+            if not kind or kind in PUBLIC_KINDS:
                 raise
-            return _public_trades.decode_apart(rows.data, PublicTrade.to_trade)
-        return _operation.decode(frame).to_controls()
+            return (UnknownKind(kind),)
+        return self._answered(frame)
+
+    def _answered(self, frame: bytes) -> Iterable[Control]:
+        kind = _frame_of_any_kind.decode(frame).kind()
+        answer = _operation.decode(frame)
+        if kind and kind not in PUBLIC_KINDS and answer.success is not False:
+            return (UnknownKind(kind),)
+        return answer.to_controls()
 
 
 # The account.

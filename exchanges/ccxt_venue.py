@@ -200,6 +200,8 @@ class CcxtBookFeed(BookFeed):
     full_snapshots_only = True
     snapshot_levels = 1
     """ccxt does not say how many levels there can be: a side is known up to the last that came."""
+    gap_check = "unchecked"
+    proof_of_life = "what ccxt gives for any pair of the connection"
 
     def markets(self) -> Call[list[MarketSummary]]:
         return ask("fetch_tickers", lambda answer: read_summaries(answer.json()))

@@ -6,7 +6,7 @@ venue's names; those that we don't use are not listed, the decoder skips them.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -17,6 +17,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -25,11 +26,14 @@ from exchanges.contract import (
     Fault,
     FillCursor,
     Frame,
+    GapCheck,
+    Moved,
     OrderEntry,
     Page,
     RateLimit,
     Ready,
     Request,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -37,6 +41,7 @@ from exchanges.contract import (
     signed_request,
 )
 from exchanges.errors import ErrorTable, message_rules, of_gateway, refusal_in
+from exchanges.looks import look_of
 from exchanges.orders import (
     ZERO,
     Balance,
@@ -272,17 +277,34 @@ class DoneMessage(SequencedMessage, tag_field="type", tag="done", gc=False):
 
 
 class OtherMessage(Struct):
-    """A message of a kind that we don't need, like ``auction``: its number counts if it has one."""
+    """A message of a kind that we don't need, like ``auction``: its number counts if it has one,
+    whatever else it lacks."""
 
-    product_id: str = ""
-    sequence: int | None = None
-    time: str = ""
+    type: str
+    product_id: Any = None
+    sequence: Any = None
+    time: Any = None
 
-    def to_messages(self) -> Iterable[OrderBookMessage]:
-        if self.sequence is None:
-            return ()
-        message = SequencedMessage(self.product_id, self.sequence, self.time)
-        return (message.event(OrderAction.NOTHING, "", ""),)
+    def to_messages(self) -> Iterable[OrderBookMessage | Control]:
+        unknown = UnknownKind(self.type)
+        if type(self.sequence) is not int or not isinstance(self.product_id, str):
+            return (unknown,)
+        event = OrderEvent(
+            symbol=self.product_id,
+            action=OrderAction.NOTHING,
+            order_id="",
+            first_id=self.sequence,
+            update_id=self.sequence,
+            time=self._time_ns(),
+        )
+        return (event, unknown)
+
+    def _time_ns(self) -> int:
+        """0 where it has none that can be read."""
+        try:
+            return iso_ns(self.time) if isinstance(self.time, str) else 0
+        except ValueError:
+            return 0
 
 
 class LevelsMessage(Struct, tag_field="type", tag="snapshot", gc=False):
@@ -317,12 +339,18 @@ class LevelChanges(Struct, tag_field="type", tag="l2update", gc=False):
 class Uncounted(Struct):
     """A message that says nothing of a book, and whose number is another message's."""
 
-    def to_messages(self) -> Iterable[OrderBookMessage]:
+    def to_messages(self) -> Iterable[OrderBookMessage | Control]:
         return ()
 
 
 class Heartbeat(Uncounted, tag_field="type", tag="heartbeat"):
-    """Once a second."""
+    """Once a second, with the number of the product's last message of the channel ``full``."""
+
+    product_id: str
+    sequence: int
+
+    def to_messages(self) -> Iterable[OrderBookMessage | Control]:
+        return (Moved(self.product_id, self.sequence),)
 
 
 class TickerMessage(Uncounted, tag_field="type", tag="ticker"):
@@ -352,6 +380,14 @@ ORDER_MESSAGES = {"open", "match", "change", "done", "received", "error"}
 """Kinds of the channel ``full`` that must be readable."""
 LEVEL_MESSAGES = {"snapshot", "l2update", "match", "error"}
 """The same of the channels of levels."""
+
+
+class BestLevels(Struct):
+    """GET /products/{id}/book?level=1."""
+
+    bids: Raw
+    asks: Raw
+    sequence: int
 
 
 class LevelThreeRow(Struct, array_like=True, gc=False):
@@ -437,6 +473,7 @@ class ServerTime(Struct):
 _order_message: msgspec.json.Decoder[OrderMessage] = msgspec.json.Decoder(OrderMessage)
 _level_message: msgspec.json.Decoder[LevelMessage] = msgspec.json.Decoder(LevelMessage)
 _other_message = msgspec.json.Decoder(OtherMessage)
+_best_levels = msgspec.json.Decoder(BestLevels)
 _level_three = msgspec.json.Decoder(LevelThreeBook)
 _stats = RowsDecoder(ProductStats)
 _products = RowsDecoder(Product)
@@ -476,6 +513,11 @@ class CoinbaseBook(BookFeed):
     Every message counts in one sequence.
     """
 
+    gap_check: ClassVar[GapCheck] = "numbers"
+    proof_of_life = (
+        "the numbers of the product's heartbeats, one a second, and of the book by REST: the "
+        "channel full must reach them"
+    )
     channels: tuple[str, ...] = ("full", "heartbeat")
 
     def markets(self) -> Call[list[MarketSummary]]:
@@ -500,6 +542,16 @@ class CoinbaseBook(BookFeed):
 
         path = f"/products/{symbol}/book"
         return public_request(path, read, {"level": "3"}, cost={"public": 1})
+
+    def look(self, symbol: str) -> Call[BookLook]:
+        def read(answer: Answer) -> BookLook:
+            return self._look_of(_best_levels.decode(answer.body))
+
+        path = f"/products/{symbol}/book"
+        return public_request(path, read, {"level": "1"}, cost={"public": 1})
+
+    def _look_of(self, best: BestLevels) -> BookLook:
+        return BookLook(best.sequence, "")
 
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         kind = "subscribe" if on else "unsubscribe"
@@ -529,19 +581,41 @@ class CoinbaseLevel2(CoinbaseBook):
     There is no sequence, so only a lost connection shows.
     """
 
+    gap_check = "unchecked"
+    proof_of_life = (
+        "matches, and the numbers of the product's heartbeats, one a second; the best levels of a "
+        "silent book by REST, where they differ between two requests"
+    )
     channels = ("level2", "matches", "heartbeat")
     snapshot = BookFeed.snapshot
+
+    def __init__(self, rules: Mapping[str, TradingRule], stream: str = "") -> None:
+        super().__init__(rules, stream)
+        self._beats: dict[str, int] = {}
+        """The number of each product's last heartbeat."""
+
+    def _look_of(self, best: BestLevels) -> BookLook:
+        return look_of(best.bids, best.asks)
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         try:
             message = _level_message.decode(frame)
         except msgspec.ValidationError:
-            if _kind.decode(frame).type in LEVEL_MESSAGES:
+            kind = _kind.decode(frame).type
+            if kind in LEVEL_MESSAGES:
                 raise
-            return ()
+            return (UnknownKind(kind),)
         if type(message) is MatchMessage:
             return (message.trade_or_fault(),)
+        if type(message) is Heartbeat:
+            return self._moved(message)
         return message.to_messages()
+
+    def _moved(self, beat: Heartbeat) -> Iterable[Moved]:
+        """Levels have no numbers: what counts is that another number was told before."""
+        before = self._beats.get(beat.product_id, beat.sequence)
+        self._beats[beat.product_id] = beat.sequence
+        return (Moved(beat.product_id),) if beat.sequence > before else ()
 
 
 # The account: the channel ``user`` and REST.

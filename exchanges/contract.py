@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from exchanges.looks import BookLook, look_of
 from exchanges.orders import (
     Balance,
     Fee,
@@ -51,6 +52,7 @@ __all__ = [
     "AuthDict",
     "Body",
     "BookFeed",
+    "BookLook",
     "Call",
     "Control",
     "Endpoints",
@@ -59,8 +61,10 @@ __all__ = [
     "Fault",
     "FillCursor",
     "Frame",
+    "GapCheck",
     "Handshake",
     "LoginAgain",
+    "Moved",
     "OrderEntry",
     "Page",
     "Params",
@@ -69,6 +73,7 @@ __all__ = [
     "Reconnect",
     "Request",
     "Send",
+    "UnknownKind",
     "UnsignedRequest",
     "UserEvent",
     "UserFeed",
@@ -131,7 +136,23 @@ class Reconnect:
     reason: str
 
 
-Control = Fault | Send | Ready | LoginAgain | Reconnect
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The market of a pair moved, as another channel than its book's says."""
+
+    symbol: str
+    number: int = 0
+    """Of the book's last change, where that channel counts like the book's; 0: it doesn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKind:
+    """A message of a kind that the adapter doesn't know; it was left unread."""
+
+    kind: str
+
+
+Control = Fault | Send | Ready | LoginAgain | Reconnect | Moved | UnknownKind
 UserEvent = OrderUpdate | Fill | Balance
 
 
@@ -151,6 +172,15 @@ class FillCursor:
     trade_id: str = ""
     time: int = 0
     page: str = ""
+
+
+GapCheck = Literal["numbers", "checksum", "images", "unchecked"]
+"""How a lost message of a book shows.
+
+numbers: the next message doesn't join the one before. checksum: the venue's sum of the best levels
+differs from ours. images: whole books come, and each mends the book or shows that it differs.
+unchecked: it doesn't show; only a lost connection does.
+"""
 
 
 class BookFeed(ABC):
@@ -175,6 +205,19 @@ class BookFeed(ABC):
     full_snapshots_only: ClassVar[bool] = False
     """Every message is a whole book: a BookSnapshot follows the last one, it resynchronises
     nothing."""
+    image_interval: ClassVar[float] = 0.0
+    """Seconds between two messages where each is a whole book: as old may a book be. 0: changes are
+    told when they happen."""
+    gap_check: ClassVar[GapCheck] = "unchecked"
+    """How a lost message shows."""
+    proof_of_life: ClassVar[str] = "a silent book is compared with the one that REST shows"
+    """In plain words: what tells a channel that died from a market in which nothing happens. Trades
+    of the pair always do."""
+    frames_when_quiet: ClassVar[bool] = True
+    """Whether frames come also while no market moves: heartbeats, or answers to our pings. False:
+    only the pings of the websocket show that the connection lives."""
+    look_interval: ClassVar[float] = 5.0
+    """Least seconds between two of the ``look`` requests of a connection."""
     verify_depth: ClassVar[int] = 0
     """Levels a side of the BookSnapshots that come beside an order-by-order feed: the book is held
     against them, and every event must fit what came before it. 0: there are none, and events may be
@@ -214,6 +257,10 @@ class BookFeed(ABC):
         """``subscribe`` without what needs no refresh, like trades."""
         return self.subscribe(symbols, on)
 
+    def subscribe_signs(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        """Frames that subscribe what tells that a pair moves (``Moved``) beside ``subscribe``."""
+        return ()
+
     def request_snapshot(
         self, symbols: list[str], subscribing: Iterable[Frame] | None = None
     ) -> Iterable[Frame]:
@@ -224,8 +271,8 @@ class BookFeed(ABC):
 
     @abstractmethod
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault; a malformed
-        frame raises."""
+        """Zero or more messages. Acknowledgements yield nothing, refusals a Fault, a message of a
+        kind that isn't known an UnknownKind, whatever it lacks; a malformed frame raises."""
 
     def opens_with_snapshot(self, symbol: str) -> bool:
         """Whether who subscribes is sent a snapshot unasked."""
@@ -234,6 +281,16 @@ class BookFeed(ABC):
     def snapshot(self, symbol: str) -> Call[BookSnapshot | OrdersSnapshot] | None:
         """None: the stream opens with one, and ``request_snapshot`` asks for another."""
         return None
+
+    def look(self, symbol: str) -> Call[BookLook] | None:
+        """A small request for the book as it is now, for a pair whose channel is silent. None: REST
+        doesn't show it; then a connection without data for ``Exchange.stale_after`` seconds is
+        reopened."""
+        call = self.snapshot(symbol)
+        if call is None:
+            return None
+        read = call.read
+        return Call(call.request, lambda answer: look_of_snapshot(read(answer)))
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
         """The venue's checksum of the best levels ((n, 2) float64, best first); -1 where it has
@@ -244,6 +301,13 @@ class BookFeed(ABC):
         """The same of an order-by-order book: the ``text`` of each order of the best levels, in
         queue order."""
         return -1
+
+
+def look_of_snapshot(snapshot: BookSnapshot | OrdersSnapshot) -> BookLook:
+    """By its number; by its best levels where it has none."""
+    if snapshot.update_id or isinstance(snapshot, OrdersSnapshot):
+        return BookLook(snapshot.update_id, str(snapshot.bids[:1]) + str(snapshot.asks[:1]))
+    return look_of(snapshot.bids, snapshot.asks, snapshot.names)
 
 
 class UserFeed(ABC):

@@ -21,6 +21,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -29,12 +30,14 @@ from exchanges.contract import (
     Fault,
     FillCursor,
     Frame,
+    GapCheck,
     Handshake,
     OrderEntry,
     Page,
     RateLimit,
     Ready,
     Send,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -42,6 +45,7 @@ from exchanges.contract import (
     signed_request,
 )
 from exchanges.errors import ErrorTable, MessageRule, message_rules, of_gateway, refusal_in
+from exchanges.looks import look_of
 from exchanges.orders import (
     ZERO,
     Balance,
@@ -185,6 +189,23 @@ class PublicFrame(
     error_message: str = ""
 
 
+class FrameOfAnyKind(Struct):
+    """A frame by the names of what it pushes or answers."""
+
+    ch: str = ""
+    rep: str = ""
+
+    def kind(self) -> str:
+        """The channel's name behind the symbol, where there is one: "mbp" of
+        "market.btcusdt.mbp.150"."""
+        parts = (self.ch or self.rep).split(".")
+        return parts[2] if len(parts) > 2 else self.ch or self.rep
+
+
+PUBLIC_KINDS = {"trade", "mbp", "depth"}
+"""Channels that must be readable."""
+
+
 class NumberedLevels(Struct, gc=False, rename={"id": "seqNum", "previous_id": "prevSeqNum"}):
     """Of channel mbp: changes, or the answer to a request for the whole book. A side that didn't
     change may be left out."""
@@ -231,6 +252,12 @@ class WholeBook(Struct, gc=False):
             update_id=self.version,
             time=time,
         )
+
+
+class DepthAnswer(Struct):
+    """GET /market/depth."""
+
+    tick: WholeBook
 
 
 class PublicTrade(
@@ -339,8 +366,10 @@ class ServerTime(Struct, rename={"milliseconds": "data"}):
 
 
 _public_frame = msgspec.json.Decoder(PublicFrame)
+_frame_of_any_kind = msgspec.json.Decoder(FrameOfAnyKind)
 _numbered_levels = msgspec.json.Decoder(NumberedLevels)
 _whole_book = msgspec.json.Decoder(WholeBook)
+_depth_answer = msgspec.json.Decoder(DepthAnswer)
 _trades = msgspec.json.Decoder(Trades)
 _trade_rows = msgspec.json.Decoder(TradeRows)
 _public_trades = RowsDecoder(PublicTrade, "$.tick.data")
@@ -365,6 +394,11 @@ class HtxBook(BookFeed):
         "/ws": ("trade.detail",),
     }
     depth = LEVELS
+    gap_check: ClassVar[GapCheck] = "numbers"
+    proof_of_life = (
+        "trades; the best levels of a silent book by REST, where they differ between two requests; "
+        "the venue's pings"
+    )
     snapshot_on_request = True
 
     def markets(self) -> Call[list[MarketSummary]]:
@@ -380,6 +414,14 @@ class HtxBook(BookFeed):
             lambda answer: _symbols.decode(data_of(answer), SymbolRow.to_rule),
             cost={"public": 1},
         )
+
+    def look(self, symbol: str) -> Call[BookLook]:
+        def read(answer: Answer) -> BookLook:
+            tick = _depth_answer.decode(answer.body).tick
+            return look_of(tick.bids, tick.asks)
+
+        params = {"symbol": symbol, "type": "step0", "depth": "5"}
+        return public_request("/market/depth", read, params, cost={"public": 1})
 
     def _topics(self, symbols: list[str]) -> list[str]:
         channels = self.channels[self.stream]
@@ -397,13 +439,27 @@ class HtxBook(BookFeed):
         return [{"req": topic, "id": topic} for topic in topics]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        message = _public_frame.decode(frame)
+        try:
+            message = _public_frame.decode(frame)
+        except msgspec.ValidationError:
+            kind = _frame_of_any_kind.decode(frame).kind()
+            if not kind or kind in PUBLIC_KINDS:
+                raise
+            return (UnknownKind(kind),)
         if message.ping is not None:
             return (Send(f'{{"pong":{message.ping}}}'),)
         if message.error_code is not None:
             return (ERRORS.fault(message.error_code, message.error_message),)
         if message.subbed is not None or message.unsubbed is not None:
             return ()
+        kind = FrameOfAnyKind(message.ch, message.rep).kind()
+        if kind and kind not in PUBLIC_KINDS:
+            return (UnknownKind(kind),)
+        return self._market_data(message, frame)
+
+    def _market_data(
+        self, message: PublicFrame, frame: bytes
+    ) -> Iterable[OrderBookMessage | Control]:
         if message.ch and not message.time:
             raise ValueError("$.ts is missing")  # of answers the documentation shows none
         _, symbol, channel, *_ = (message.ch or message.rep).split(".")
@@ -436,6 +492,8 @@ class HtxImages(HtxBook):
     trade_streams = ()
     channels: ClassVar[dict[str, tuple[str, ...]]] = {"/ws": ("depth.step0", "trade.detail")}
     full_snapshots_only = True
+    gap_check = "images"
+    image_interval = 1.0
 
 
 # The account.

@@ -7,7 +7,7 @@ not listed, the decoder skips them.
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgpack
 import msgspec
@@ -19,6 +19,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -32,12 +33,14 @@ from exchanges.contract import (
     RateLimit,
     Ready,
     Request,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
     signed_request,
 )
 from exchanges.errors import ErrorTable, message_rules, of_gateway
+from exchanges.looks import look_of
 from exchanges.orders import (
     ZERO,
     Balance,
@@ -477,7 +480,15 @@ class HyperliquidBook(BookFeed):
     streams = ("/ws",)
     snapshot_levels = 20
     full_snapshots_only = True
+    gap_check = "images"
+    image_interval = 5.0
+    proof_of_life = (
+        "trades; the best levels of a silent book by REST, where they differ between two requests; "
+        "answers to our pings"
+    )
     channels: tuple[str, ...] = ("l2Book", "trades")
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """What the subscriptions of a channel say besides."""
 
     def markets(self) -> Call[list[MarketSummary]]:
         return info("spotMetaAndAssetCtxs", read_spot_markets)
@@ -485,12 +496,21 @@ class HyperliquidBook(BookFeed):
     def trading_rules(self) -> Call[list[TradingRule]]:
         return info("spotMeta", read_spot_rules)
 
+    def look(self, symbol: str) -> Call[BookLook]:
+        def read(answer: Answer) -> BookLook:
+            bids, asks = _book.decode(answer.body).levels
+            return look_of(bytes(bids), bytes(asks), LEVEL_NAMES)
+
+        body = {"type": "l2Book", "coin": symbol}
+        return Call(Request("POST", "/info", body=body, cost={"weight": 2}), read)
+
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         method = "subscribe" if on else "unsubscribe"
         channels = self.channels if on else self.channels[::-1]
         for coin in symbols:
             for channel in channels:
-                yield {"method": method, "subscription": {"type": channel, "coin": coin}}
+                subscription = {"type": channel, "coin": coin, **self.options.get(channel, {})}
+                yield {"method": method, "subscription": subscription}
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
         message = _frame.decode(frame)
@@ -508,7 +528,7 @@ class HyperliquidBook(BookFeed):
             case "subscriptionResponse" | "pong":
                 return ()
             case other:
-                raise ValueError(f"a frame of no known form: channel {other[:120]}")
+                return (UnknownKind(other),)
 
     def _orders(self, data: Raw) -> Iterable[OrderBookMessage]:
         book = _l4_book.decode(data)
@@ -517,6 +537,14 @@ class HyperliquidBook(BookFeed):
         if book.updates is not None:
             return book.updates.to_events()
         raise ValueError("l4Book: neither Snapshot nor Updates")
+
+
+class HyperliquidFast(HyperliquidBook):
+    """Five levels a side, every half second."""
+
+    snapshot_levels = 5
+    image_interval = 0.5
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {"l2Book": {"fast": True}}
 
 
 class HyperliquidPerps(HyperliquidBook):
@@ -538,6 +566,11 @@ class HyperliquidL4(HyperliquidPerps):
 
     snapshot_levels = 0
     full_snapshots_only = False
+    image_interval = 0.0
+    proof_of_life = (
+        "trades; the node's own images of the book, which the orders must make; the best levels of "
+        "a silent book by REST, where they differ between two requests"
+    )
     verify_depth = 20
     channels = ("l4Book", "trades", "l2Book")
     """No image while there are no orders: l2Book ends first and begins last."""
@@ -1008,7 +1041,7 @@ HYPERLIQUID = Exchange(
     limits=(RateLimit("weight", 1200, 60.0),),
     auth=HyperliquidAuth,
     book=HyperliquidBook,
-    feeds={"perps": HyperliquidPerps, "l4Book": HyperliquidL4},
+    feeds={"fast": HyperliquidFast, "perps": HyperliquidPerps, "l4Book": HyperliquidL4},
     user=HyperliquidUser,
     orders=HyperliquidOrders,
     error=read_error,
@@ -1021,7 +1054,10 @@ HYPERLIQUID = Exchange(
     slippage=Decimal("0.05"),
     about=About(
         title="Hyperliquid spot; perpetuals by the feeds perps and l4Book",
-        books="images of twenty levels, every 5 s; l4Book: orders, from a node of one's own",
+        books=(
+            "images of twenty levels, every 5 s; by setting: fast (images of five levels, every "
+            "0.5 s), l4Book (orders, from a node of one's own)"
+        ),
         gaps=(
             "images: none to lose; l4Book: changes that don't fit, "
             "and the node's own images of the book"

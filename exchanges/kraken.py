@@ -23,6 +23,7 @@ from exchanges.contract import (
     AuthDict,
     Body,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -32,11 +33,13 @@ from exchanges.contract import (
     FillCursor,
     Frame,
     Handshake,
+    Moved,
     OrderEntry,
     Page,
     RateLimit,
     Ready,
     Reconnect,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -45,6 +48,7 @@ from exchanges.contract import (
     subscription,
 )
 from exchanges.errors import ErrorTable, MessageRule, message_rules, of_gateway, refusal_in
+from exchanges.looks import look_of
 from exchanges.orders import (
     ZERO,
     Balance,
@@ -163,6 +167,12 @@ class Status(Struct, tag_field="channel", tag="status"):
     """The state of the venue, on connecting."""
 
 
+class ChannelOfAnyKind(Struct):
+    """A frame by the name of its channel alone."""
+
+    channel: str = ""
+
+
 class OtherFrame(Struct):
     """The answer to a request, or a frame of a channel that we don't know."""
 
@@ -183,6 +193,7 @@ class OtherFrame(Struct):
         raise ValueError(f"a frame of no known form: {frame[:120]!r}")
 
 
+_channel_of_any_kind = msgspec.json.Decoder(ChannelOfAnyKind)
 _other_frame = msgspec.json.Decoder(OtherFrame)
 
 
@@ -328,7 +339,23 @@ class TradeFrame(Struct, tag_field="channel", tag="trade", gc=False):
         return _trades.decode_apart(self.data, PublicTrade.to_trade)
 
 
-PublicFrame = BookFrame | LevelThreeFrame | TradeFrame | Heartbeat | Status
+class Quote(Struct):
+    """A row of channel ``ticker``, which is told when the best prices change."""
+
+    symbol: str
+
+
+class TickerFrame(Struct, tag_field="channel", tag="ticker"):
+    """Channel ``ticker``; its snapshot tells of no change."""
+
+    type: MessageType
+    data: list[Quote]
+
+    def to_messages(self) -> Iterable[Moved]:
+        return [Moved(row.symbol) for row in self.data if self.type == "update"]
+
+
+PublicFrame = BookFrame | LevelThreeFrame | TradeFrame | TickerFrame | Heartbeat | Status
 PUBLIC_CHANNELS = {"book", "level3", "trade"}
 """Channels whose frames must be readable."""
 
@@ -405,6 +432,13 @@ class AssetPair(Struct):
         )
 
 
+class Depth(Struct):
+    """The one row of Depth, which is named by REST's symbol."""
+
+    bids: Raw
+    asks: Raw
+
+
 class AssetRow(Struct):
     """A row of Assets, which names its rows by the codes of balances."""
 
@@ -424,6 +458,7 @@ _trades = RowsDecoder(PublicTrade, "$.data")
 _answer = msgspec.json.Decoder(RestAnswer[Raw])
 _tickers = RowsDecoder(Ticker, "$.result")
 _asset_pairs = RowsDecoder(AssetPair, "$.result")
+_depths = msgspec.json.Decoder(dict[str, Depth])
 _assets = RowsDecoder(AssetRow, "$.result")
 _token = msgspec.json.Decoder(RestAnswer[Token])
 
@@ -482,6 +517,11 @@ class KrakenBook(BookFeed):
 
     streams = ("/v2",)
     depth = 500
+    gap_check = "checksum"
+    proof_of_life = (
+        "trades and the ticker of the best prices; the best levels of a silent book by REST, where "
+        "they differ between two requests; heartbeats of the connection, one a second"
+    )
     channel: ClassVar[str] = "book"
     _token: Mapping[str, str] = {}
 
@@ -509,6 +549,20 @@ class KrakenBook(BookFeed):
         yield from self.subscribe_books(symbols, on)
         yield subscription(on, channel="trade", symbol=symbols, snapshot=False)
 
+    def subscribe_signs(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
+        yield subscription(on, channel="ticker", symbol=symbols, event_trigger="bbo")
+
+    def look(self, symbol: str) -> Call[BookLook] | None:
+        if symbol not in self.rules:
+            return None
+
+        def read(answer: Answer) -> BookLook:
+            (depth,) = _depths.decode(_answer.decode(answer.body).result).values()
+            return look_of(depth.bids, depth.asks)
+
+        params = {"pair": self.rules[symbol].aliases[0], "count": "5"}
+        return public_request("/0/public/Depth", read, params, cost={"public": 1})
+
     def subscribe_books(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         yield subscription(
             on, channel=self.channel, symbol=symbols, depth=self.depth, **self._token
@@ -518,10 +572,12 @@ class KrakenBook(BookFeed):
         try:
             message = _public_frame.decode(frame)
         except msgspec.ValidationError:
-            other = _other_frame.decode(frame)
-            if other.channel in PUBLIC_CHANNELS:
+            channel = _channel_of_any_kind.decode(frame).channel
+            if channel in PUBLIC_CHANNELS:
                 raise
-            return other.to_controls(frame)
+            if channel:
+                return (UnknownKind(channel),)
+            return _other_frame.decode(frame).to_controls(frame)
         if isinstance(message, Heartbeat | Status):
             return ()
         return message.to_messages()
@@ -536,6 +592,11 @@ class KrakenOrderByOrder(KrakenBook):
 
     depth = 100
     host = "wss://ws-l3.kraken.com"
+    proof_of_life = (
+        "trades, where its host tells them; the best levels of a silent book by REST, where they "
+        "differ between two requests; heartbeats of the connection, one a second"
+    )
+    subscribe_signs = BookFeed.subscribe_signs
     channel = "level3"
 
     def handshake(self) -> Handshake:

@@ -18,6 +18,7 @@ from exchanges.contract import (
     Auth,
     AuthDict,
     BookFeed,
+    BookLook,
     Call,
     Control,
     Endpoints,
@@ -33,6 +34,7 @@ from exchanges.contract import (
     Reconnect,
     Request,
     Send,
+    UnknownKind,
     UnsignedRequest,
     UserEvent,
     UserFeed,
@@ -40,6 +42,7 @@ from exchanges.contract import (
     signed_request,
 )
 from exchanges.errors import ErrorTable, of_gateway, refusal_in
+from exchanges.looks import look_of
 from exchanges.orders import (
     Balance,
     Fee,
@@ -193,6 +196,38 @@ class ChannelFrame(Struct, gc=False):
     msg: str = ""
 
 
+class NameOfAnyChannel(Struct, frozen=True):
+    """Of a push of any channel."""
+
+    channel: str = ""
+
+
+class FrameOfAnyKind(Struct):
+    """A frame by the names that it has."""
+
+    arg: NameOfAnyChannel = NameOfAnyChannel()
+    event: str = ""
+
+    def unknown(self) -> UnknownKind | None:
+        """None for what must be readable, and for what has no name."""
+        kind = self.event or self.arg.channel
+        is_known = kind in PUBLIC_KINDS or kind.endswith("error")
+        return UnknownKind(kind) if kind and not is_known else None
+
+
+PUBLIC_KINDS = {
+    "books",
+    "trades",
+    "login",
+    "notice",
+    "pong",
+    "subscribe",
+    "unsubscribe",
+    "channel-conn-count",
+}
+"""Channels and events of the public socket that must be readable."""
+
+
 class DataAnswer(Struct):
     """Every answer by REST, for its rows."""
 
@@ -279,6 +314,7 @@ class ServerTime(Struct, rename={"time": "ts"}):
 
 
 _channel_frame = msgspec.json.Decoder(ChannelFrame)
+_frame_of_any_kind = msgspec.json.Decoder(FrameOfAnyKind)
 _book_rows = msgspec.json.Decoder(list[BookRow])
 _public_trades = RowsDecoder(PublicTrade, "$.data")
 _answer = msgspec.json.Decoder(DataAnswer)
@@ -313,6 +349,12 @@ class OkxBook(BookFeed):
     """
 
     depth = LEVELS
+    gap_check = "numbers"
+    proof_of_life = (
+        "trades; a frame without levels each minute of a book without changes, as documented; the "
+        "best levels of a silent book by REST, where they differ between two requests; answers to "
+        "our pings"
+    )
     streams = ("/ws/v5/public",)
 
     def markets(self) -> Call[list[MarketSummary]]:
@@ -344,6 +386,16 @@ class OkxBook(BookFeed):
         params = {"instId": symbol, "sz": str(self.depth), "source": "0"}
         return public_request(f"{API}/market/books", read, params, cost={"books": 1})
 
+    def look(self, symbol: str) -> Call[BookLook]:
+        """By levels: numbers count changes beyond the channel's window, too."""
+
+        def read(answer: Answer) -> BookLook:
+            (book,) = _book_answers.decode(data_of(answer))
+            return look_of(book.bids, book.asks)
+
+        params = {"instId": symbol, "sz": "5"}
+        return public_request(f"{API}/market/books", read, params, cost={"books": 1})
+
     def subscribe(self, symbols: list[str], on: bool = True) -> Iterable[Frame]:
         args = [
             {"channel": channel, "instId": symbol}
@@ -354,15 +406,27 @@ class OkxBook(BookFeed):
         return [{"op": operation, "args": part} for part in batches(args, ARGS_A_FRAME)]
 
     def parse(self, frame: bytes) -> Iterable[OrderBookMessage | Control]:
-        message = _channel_frame.decode(frame)
+        try:
+            message = _channel_frame.decode(frame)
+        except msgspec.ValidationError:
+            unknown = _frame_of_any_kind.decode(frame).unknown()
+            if unknown is None:
+                raise
+            return (unknown,)
         if message.event:
-            return control_of(message)
+            return self._answered(message)
         if message.arg.channel == "trades":
             return _public_trades.decode_apart(message.data, PublicTrade.to_trade)
-        if message.arg.channel != "books" or message.action is None or not message.arg.symbol:
+        if message.arg.channel and message.arg.channel != "books":
+            return (UnknownKind(message.arg.channel),)
+        if message.action is None or not message.arg.symbol:
             raise ValueError(f"a frame of no known form: {frame[:120]!r}")
         rows = _book_rows.decode(message.data)
         return [row.to_message(message.arg.symbol, message.action) for row in rows]
+
+    def _answered(self, message: ChannelFrame) -> Iterable[Control]:
+        unknown = FrameOfAnyKind(event=message.event).unknown()
+        return control_of(message) if unknown is None else (unknown,)
 
     def checksum(self, symbol: str, bids: Any, asks: Any) -> int:
         """Made of texts, none of which is known to end in zeros behind the point: float64 has the

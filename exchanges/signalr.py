@@ -6,7 +6,7 @@ deflate, as venues pack them.
 
 import zlib
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -27,7 +27,7 @@ class Push(Struct, rename={"name": "M", "packed": "A"}):
     """A message of a hub, with the contents that it has."""
 
     name: str
-    packed: list[str]
+    packed: Raw = Raw(b"[]")
 
 
 class Result(Struct, rename="pascal"):
@@ -48,10 +48,14 @@ class HubFrame(Struct, rename={"pushes": "M", "results": "R", "error": "E"}):
     def is_empty(self) -> bool:
         return self.pushes is UNSET and self.results is UNSET and self.error is UNSET
 
-    def pushed(self) -> Iterable[tuple[str, bytes]]:
-        """Name and content of each push; b"" for one without any. Raises ValueError."""
+    def pushed(self, read: Collection[str] | None = None) -> Iterable[tuple[str, bytes]]:
+        """Name and content of each push; b"" for one without any, and for those whose names are
+        not among ``read`` (None: all are read). Raises ValueError and msgspec.DecodeError."""
         for push in self.pushes or ():
-            for packed in push.packed or [""]:
+            if read is not None and push.name not in read:
+                yield push.name, b""
+                continue
+            for packed in _packed.decode(push.packed) or [""]:
                 yield push.name, inflate(packed)
 
     def faults(self, errors: ErrorTable) -> list[Fault]:
@@ -68,6 +72,7 @@ class HubFrame(Struct, rename={"pushes": "M", "results": "R", "error": "E"}):
         ]
 
 
+_packed = msgspec.json.Decoder(list[str])
 _negotiated = msgspec.json.Decoder(Negotiated)
 _hub_frame = msgspec.json.Decoder(HubFrame)
 _fields = msgspec.json.Decoder(dict[str, Raw])

@@ -23,6 +23,10 @@ from orderbook.scanner import MALFORMED, UNDECIDED
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 ROWS_A_MESSAGE = 20_000
+"""Rows a side for which there is room from the start."""
+MOST_ROWS = 2_000_000
+"""Rows a side for which room is made."""
+SHORTEST_ROW = len("[1,1],")
 # One message is applied at a time in a process, whatever the number of books.
 _scratch: Floats = np.zeros((2, ROWS_A_MESSAGE, 3))
 
@@ -111,20 +115,21 @@ class OrderBook(BookQueries):
         if layout is Layout.PACKED:
             self._write(unpack(bids), unpack(asks), ids)
             return
+        scratch = _scratch_for(bids, asks)
         names = message.names
         if names is not None:
             verdict = kernels.ingest_named(
-                self._f, self._m, bids, asks, *encoded(names), _scratch, ids
+                self._f, self._m, bids, asks, *encoded(names), scratch, ids
             )
         else:
-            verdict = kernels.ingest(self._f, self._m, bids, asks, int(layout), _scratch, ids)
+            verdict = kernels.ingest(self._f, self._m, bids, asks, int(layout), scratch, ids)
         if verdict == MALFORMED:
             raise ValueError(f"malformed levels: {bids[:80]!r} {asks[:80]!r}")
         if verdict == UNDECIDED:
             is_sided = layout is Layout.SIDED
             self._write(
-                read_rows(bids, is_sided, names, _scratch[0]),
-                read_rows(asks, False, names, _scratch[1]),
+                read_rows(bids, is_sided, names, scratch[0]),
+                read_rows(asks, False, names, scratch[1]),
                 ids,
             )
 
@@ -249,3 +254,14 @@ def digest_of(bids: Floats, asks: Floats) -> str:
         for price, size in levels.tolist():
             text.update(f"{name},{price!r},{size!r}\n".encode())
     return text.hexdigest()
+
+
+def _scratch_for(bids: bytes, asks: bytes) -> Floats:
+    """The scratch; first it grows where a message has more rows than it has room for."""
+    global _scratch
+    room = _scratch.shape[1]
+    if len(bids) > SHORTEST_ROW * room or len(asks) > SHORTEST_ROW * room:
+        rows = max(text.count(b"[") + text.count(b"{") for text in (bids, asks))
+        if room < rows <= MOST_ROWS:
+            _scratch = np.zeros((2, rows, 3))
+    return _scratch

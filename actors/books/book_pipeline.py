@@ -33,9 +33,8 @@ CROSSED_FOR = 1.0
 CHECKED_LEVELS = 100
 """Best levels on each side that a checksum may cover."""
 IGNORED_FOR = 3.0
-"""Seconds after which a book that ignores every message is invalidated: its numbering restarted."""
-IGNORED_IN_A_ROW = 10
-"""Messages that must have been ignored in that time."""
+"""Seconds between the first and the last of the ignored messages after which a book is invalidated
+that applied none: its numbering restarted."""
 ASK_AGAIN_AFTER = 5.0
 """Seconds after which levels farther out are requested again: the request says how few are left."""
 RequestSnapshot = Callable[[bool], None]
@@ -91,8 +90,9 @@ class BookPipeline:
         self.checksums_failed = 0
         """How many failed in a row."""
         self._crossed_since: float | None = None
-        self._ignored_since = 0.0
         self._ignored = 0
+        self._ignored_before = 0
+        self._ignored_since = 0.0
         self._was_live = False
         self._reference_snapshot: BookSnapshot | None = None
         self._time = 0
@@ -151,12 +151,11 @@ class BookPipeline:
             self._verify(message.time)
         verdict = self._sequencer.offer(message)
         if verdict is not Verdict.IGNORE:
-            self._ignored = 0
+            self._ignored = self._ignored_before = 0
         if verdict is Verdict.APPLY:
             self._apply(message, received)
         elif verdict is Verdict.IGNORE:
-            self._ignored += 1
-            self.book.count("ignored")
+            self._ignore()
         elif verdict is Verdict.GAP:
             self._invalidate(f"a gap before {message.first_id}")
             self.book.count("gaps")
@@ -194,11 +193,17 @@ class BookPipeline:
             if self.synced:
                 self._apply(diff, received)
 
+    def _ignore(self) -> None:
+        """Count a message that is older than the book."""
+        self._ignored += 1
+        self.book.count("ignored")
+
     def _replace_book(self, message: BookSnapshot | OrdersSnapshot, received: int) -> None:
         """Replace the book by a full snapshot, unless the snapshot is older than the book."""
         if 0 < message.update_id < self._sequencer.update_id:
-            self.book.count("ignored")
+            self._ignore()
             return
+        self._ignored = self._ignored_before = 0
         self._sequencer.update_id = message.update_id
         assert isinstance(message, BookSnapshot)
         self._replace(message, received)
@@ -245,6 +250,7 @@ class BookPipeline:
         book.count("dropped_before_snapshot", self._sequencer.dropped_before_snapshot)
         self._sequencer.dropped_before_snapshot = 0
         self._was_live = True
+        self._ignored = self._ignored_before = 0
         self._crossed_since = None
         self.why = ""
 
@@ -425,11 +431,7 @@ class BookPipeline:
         if self.synced and self.book.state is BookState.INVALID:
             self.lose("the market left the levels that are known")
         self._ask_for_levels(now)
-        if not self._ignored:
-            self._ignored_since = now
-        elif now - self._ignored_since > IGNORED_FOR and self._ignored >= IGNORED_IN_A_ROW:
-            self._ignored = 0
-            self.lose("every message received was older than the book")
+        self._check_ignored(now)
         if not (self.book.is_crossed and self._is_upside_down()):
             self._crossed_since = None
         elif self._crossed_since is None:
@@ -437,6 +439,20 @@ class BookPipeline:
         elif now - self._crossed_since > CROSSED_FOR:
             self._crossed_since = None
             self.lose("crossed")
+
+    def _check_ignored(self, now: float) -> None:
+        """Lose a book whose messages have all been older than it for a while.
+
+        Repetitions come at one moment; messages of a numbering that restarted keep coming.
+        """
+        if self._ignored == self._ignored_before:
+            return
+        if not self._ignored_before:
+            self._ignored_since = now
+        self._ignored_before = self._ignored
+        if now - self._ignored_since > IGNORED_FOR:
+            self._ignored = self._ignored_before = 0
+            self.lose("every message received was older than the book")
 
     def _is_upside_down(self) -> bool:
         top = self.book.top()

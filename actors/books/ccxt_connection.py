@@ -134,6 +134,13 @@ class CcxtConnection:
             elif now - last_seen > STALE_AFTER:
                 raise Disconnected(f"no data for {now - last_seen:.0f} s")
 
+    def note_moved(self, symbol: str) -> None:
+        """Nothing: books and trades of a pair come by the same connection."""
+
+    def is_doubted(self, symbol: str) -> bool:
+        """Whether a snapshot would be of no use; ccxt's books are never doubted."""
+        return False
+
     async def wait_for_first_message(self, symbol: str) -> bool:
         """Wait until ccxt watches; always False: ccxt doesn't report a symbol's first message."""
         await self._opened.wait()

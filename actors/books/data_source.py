@@ -333,6 +333,10 @@ class OrderBookTrackerDataSource:
                 snapshot_expected = subscribed and feed.opens_with_snapshot(symbol)
                 self._publish(pair, FeedInterrupted(symbol, reason, snapshot_expected))
 
+    def on_moved(self, symbol: str) -> None:
+        for connection in self._book_connections:
+            connection.note_moved(symbol)
+
     def on_error(self, fault: Fault) -> None:
         log.warning("%s: error %s: %s", self._exchange.name, fault.code, fault.message)
         self.faults = [*self.faults[1 - MAX_FAULTS :], fault]
@@ -380,8 +384,10 @@ class OrderBookTrackerDataSource:
             return
         if not all(connection.is_open for connection in self._book_connections):
             raise Disconnected("not connected: a snapshot would grow stale")
+        self._refuse_doubted(symbol)
         epochs = [connection.epoch for connection in self._book_connections]
         snapshot = await self._rest.run(call)
+        self._refuse_doubted(symbol)
         if epochs != [connection.epoch for connection in self._book_connections]:
             raise Disconnected("reconnected while the snapshot was in flight; discarded")
         self.on_message(snapshot, self._clock.time_ns())
@@ -395,6 +401,11 @@ class OrderBookTrackerDataSource:
         rule = self._rules.get(pair)
         call = None if rule is None else self._feed.snapshot(rule.symbol)
         return {} if call is None else call.request.cost
+
+    def _refuse_doubted(self, symbol: str) -> None:
+        """Raise Disconnected for a book whose channel would not tell what follows a snapshot."""
+        if any(connection.is_doubted(symbol) for connection in self._book_connections):
+            raise Disconnected("its channel is silent while its market moves")
 
     # The tutorial's functions.
 

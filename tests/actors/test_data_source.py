@@ -143,19 +143,23 @@ def test_each_connection_begins_by_saying_that_what_was_is_lost(tmp_path: Path) 
     run(main)
 
 
-def test_a_poisoned_frame_costs_the_symbol_it_names_alone(tmp_path: Path) -> None:
+def test_a_poisoned_frame_costs_the_symbol_it_names_alone_or_all(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as (place, source, recorder):
             await place.send(diff=DIFF)
             await until(lambda: recorder.messages(BookDiff))
             before = {pair: len(recorder.messages(FeedInterrupted, pair)) for pair in PAIRS}
-            await place.send_text('{"diff": ["AUSD", "not a number"]}')
-            await place.send_text('{"something": "else"}')
+            await place.send_text('{"diff": ["ausd", "not a number"]}')
             await place.send(diff=["BUSD", 11, 11, [[1, 2]], []])
             await until(lambda: recorder.messages(BookDiff, "B-USD"))
             assert len(recorder.messages(FeedInterrupted, "A-USD")) == before["A-USD"] + 1
             assert len(recorder.messages(FeedInterrupted, "B-USD")) == before["B-USD"]
-            assert (await source.bad_frames())[0] == b'{"diff": ["AUSD", "not a number"]}'
+            await place.send_text('{"diff": ["')
+            await place.send(diff=["BUSD", 12, 12, [[1, 2]], []])
+            await until(lambda: len(recorder.messages(BookDiff, "B-USD")) == 2)
+            assert len(recorder.messages(FeedInterrupted, "A-USD")) == before["A-USD"] + 2
+            assert len(recorder.messages(FeedInterrupted, "B-USD")) == before["B-USD"] + 1
+            assert (await source.bad_frames())[0] == b'{"diff": ["ausd", "not a number"]}'
             assert source.status()["connections"][0]["rejected"] == 2
             assert place.connects == 1
 
@@ -197,11 +201,11 @@ def test_an_announced_end_reconnects(tmp_path: Path) -> None:
     run(main)
 
 
-def test_heartbeats_are_no_sign_of_life(tmp_path: Path) -> None:
-    """A connection that sends only heartbeats is reopened."""
+def test_where_nothing_else_can_tell_heartbeats_are_no_sign_of_life(tmp_path: Path) -> None:
+    """A connection that sends only heartbeats is reopened, if REST shows no book."""
 
     async def main() -> None:
-        async with running(tmp_path, scripted(stale_after=1.0)) as (place, _, __):
+        async with running(tmp_path, scripted(StreamedBook, stale_after=1.0)) as (place, _, __):
 
             async def beat() -> None:
                 while place.connects == 1:

@@ -118,3 +118,17 @@ def test_a_perpetual_s_rules_have_five_digits(view: BookView, feed: str) -> None
     top = view.top()
     for price in (top.bid, top.ask):
         assert len(Decimal(repr(price)).normalize().as_tuple().digits) <= 5
+
+
+# The fast book, of spot pairs.
+
+
+def test_the_fast_book_has_the_venue_s_five_best_levels(sandbox: SandboxProcess) -> None:
+    config = sandbox.config | {"deployment": "hyperliquid-fast"}
+    config["venues"]["hyperliquid"]["feed"] = "fast"
+    options = {"config": config, "address": "inline"}
+    with trochil.connect("hyperliquid", pairs=["BTC-USDC"], **options) as client:
+        view = client.book("hyperliquid", "BTC-USDC")
+        until(lambda: view.counters["applied"] > 3, "some images")
+        must_equal_the_venue(sandbox, view)
+        assert (len(view.bids), len(view.asks)) == (5, 5)

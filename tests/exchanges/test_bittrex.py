@@ -302,7 +302,6 @@ def test_refused_subscriptions_are_faults(feed: Any) -> None:
         b'{"M":[{"M":"orderBook","A":["%%%"]}]}',
         b'{"M":[{"M":"orderBook","A":["AAAA"]}]}',
         b'{"R":true,"I":"1"}',
-        hub(("unheard of", {})),
         hub(("orderBook", {"marketSymbol": "BTC-EUR", "sequence": 1})),
     ],
 )
@@ -310,6 +309,11 @@ def test_a_malformed_frame_is_an_error(frame: bytes) -> None:
     for role in (new_book(), new_user()):
         with pytest.raises(MALFORMED):
             list(role.parse(frame))
+
+
+def test_an_unheard_private_message_is_an_error() -> None:
+    with pytest.raises(MALFORMED):
+        list(new_user().parse(hub(("unheard of", {}))))
 
 
 def test_every_frame_of_a_real_session_is_read_without_a_gap(feed: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exchanges.coinbase import COINBASE
-from exchanges.contract import MALFORMED, ErrorKind, Fault
+from exchanges.contract import MALFORMED, ErrorKind, Fault, Moved, UnknownKind
 from orderbook.active_orders import ActiveOrderTracker
 from orderbook.messages import (
     BookDiff,
@@ -257,11 +257,22 @@ def test_what_is_not_needed_breaks_nothing(full: Any) -> None:
         b'{"type":"rfq_match","maker_order_id":null,"trade_id":0,"product_id":"A","price":null}',
         b'{"type":"new","product_id":"A","sequence":19,"order_id":7,"side":"both","time":""}',
     ]
-    events = [event for frame in frames for event in full.parse(frame)]
-    assert events == [
+    found = [message for frame in frames for message in full.parse(frame)]
+    assert [message for message in found if isinstance(message, OrderEvent)] == [
         OrderEvent("A", OrderAction.NOTHING, "", first_id=number, update_id=number)
         for number in (18, 19)
     ]
+    kinds = [message.kind for message in found if isinstance(message, UnknownKind)]
+    assert kinds == ["auction", "rfq_match", "new"]
+
+
+def test_heartbeats_say_that_a_product_moved(full: Any, level2: Any) -> None:
+    def beat(number: int) -> bytes:
+        return f'{{"type":"heartbeat","product_id":"A","sequence":{number}}}'.encode()
+
+    assert list(full.parse(beat(7))) == [Moved("A", 7)]
+    said = [list(level2.parse(beat(number))) for number in (7, 7, 8, 8)]
+    assert said == [[], [], [Moved("A")], []]
 
 
 @pytest.mark.parametrize(

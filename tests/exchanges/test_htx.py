@@ -194,8 +194,7 @@ def test_the_time_may_be_missing_in_answers_alone(feed: Any) -> None:
         b"[]",
         b"{}",
         b'{"what_is":"this"}',
-        b'{"ch":"market","ts":1,"tick":{}}',
-        b'{"ch":"market.a.b"}',
+        b'{"ch":"market.a.mbp.150"}',
     ],
 )
 def test_a_malformed_frame_is_an_error(feed: Any, frame: bytes) -> None:

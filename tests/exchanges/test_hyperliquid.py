@@ -304,7 +304,6 @@ def test_a_refusal_is_a_fault_but_not_that_of_our_ping_by_a_node(feed: Any, l4: 
         b"[]",
         b"nothing",
         b'{"what_is":"this"}',
-        b'{"channel":"bbo","data":{}}',
         b'{"channel":"l2Book","data":{"coin":"BTC"}}',
         b'{"channel":"l4Book","data":{}}',
         b'{"channel":"trades","data":[{"coin":"BTC","side":"X","px":"1","sz":"1","time":1,"tid":1}]}',

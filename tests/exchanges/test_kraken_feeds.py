@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from exchanges.contract import Answer, ErrorKind, Fault, Ready, Reconnect
+from exchanges.contract import Answer, ErrorKind, Fault, Moved, Ready, Reconnect
 from exchanges.kraken import KRAKEN
 from exchanges.orders import OrderState, OrderType, TradingRule
 from orderbook.active_orders import ActiveOrderTracker
@@ -385,9 +385,18 @@ def test_an_unknown_status_is_told_as_such(user: Any) -> None:
     assert (update.state, update.reason) == (OrderState.OPEN, "")
 
 
-def test_channels_that_are_new_are_passed_over(user: Any, feed: Any) -> None:
+def test_private_channels_that_are_new_are_passed_over(user: Any) -> None:
     for said in (b'{"channel":"instrument","data":{"pairs":[]}}', b'{"channel":"new"}'):
-        assert [*user.parse(said)] == [*feed.parse(said)] == []
+        assert [*user.parse(said)] == []
+
+
+def test_changes_of_the_ticker_say_that_a_pair_moved(feed: Any) -> None:
+    row = {"symbol": "BTC/USD", "bid": 1, "ask": 2}
+    assert [*feed.parse(frame(channel="ticker", type="snapshot", data=[row]))] == []
+    moved = [*feed.parse(frame(channel="ticker", type="update", data=[row]))]
+    assert moved == [Moved("BTC/USD")]
+    (sign,) = feed.subscribe_signs(["BTC/USD"])
+    assert sign["params"] == {"channel": "ticker", "symbol": ["BTC/USD"], "event_trigger": "bbo"}
 
 
 def test_a_trade_that_cannot_be_read_hides_no_other(feed: Any) -> None:

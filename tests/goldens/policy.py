@@ -31,6 +31,8 @@ CUT_WORDS = {
 that capitals didn't matter: the whole words."""
 GATEWAY_BODIES = {"", "<html>Bad gateway</html>", "{}", "[]", "null", '{"code":0}', '"text"', "{"}
 """Bodies in no venue's own form of a refusal: something that stands before it said them."""
+TOLD_SINCE = {"Moved", "UnknownKind"}
+"""What frames tell since goldens were stored, beside the records of then."""
 ROW_KINDS = {"OrderUpdate", "Fill", "Balance", "Trade", "MarketSummary", "TradingRule"}
 """Records that stand on their own: what else a frame gives may not be missing."""
 MALFORMED = {"raises": "malformed"}
@@ -119,6 +121,8 @@ class Verdict(StrEnum):
     """Could not be read; now what is readable in it is."""
     GATEWAY = "gateway"
     """What isn't in the venue's own form is a gateway's answer, and proves nothing."""
+    UNKNOWN_KIND = "unknown kind"
+    """Could not be read; now it is told that its kind isn't known."""
     EXCEPTION = "exception"
     """One of :data:`EXCEPTIONS`."""
     DIFFERENT = "different"
@@ -134,6 +138,19 @@ def whole_words(text: str) -> str:
 
 def same_or_stricter(venue: str, place: str, line: dict[str, Any], now: Any) -> Verdict:
     """Compares what a line of goldens ``gives`` with what it gives ``now``."""
+    if line["gives"] == MALFORMED and is_of_unknown_kind(now):
+        return Verdict.UNKNOWN_KIND
+    return judged(venue, place, line, without_new(now))
+
+
+def without_new(now: Any) -> Any:
+    """An outcome without what is told since goldens were stored."""
+    if not isinstance(now, list):
+        return now
+    return [record for record in now if kind_of(record) not in TOLD_SINCE]
+
+
+def judged(venue: str, place: str, line: dict[str, Any], now: Any) -> Verdict:
     stored = line["gives"]
     if now == stored:
         return Verdict.SAME
@@ -250,6 +267,10 @@ def is_stateless(record: Any) -> bool:
     if kind_of(record) != "OrderUpdate" or record["fields"]["state"] is not None:
         return False
     return UNKNOWN_STATUS.fullmatch(record["fields"]["reason"]) is not None
+
+
+def is_of_unknown_kind(now: Any) -> bool:
+    return isinstance(now, list) and [kind_of(record) for record in now] == ["UnknownKind"]
 
 
 def is_page(records: Any) -> bool:

@@ -218,13 +218,20 @@ def test_malformed_packed_levels_are_refused(levels: bytes) -> None:
     assert book.digest() == filled().digest()
 
 
-def test_more_rows_than_a_message_may_have_are_refused() -> None:
+def test_a_message_of_more_rows_than_there_was_room_for_is_read() -> None:
+    for rows in (ROWS_A_MESSAGE, ROWS_A_MESSAGE + 1, ROWS_A_MESSAGE * 7 // 4):
+        book = filled()
+        book.apply_snapshot(snapshot([[n + 1, 1] for n in range(rows)]))
+        assert book.top().bid == rows
+
+
+def test_more_rows_than_a_message_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderbook.book.MOST_ROWS", 50_000)
+    monkeypatch.setattr("orderbook.book._scratch", np.zeros((2, 100, 3)))
     book = filled()
     with pytest.raises(ValueError, match="malformed"):
-        book.apply_snapshot(snapshot([[n + 1, 1] for n in range(ROWS_A_MESSAGE + 1)]))
+        book.apply_snapshot(snapshot([[n + 1, 1] for n in range(50_001)]))
     assert book.digest() == filled().digest()
-    book.apply_snapshot(snapshot([[n + 1, 1] for n in range(ROWS_A_MESSAGE)]))
-    assert book.top().bid == ROWS_A_MESSAGE
 
 
 GOOD = '[["100.5","0.25",{"deep":[1]}],["99","3e-1"],[1.5e3,20]]'

@@ -1,6 +1,7 @@
 """What Hyperliquid's sandbox answers to messages and actions that no client should send."""
 
 import asyncio
+import itertools
 import json
 import time
 import urllib.error
@@ -255,6 +256,25 @@ def test_a_wrong_message_is_refused_and_the_connection_lives(message: Any, reaso
             await socket.send_json({"method": "ping"})
             assert await socket.receive_json() == {"channel": "pong"}
         assert client.server.own_errors == []
+
+    use(hyperliquid.Dialect, work)
+
+
+def test_a_fast_book_has_five_levels_and_half_a_second_between_its_images() -> None:
+    async def work(client: Client) -> None:
+        async with client.socket("/ws") as socket, asyncio.timeout(20):
+            await socket.receive_str()
+            await socket.send_json(subscribing({"type": "l2Book", "coin": "BTC", "fast": True}))
+            assert (await socket.receive_json())["data"]["subscription"]["fast"] is True
+            client.server.rate = 50.0
+            times = []
+            for _ in range(6):
+                data = (await socket.receive_json())["data"]
+                assert [len(side) for side in data["levels"]] == [5, 5]
+                times.append(data["time"])
+            # Those that follow the opening one; a timer may be a little early.
+            gaps = [after - before for before, after in itertools.pairwise(times[1:])]
+            assert min(gaps) >= 490
 
     use(hyperliquid.Dialect, work)
 

@@ -18,9 +18,11 @@ from exchanges.contract import (
     ErrorKind as Kind,
     Exchange,
     Fault,
+    Moved,
     Reconnect,
     Request,
     Send,
+    UnknownKind,
 )
 from exchanges.orders import MarketSummary, TradingRule
 from exchanges.registry import get
@@ -88,6 +90,10 @@ class ScriptedBook(BookFeed):
                 yield Fault(Kind.REFUSED, "1", message)
             case {"heartbeat": _}:
                 return
+            case {"moved": [symbol, number]}:
+                yield Moved(symbol, number)
+            case {"kind": name}:
+                yield UnknownKind(name)
             case other:
                 raise ValueError(f"a frame of no known form: {other}")
 

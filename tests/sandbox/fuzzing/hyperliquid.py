@@ -601,7 +601,7 @@ WORDS = Words(
     unknown={"colour": "blue", "\ud800": 1, "Coin": "BTC"},
     not_offered={
         "info l2Book": {"mantissa": 2},
-        "subscribe l2Book": {"mantissa": 2, "fast": True},
+        "subscribe l2Book": {"mantissa": 2},
         "subscribe allMids": {"dex": "other"},
         "action order": {
             "builder": {"b": STRANGER, "f": 10},

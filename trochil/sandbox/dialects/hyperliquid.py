@@ -4,11 +4,12 @@ spot pairs do.
 Source: its API documentation; for l4Book, order_book_server, which runs beside a node.
 """
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -43,6 +44,9 @@ from trochil.sandbox.server import Server
 from trochil.sandbox.wallets import WalletSignature, keccak256, new_wallet, signer_address
 
 LEVELS = 20
+FAST_LEVELS = 5
+FAST_EVERY_S = 0.5
+"""Between two images of a book that is followed with ``fast``; others come with each change."""
 """A side of l2Book."""
 SPOT_ASSETS = 10_000
 """The asset id of the first spot pair."""
@@ -695,6 +699,10 @@ class Dialect(BaseDialect):
         super().__init__(server)
         self.order_changes = OrderChanges()
         self.nonces: dict[str, Nonces] = {}
+        self._fast_sent: dict[str, float] = {}
+        """When the last image of five levels was sent, by coin (s, of the loop)."""
+        self._fast_due: set[str] = set()
+        """Coins with a change that waits for the next of these images."""
 
     def routes(self) -> list[Route]:
         """Bodies are by their types."""
@@ -1219,7 +1227,8 @@ class Dialect(BaseDialect):
         check_aggregation(subscription)
         check_aggregated_fills(subscription)
         if "coin" in names:
-            return f"{channel}:{self.followed_coin(channel, subscription)}"
+            coin = self.followed_coin(channel, subscription)
+            return f"{channel}:fast:{coin}" if is_set(subscription, "fast") else f"{channel}:{coin}"
         if "user" in names:
             return f"{channel}:{address_of(subscription, 'user')}"
         if "dex" in subscription:
@@ -1247,6 +1256,8 @@ class Dialect(BaseDialect):
                 self.send(connection, self.mids_frame())
             case "userFills" | "spotState":
                 self.send(connection, self.opening_frame(subscription))
+            case "l2Book" if is_set(subscription, "fast"):
+                self.send(connection, self.fast_frame(subscription.string("coin")))
             case "l2Book" | "bbo" | "activeAssetCtx" as channel:
                 coin = subscription.string("coin")
                 self.send(connection, self.market_frames(coin)[f"{channel}:{coin}"]())
@@ -1303,6 +1314,31 @@ class Dialect(BaseDialect):
     def l2_book(self, coin: str) -> Row:
         return book_row(coin, self.books.snapshot(self.pair_of(coin)), time.time_ns())
 
+    def fast_frame(self, coin: str) -> Row:
+        window = self.books.snapshot(self.pair_of(coin))
+        best = replace(window, bids=window.bids[:FAST_LEVELS], asks=window.asks[:FAST_LEVELS])
+        return {"channel": "l2Book", "data": book_row(coin, best, time.time_ns())}
+
+    def publish_fast(self, pair: str, coin: str) -> None:
+        """An image of five levels, at once or half a second after the last one."""
+        topic = f"l2Book:fast:{coin}"
+        if coin in self._fast_due or not self.anyone_follows(topic):
+            return
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self._fast_sent.get(coin, 0.0) + FAST_EVERY_S - now_s
+        if wait_s <= 0:
+            self._fast_sent[coin] = now_s
+            self.publish(topic, self.fast_frame(coin))
+            return
+        self._fast_due.add(coin)
+        self.server.call_later(wait_s, self._publish_due, pair, coin)
+
+    def _publish_due(self, pair: str, coin: str) -> None:
+        self._fast_due.discard(coin)
+        self._fast_sent.pop(coin, None)
+        with self.server.holding_back(pair):
+            self.publish_fast(pair, coin)
+
     def l4_snapshot(self, coin: str) -> Row:
         """Every order of a book. The block under way is published first: its changes are in the
         book already."""
@@ -1347,6 +1383,7 @@ class Dialect(BaseDialect):
             for topic, make in self.market_frames(name).items():
                 if self.anyone_follows(topic):
                     self.publish(topic, make())
+            self.publish_fast(pair, name)
         if self.anyone_follows("allMids"):
             self.publish("allMids", self.mids_frame())
 
@@ -1395,8 +1432,6 @@ def check_aggregation(request: Params) -> None:
     for name in ("nSigFigs", "mantissa"):
         if name in request:
             raise Rejected(Reason.ILLEGAL, name)
-    if is_set(request, "fast"):
-        raise Rejected(Reason.ILLEGAL, "fast")
 
 
 def check_aggregated_fills(request: Params) -> None:
