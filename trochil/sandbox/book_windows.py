@@ -66,6 +66,9 @@ class BookChannel:
     resets_with_image: bool = False
     """Where the numbers of frames begin again, with 1, the first is a whole window; else it is a
     change like others."""
+    tells_restarts: bool = False
+    """Where the numbers of changes begin again, the first frame names the last number of before;
+    else it names one of the new numbers."""
     default_depth: int | None = None
     """Which of the channels a requested book is of that names none; None: the deepest."""
     requests_current_book: bool = False
@@ -90,6 +93,8 @@ class BookWindows:
         self._shown: dict[tuple[str, int], _Shown] = {}
         self._last_ids: dict[tuple[str, int], int] = {}
         self._answers: dict[tuple[str, int], BookWindow] = {}
+        self._restarting: set[tuple[str, int]] = set()
+        """Windows whose next frame begins its numbers again."""
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -122,6 +127,8 @@ class BookWindows:
         window = self._requested(pair, self._default_depth if depth is None else depth)
         if self._server.replay is not None:
             return window
+        self._server.snapshot_requested(pair)
+        limit = min(limit, self._server.faults.amount("snapshot_levels") or limit)
         return replace(window, bids=window.bids[:limit], asks=window.asks[:limit])
 
     @property
@@ -151,7 +158,7 @@ class BookWindows:
         previous_id = self._last_ids.get((pair, depth), 0)
         begins_again = False
         if self._channel.numbers_frames and previous_id:
-            begins_again = self._server.faults.hits("sequence_reset")
+            begins_again = self._begins_again(pair, depth)
             last_id = 1 if begins_again else previous_id + 1
         self._last_ids[pair, depth] = last_id
         bids, asks = self._changes(pair, depth)
@@ -161,6 +168,21 @@ class BookWindows:
         if touched is not None and previous_id and is_whole_book:
             bids, asks = touched
         return BookWindow(pair, bids, asks, previous_id, last_id)
+
+    def _begins_again(self, pair: str, depth: int) -> bool:
+        is_told = (pair, depth) in self._restarting
+        self._restarting.discard((pair, depth))
+        return is_told or self._server.faults.hits("sequence_reset")
+
+    def restart_numbers(self, pair: str) -> None:
+        """Numbers of a book's changes begin again with 1, those of frames with the next frame."""
+        keys = [key for key in self._last_ids if key[0] == pair]
+        if self._channel.numbers_frames:
+            self._restarting.update(keys)
+            return
+        self._server.book(pair).update_id = 1
+        if not self._channel.tells_restarts:
+            self._last_ids.update(dict.fromkeys(keys, 1))
 
     def forget(self, pair: str, depth: int = 0) -> None:
         """Nobody follows that channel: its next window is the book of then."""

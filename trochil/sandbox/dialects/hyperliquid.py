@@ -6,7 +6,6 @@ Source: its API documentation; for l4Book, order_book_server, which runs beside 
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -44,6 +43,8 @@ from trochil.sandbox.wallets import WalletSignature, keccak256, new_wallet, sign
 
 LEVELS = 20
 """A side of l2Book."""
+RESTART_BACK_NS = 3600 * 10**9
+"""By how much times of books fall back where their numbers begin again."""
 SPOT_ASSETS = 10_000
 """The asset id of the first spot pair."""
 SIZE_AND_PRICE_PLACES = 8
@@ -695,6 +696,8 @@ class Dialect(BaseDialect):
         super().__init__(server)
         self.order_changes = OrderChanges()
         self.nonces: dict[str, Nonces] = {}
+        self.times_back_ns: dict[str, int] = {}
+        """By how much the times of a pair's books fell back."""
 
     def routes(self) -> list[Route]:
         """Bodies are by their types."""
@@ -748,7 +751,7 @@ class Dialect(BaseDialect):
         if refusal.code == EMPTY:
             return web.Response(status=refusal.status)
         if refusal.code == PLAIN_TEXT:
-            headers = self.retry_headers(retry_after) if retry_after else {}
+            headers = self.limit_headers(retry_after) if retry_after else {}
             text = message.encode(
                 errors="replace"
             ).decode()  # what was sent may be half a character
@@ -1249,6 +1252,8 @@ class Dialect(BaseDialect):
                 self.send(connection, self.opening_frame(subscription))
             case "l2Book" | "bbo" | "activeAssetCtx" as channel:
                 coin = subscription.string("coin")
+                if channel == "l2Book":
+                    self.server.snapshot_requested(self.pair_of(coin))
                 self.send(connection, self.market_frames(coin)[f"{channel}:{coin}"]())
 
     def opening_frame(self, subscription: Params) -> Row:
@@ -1277,7 +1282,7 @@ class Dialect(BaseDialect):
 
         def best() -> Row:
             window = self.books.snapshot(pair)
-            return {"channel": "bbo", "data": best_row(coin, window, time.time_ns())}
+            return {"channel": "bbo", "data": best_row(coin, window, self.book_time_ns(pair))}
 
         def context() -> Row:
             is_perp = coin == self.perp(pair)
@@ -1301,16 +1306,34 @@ class Dialect(BaseDialect):
     # Books. A frame has the time at which it was made: what leaves late is old.
 
     def l2_book(self, coin: str) -> Row:
-        return book_row(coin, self.books.snapshot(self.pair_of(coin)), time.time_ns())
+        pair = self.pair_of(coin)
+        return book_row(coin, self.books.snapshot(pair), self.book_time_ns(pair))
+
+    def book_time_ns(self, pair: str) -> int:
+        """What numbers a pair's books: the venue's time, or one that fell back."""
+        return self.server.now_ns() - self.times_back_ns.get(pair, 0)
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        return topic in (
+            f"l2Book:{self.symbol(pair)}",
+            f"l2Book:{self.perp(pair)}",
+            f"l4Book:{self.perp(pair)}",
+        )
+
+    def restart_numbers(self, pair: str) -> None:
+        """Times and heights fall back, by an hour and to 1."""
+        self.times_back_ns[pair] = self.times_back_ns.get(pair, 0) + RESTART_BACK_NS
+        self.numbers["height"] = 0
 
     def l4_snapshot(self, coin: str) -> Row:
         """Every order of a book. The block under way is published first: its changes are in the
         book already."""
         pair = self.pair_of(coin)
+        self.server.snapshot_requested(pair)
         self.server.send_depth(pair)
         return {
             "coin": coin,
-            "time": milliseconds(time.time_ns()),
+            "time": milliseconds(self.book_time_ns(pair)),
             "height": self.numbers["height"],
             "levels": [self.resting_order_rows(pair, side) for side in ("buy", "sell")],
         }
@@ -1335,7 +1358,7 @@ class Dialect(BaseDialect):
         coin = self.perp(pair)
         changes = self.order_changes.take(pair)
         block = {
-            "time": milliseconds(time.time_ns()),
+            "time": milliseconds(self.book_time_ns(pair)),
             "height": self.count("height"),
             "order_statuses": [
                 opened_order_row(coin, change) for change in changes if change.kind == "new"
