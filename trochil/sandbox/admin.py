@@ -181,10 +181,13 @@ class Admin:
         return {"dead": self._server.let_books_die(pair, given.get("healed_by", "subscription"))}
 
     def _restart_numbers(self, given: dict[str, Any]) -> Any:
-        """The numbers of a pair's books begin again."""
+        """The numbers of a pair's books begin again, from ``first`` on; 1 without it."""
         pair = given["pair"]
+        first = int(given.get("first", 1))
         self._server.book(pair)
-        self._server.restart_numbers(pair)
+        if first < 1:
+            raise ValueError("numbers begin with 1 or more")
+        self._server.restart_numbers(pair, first)
         return {"restarted": pair}
 
     def _rules(self, given: dict[str, Any]) -> Any:

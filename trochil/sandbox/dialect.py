@@ -348,9 +348,9 @@ class BaseDialect:
         """Whether a topic shows the pair's book as it changes; a dead channel is one of these."""
         return topic in self.book_topics(pair) or topic in self.snapshot_topics(pair)
 
-    def restart_numbers(self, pair: str) -> None:
-        """The numbers of the pair's books begin again."""
-        self.books.restart_numbers(pair)
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """The numbers of the pair's books go on from ``first``."""
+        self.books.restart_numbers(pair, first)
 
     def needs_login(self, topic: str) -> bool:
         """Whether only accounts may follow a topic."""

@@ -80,8 +80,8 @@ class VenueDialect(Protocol):
     def is_book_topic(self, topic: str, pair: str) -> bool:
         """Whether a topic shows the pair's book as it changes."""
 
-    def restart_numbers(self, pair: str) -> None:
-        """The numbers of the pair's books begin again."""
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """The numbers of the pair's books go on from ``first``."""
 
     def set_rules(self, symbol: Symbol) -> None:
         """Set what the venue makes of a pair's steps and limits."""
@@ -476,11 +476,11 @@ class Server:
         elif not connection.stays_dead:
             connection.dead_topics.discard(topic)
 
-    def restart_numbers(self, pair: str) -> None:
+    def restart_numbers(self, pair: str, first: int = 1) -> None:
         """The numbers of the pair's books begin again, as after a restart of the venue's engine:
         what has changed so far is sent with the old ones."""
         self.send_depth(pair)
-        self.dialect.restart_numbers(pair)
+        self.dialect.restart_numbers(pair, first)
         self._sent_ids[pair] = self.venue.books[pair].update_id
 
     def change_rules(

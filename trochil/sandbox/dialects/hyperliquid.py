@@ -1320,10 +1320,10 @@ class Dialect(BaseDialect):
             f"l4Book:{self.perp(pair)}",
         )
 
-    def restart_numbers(self, pair: str) -> None:
-        """Times and heights fall back, by an hour and to 1."""
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """Times fall back by an hour, heights to ``first``."""
         self.times_back_ns[pair] = self.times_back_ns.get(pair, 0) + RESTART_BACK_NS
-        self.numbers["height"] = 0
+        self.numbers["height"] = first - 1
 
     def l4_snapshot(self, coin: str) -> Row:
         """Every order of a book. The block under way is published first: its changes are in the

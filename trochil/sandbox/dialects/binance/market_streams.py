@@ -169,8 +169,8 @@ class MarketStreams(MarketData):
     def is_book_topic(self, topic: str, pair: str) -> bool:
         return topic.startswith(self.stream_of(pair, "depth"))
 
-    def restart_numbers(self, pair: str) -> None:
-        super().restart_numbers(pair)
+    def restart_numbers(self, pair: str, first: int) -> None:
+        super().restart_numbers(pair, first)
         self._slow_diffs.pop(pair, None)
 
     def book_frame(

@@ -297,9 +297,9 @@ class Dialect(CoinbaseRest):
         channel, _, product = topic.partition(":")
         return product == pair and channel in BOOKS
 
-    def restart_numbers(self, pair: str) -> None:
+    def restart_numbers(self, pair: str, first: int) -> None:
         """One sequence a product; levels have none."""
-        self.numbers[pair] = 0
+        self.numbers[pair] = first - 1
 
     def book_topics(self, pair: str) -> Mapping[str, int]:
         """The batches; of a recorded market all its frames are level2's."""

@@ -375,7 +375,7 @@ class Dialect(KrakenRest):
         channel, name, _ = topic.split(":")
         return channel in self.windows and name == self.symbol(pair)
 
-    def restart_numbers(self, pair: str) -> None:
+    def restart_numbers(self, pair: str, first: int) -> None:
         """Raises ValueError: no book has any."""
         raise ValueError("Kraken's books have no numbers")
 
