@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle.judge import TRUSTED
-from tests.oracle.world import World, is_unchecked
+from tests.oracle.judge import LATE_DEAD_S
+from tests.oracle.world import FIRST_NUMBER, World, is_unchecked
 
 BY_NAME: dict[str, float] = {
     "drop_frame": 0.05,
@@ -27,10 +27,14 @@ BY_NAME: dict[str, float] = {
 RESTARTS = ("restart_numbers", "numbers_fall_back")
 LOSSES = ("drop_frame", "reorder_frame", "drop", *RESTARTS)
 """What a feed that declares no check can't see."""
+NUMBERS_APART = 100_000
+"""Numbers between two restarts: more than a session has."""
 NUMBERS_OF_CHANGES = ("binance", "htx", "okx")
 """Venues whose books number the changes of the market, not the frames."""
 ONLY_LONG = ("dead_channel", "delist")
 """What takes longer to be seen and healed than a short session lasts."""
+NOT_DRAWN = ("numbers_fall_back",)
+"""What books are known not to stand."""
 Draw = Callable[[World, random.Random], Awaitable[Any]]
 
 
@@ -47,12 +51,16 @@ async def cut(world: World, rng: random.Random) -> None:
 
 
 async def dead_channel(world: World, rng: random.Random) -> None:
+    world.judge.late_s = LATE_DEAD_S
     healed_by = rng.choice(("subscription", "connection"))
     await world.admin("dead_channel", pair=some_pair(world, rng), healed_by=healed_by)
 
 
 async def restart_numbers(world: World, rng: random.Random) -> None:
-    await world.admin("restart_numbers", pair=some_pair(world, rng))
+    """To numbers that no book of the session had."""
+    world.restarts += 1
+    first = FIRST_NUMBER - world.restarts * NUMBERS_APART
+    await world.admin("restart_numbers", pair=some_pair(world, rng), first=first)
 
 
 async def numbers_fall_back(world: World, rng: random.Random) -> None:
@@ -87,13 +95,6 @@ async def delist(world: World, rng: random.Random) -> None:
     await cut(world, rng)
 
 
-async def snapshot_window(world: World, rng: random.Random) -> None:
-    """A snapshot of few levels, and a price that moves beyond them."""
-    await world.admin("faults", snapshot_levels=30)
-    await drop(world, rng)
-    await trend(world, rng)
-
-
 TOLD: dict[str, Draw] = {
     "drop": drop,
     "cut": cut,
@@ -104,27 +105,26 @@ TOLD: dict[str, Draw] = {
     "ban": ban,
     "trend": trend,
     "delist": delist,
-    "snapshot_window": snapshot_window,
 }
 
 
 def kinds(world: World, *, long: bool) -> list[str]:
     """The faults that may be drawn for a feed."""
-    left_out: set[str] = set() if long else {*ONLY_LONG}
+    left_out = {*NOT_DRAWN} if long else {*NOT_DRAWN, *ONLY_LONG}
     if is_unchecked(world.exchange):
         left_out.update(LOSSES)
     if world.exchange.name == "kraken":  # it numbers nothing
         left_out.update(RESTARTS)
     if world.exchange.name not in NUMBERS_OF_CHANGES:
         left_out.add("numbers_fall_back")
-    if not TRUSTED or world.exchange.name not in ("binance", "bittrex"):
-        left_out.add("snapshot_window")
+    if world.exchange.name == "bittrex":  # its frames begin with 1 again, and meet the old numbers
+        left_out.add("sequence_reset")
     return [kind for kind in (*BY_NAME, *TOLD) if kind not in left_out]
 
 
 async def draw(world: World, kind: str, rng: random.Random) -> None:
     """End the faults by name, and let one happen."""
-    quiet = dict.fromkeys(BY_NAME, 0.0) | {"snapshot_levels": 0.0}
+    quiet = dict.fromkeys(BY_NAME, 0.0)
     await world.admin("faults", **quiet)
     await world.admin("flow", trend=0)
     if kind in BY_NAME:
@@ -135,7 +135,7 @@ async def draw(world: World, kind: str, rng: random.Random) -> None:
 
 async def end(world: World) -> None:
     """No fault any more; what was delisted is listed again."""
-    await world.admin("faults", **dict.fromkeys(BY_NAME, 0.0), snapshot_levels=0.0)
+    await world.admin("faults", **dict.fromkeys(BY_NAME, 0.0))
     await world.admin("flow", trend=0)
     await world.admin("ban", seconds=0)
     for pair in world.pairs.values():

@@ -18,6 +18,10 @@ LATE_S = 5.0
 older than the numbers that the book has, and not yet proven to be of another sequence."""
 LATE_IMAGES_S = 10.0
 """The same of feeds all of whose messages are whole books."""
+LATE_DEAD_S = 12.0
+"""The same where a channel of a book was silent: until that is proven."""
+FRESH_S = 1.0
+"""Seconds by which a book is behind that follows its venue."""
 FINDINGS_KEPT = 20
 IMAGES_COMPARED = 500
 
@@ -44,6 +48,7 @@ class _Look:
     version: int = -1
     image: Image | None = None
     wrong_since: float = 0.0
+    live_since: float = 0.0
 
 
 class Judge:
@@ -95,6 +100,12 @@ class Judge:
                 continue
             self.judge(pair, reading)
 
+    def all_since(self, moment: float) -> bool:
+        """Whether every book was LIVE and right at the last look, and a later one of the venue's
+        than that of a moment (monotonic seconds)."""
+        images = [look.image for look in self._looks.values()]
+        return all(image is not None and image.since > moment for image in images)
+
     def read(self, pair: str) -> Levels | None:
         """A LIVE book; None for one that is not."""
         try:
@@ -118,13 +129,13 @@ class Judge:
             self._note_wrong(pair, reading, last, now)
             return
         last.wrong_since = 0.0
-        behind = max(0.0, now - last.image.until)
-        if behind > 0.5:  # it may have become the venue's again
+        last.live_since = last.live_since or now
+        if now - last.image.until > FRESH_S:  # it may have become the venue's again
             last.image = self._explanation(pair, reading) or last.image
-            behind = max(0.0, now - last.image.until)
+        behind = max(0.0, now - max(last.image.until, last.live_since))
         self.lag = max(self.lag, behind)
         if behind > self.late_s:
-            self._note("late", pair, now, f"the venue's book of {behind:.1f} s ago")
+            self._note("late", pair, now, f"the venue's book of {now - last.image.until:.1f} s ago")
 
     def _explanation(self, pair: str, reading: Levels) -> Image | None:
         """The newest image of the venue's that the reading may be of."""

@@ -23,10 +23,12 @@ SIZE_ERROR = 1e-9
 class Image:
     """A whole book of the venue: (n, 2) float64 sides, price and size, best first.
 
-    ``until``: when the next one took its place (monotonic seconds); infinity for the last."""
+    ``since``: when it was first the venue's; ``until``: when the next one took its place (monotonic
+    seconds); infinity for the last."""
 
     bids: Floats
     asks: Floats
+    since: float = 0.0
     until: float = float("inf")
 
 
@@ -78,7 +80,7 @@ class Ledger:
         while images and images[0].until < now - REMEMBERED_S:
             images.popleft()
         bids, asks = (self._side(pair, side) for side in ("buy", "sell"))
-        images.append(Image(bids, asks))
+        images.append(Image(bids, asks, now))
 
     def _side(self, pair: str, side: str) -> Floats:
         rows: list[Any] = self._server.book(pair).levels(side)

@@ -33,7 +33,8 @@ class Report:
     lag: float = 0.0
     unproven: float = 0.0
     live_after: float | None = None
-    """Seconds from the end of the faults until every book was LIVE; None: never."""
+    """Seconds from the end of the faults until every book was LIVE and one of the venue's
+    of after that; None: never."""
     at_rest: dict[str, str] = field(default_factory=dict)
     """What differs where the venue rests, by pair."""
     deaths: list[str] = field(default_factory=list)
@@ -96,7 +97,8 @@ async def session(
         report.faults = await under_faults(live, seed, seconds, allowed)
         await drawn.end(live)
         judge.fault = f"{judge.fault}, faults over"
-        report.live_after = await until(live, lambda: live.is_live, LIVE_WITHIN_S)
+        ended = time.monotonic()
+        report.live_after = await until(live, lambda: judge.all_since(ended), LIVE_WITHIN_S)
         report.at_rest = await at_rest(live)
         report.looks = dict(judge.looks)
         report.counts = dict(judge.counts)

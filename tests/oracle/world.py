@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,17 @@ IMAGE_LEVELS = 20
 """A side of Hyperliquid's l2Book."""
 LOGS_IN = ("coinbase", "kraken")
 """Venues some of whose public feeds need a key."""
+MANY_PAIRS = [
+    f"{base}-{quote}"
+    for quote in ("USDT", "USDC", "EUR", "GBP", "TRY")
+    for base in ("BTC", "ETH", "SOL", "BNB")
+]
 UNNUMBERED = [get("coinbase").feeds[name] for name in ("level2", "level2_batch")]
 """Feeds whose messages carry neither numbers nor checksums."""
 FIRST_NUMBER = 10_000_000
 """Books' numbers go on from there: where they begin again, they don't meet the old ones."""
+WINDOW = 40
+"""Levels a side of a snapshot, where the book has many more."""
 UNPROVEN_S = {"hyperliquid:l4Book": 0.3}
 """Seconds for which books of a feed may be wrong after a lost frame, until they are compared with
 an image of the venue's."""
@@ -51,9 +58,19 @@ def feeds() -> list[str]:
     ]
 
 
-def exchange_of(name: str) -> Exchange:
+def exchange_of(name: str, window: int = 0) -> Exchange:
+    """``window``: levels a side that the venue's snapshots have at most, where they have fewer than
+    usual."""
     venue, _, feed = name.partition(":")
-    return get(venue).with_feed(feed)
+    exchange = get(venue).with_feed(feed)
+    if not window:
+        return exchange
+    return replace(exchange, book=exchange.book.variant("Window", snapshot_levels=window))
+
+
+def window_of(name: str, seed: int) -> int:
+    """Half of Binance's sessions have snapshots that the market leaves."""
+    return WINDOW if name == "binance" and not seed % 2 else 0
 
 
 def is_unchecked(exchange: Exchange) -> bool:
@@ -73,6 +90,8 @@ class World:
     feed: Feed
     judge: Judge
     door: aiohttp.ClientSession
+    restarts: int = 0
+    """Times that numbers of books began again."""
 
     async def admin(self, path: str, **body: Any) -> Any:
         """One POST at the venue's admin door."""
@@ -122,10 +141,10 @@ async def world(
 ) -> AsyncIterator[World]:
     """``options``: more of those of ``trochil sandbox``. ``by_frame``: the ledger remembers the
     books as frames and snapshots show them, not each change in between."""
-    exchange = exchange_of(name)
+    window = 0 if by_frame else window_of(name, seed)
+    exchange = exchange_of(name, window)
     venue = exchange.name
-    names_of_pairs = [f"C{number}-USDT" for number in range(pairs)] if pairs > PAIRS else []
-    named = ["--pairs", *names_of_pairs] if names_of_pairs else []
+    named = ["--pairs", *MANY_PAIRS[:pairs]] if pairs > PAIRS else []
     server = build(
         venue, arguments([venue, "--seed", str(seed), "--rate", str(RATE), *named, *options])
     )
@@ -133,9 +152,9 @@ async def world(
     for pair in [pair for pair in server.flows if pair not in theirs]:
         server.flows.pop(pair)
     ours = {our_pair(exchange, pair): pair for pair in theirs}
-    if venue not in ("kraken", "hyperliquid"):  # no numbers; times
-        for pair in theirs:
-            server.restart_numbers(pair, FIRST_NUMBER)
+    server.faults.set({"snapshot_levels": window})
+    for pair in theirs:
+        begin_numbers(server, pair)
     app = server.application()
     admin = Admin(server)
     admin.add_routes(app)
@@ -167,6 +186,15 @@ async def world(
                 judge.close()
     finally:
         await runner.cleanup()
+
+
+def begin_numbers(server: Server, pair: str) -> None:
+    """With ``FIRST_NUMBER``."""
+    venue = server.dialect.name
+    if venue == "hyperliquid":
+        server.dialect.numbers["height"] = FIRST_NUMBER
+    elif venue != "kraken":
+        server.restart_numbers(pair, FIRST_NUMBER)
 
 
 @asynccontextmanager

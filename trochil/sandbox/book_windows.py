@@ -196,10 +196,10 @@ class BookWindows:
     def restart_numbers(self, pair: str, first: int) -> None:
         """Numbers of a book's changes go on from ``first``, those of frames with the next frame."""
         keys = [key for key in self._last_ids if key[0] == pair]
+        self._server.book(pair).update_id = first
         if self._channel.numbers_frames:
             self._restarting.update(dict.fromkeys(keys, first))
             return
-        self._server.book(pair).update_id = first
         if not self._channel.tells_restarts:
             self._last_ids.update(dict.fromkeys(keys, first))
 

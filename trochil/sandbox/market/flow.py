@@ -126,10 +126,11 @@ class Flow:
             price = (best_ask or self._middle) - self._step - away
         else:
             price = (best_bid or self._middle) + self._step + away
-        if price > 0:
-            self._put(side, price, time)
+        self._put(side, price, time)
 
     def _put(self, side: str, price: Decimal, time: int) -> None:
+        if price <= 0:
+            return
         order = self._place(side, "limit", self._amount(), price, time)
         if order is not None and order.is_open:
             self._own.append(order)
