@@ -60,7 +60,7 @@ OF_A_KIND = 40
 CALLS_ALIKE = 2
 """Most frames of the same shape, and of the same kind; most answers of the same shape to a question
 of the same terms."""
-ENDINGS = ("user_stream_terminated", "server_shutdown", "disconnect_private", "sequence_reset")
+ENDINGS = ("user_stream_terminated", "disconnect_private", "sequence_reset")
 OTHER_PAIRS = {("hyperliquid", "perps"): "BTC-USD", ("hyperliquid", "l4Book"): "BTC-USD"}
 """Feeds of other pairs than those that an account trades."""
 WORD = re.compile(r"[A-Za-z_@.]{1,24}$")

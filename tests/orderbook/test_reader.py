@@ -45,7 +45,7 @@ def book() -> Iterator[SharedBook]:
 def test_an_argument_that_means_nothing_is_refused_by_name(
     book: SharedBook, ask: Callable[[BookReader], Any]
 ) -> None:
-    with pytest.raises(ValueError, match="depth|volume|price"):
+    with pytest.raises(ValueError, match="depth|volume|price|base_amount"):
         ask(BookReader(book.path))
 
 

@@ -25,6 +25,7 @@ class Follower:
 
     def __init__(self, server: Server, *topics: str) -> None:
         self.topics = set(topics)
+        self.dead_topics = set[str]()
         self.account = None
         self.state = {"time_unit_ns": 1, "is_combined": True}
         self.frames: list[Any] = []

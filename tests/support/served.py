@@ -10,9 +10,10 @@ import aiohttp
 from aiohttp import web
 
 from trochil.sandbox.__main__ import BALANCES, symbol_of
+from trochil.sandbox.admin import Admin
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.faults import Faults
-from trochil.sandbox.server import Server
+from trochil.sandbox.server import ADMIN_PATH, Server
 
 
 @dataclass
@@ -23,10 +24,20 @@ class Served:
     account: Account
     session: aiohttp.ClientSession
     port: int
+    admin_token: str
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    async def admin(self, path: str, **body: Any) -> Any:
+        """What a POST at the admin door answers. Raises ValueError with what it refuses."""
+        headers = {"X-Sandbox-Token": self.admin_token}
+        async with self.session.post(f"{ADMIN_PATH}{path}", json=body, headers=headers) as answer:
+            found = await answer.json()
+            if answer.status != 200:
+                raise ValueError(found["error"])
+            return found
 
 
 @contextlib.asynccontextmanager
@@ -38,13 +49,16 @@ async def served(
     server = Server(dialect, symbols, seed=1, rate=rate, faults=Faults())
     assets = {asset for pair in pairs for asset in pair.split("-")}
     account = server.new_account("default", {asset: BALANCES[asset] for asset in sorted(assets)})
-    runner = web.AppRunner(server.application())
+    app = server.application()
+    admin = Admin(server)
+    admin.add_routes(app)
+    runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            yield Served(server, account, session, port)
+            yield Served(server, account, session, port, admin.token)
     finally:
         await runner.cleanup()
 

@@ -21,6 +21,7 @@ from trochil.sandbox import dialects
 from trochil.sandbox.addresses import Listener, listen, listen_for, listen_where_free
 from trochil.sandbox.deployment_file import DeploymentFile
 from trochil.sandbox.market.faults import Faults, parse_faults
+from trochil.sandbox.market.flow import LEVELS
 from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.playing import PlayedVenue, play_one, play_several
 from trochil.sandbox.private_files import make_private_folder
@@ -102,6 +103,18 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         help=f"flow events a second and pair; {RATE:g}, of several venues {RATE_OF_MANY:g} each",
     )
     parser.add_argument(
+        "--levels",
+        type=int,
+        default=LEVELS,
+        help=f"levels a side that are kept up in every book ({LEVELS})",
+    )
+    parser.add_argument(
+        "--trend",
+        type=float,
+        default=0.0,
+        help="levels a second by which every price moves; negative: down",
+    )
+    parser.add_argument(
         "--pairs",
         nargs="+",
         action="extend",
@@ -176,7 +189,15 @@ def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = 
         replay.attach(server)
     else:
         symbols = {pair: symbol_of(pair) for pair in options.pairs or dialect.pairs}
-        server = Server(dialect, symbols, seed=options.seed, rate=options.rate, faults=faults)
+        server = Server(
+            dialect,
+            symbols,
+            seed=options.seed,
+            rate=options.rate,
+            levels=options.levels,
+            trend=options.trend,
+            faults=faults,
+        )
     assets = {
         asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)
     }

@@ -3,6 +3,7 @@ only, whatever address the venue listens on, and with a token."""
 
 import hmac
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -10,11 +11,15 @@ from typing import Any
 from aiohttp import web
 
 from trochil.sandbox.addresses import is_loopback
+from trochil.sandbox.bans import REFUSED, TOLD, Ban
+from trochil.sandbox.formats import decimal_text
 from trochil.sandbox.market.matching import Order
+from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Rejected, Symbol
 from trochil.sandbox.server import ADMIN_PATH, Server
 
 STATES = {"new": "open", "partially_filled": "partially_filled"}
+BAN_KINDS = {"ban": Reason.BANNED, "limit": Reason.RATE_LIMITED}
 Handler = Callable[[dict[str, Any]], Any]
 
 
@@ -50,6 +55,10 @@ class Admin:
             "drop": self._drop,
             "trade": self._trade,
             "cancel": self._cancel,
+            "dead_channel": self._dead_channel,
+            "restart_numbers": self._restart_numbers,
+            "rules": self._rules,
+            "ban": self._ban,
             "say": self._say,
             "replay": self._replay,
         }
@@ -151,16 +160,80 @@ class Admin:
         return {"listed": pair}
 
     def _delist(self, given: dict[str, Any]) -> Any:
-        self._server.venue.symbols[given["pair"]].trading = False
-        return {"delisted": given["pair"]}
+        """Now, or with ``at`` "snapshot" as soon as a client requests the pair's book: that request
+        is still answered."""
+        pair = given["pair"]
+        symbol = self._server.venue.symbols[pair]
+        if given.get("at", "now") == "snapshot":
+            self._server.delisted_by_snapshot.add(pair)
+        else:
+            symbol.trading = False
+        return {"delisted": pair}
+
+    def _dead_channel(self, given: dict[str, Any]) -> Any:
+        """The books of a pair are silent for who follows them; with ``dead`` false they speak
+        again."""
+        pair = given["pair"]
+        self._server.book(pair)
+        if not given.get("dead", True):
+            self._server.revive_books(pair)
+            return {"alive": pair}
+        return {"dead": self._server.let_books_die(pair, given.get("healed_by", "subscription"))}
+
+    def _restart_numbers(self, given: dict[str, Any]) -> Any:
+        """The numbers of a pair's books begin again, from ``first`` on; 1 without it."""
+        pair = given["pair"]
+        first = int(given.get("first", 1))
+        self._server.book(pair)
+        if first < 1:
+            raise ValueError("numbers begin with 1 or more")
+        self._server.restart_numbers(pair, first)
+        return {"restarted": pair}
+
+    def _rules(self, given: dict[str, Any]) -> Any:
+        """Another ``price_tick`` or ``size_step`` for a listed pair. What the venue made of it."""
+        pair = given["pair"]
+        steps = {
+            name: Decimal(decimal_text(Decimal(given[name]))) if given.get(name) else None
+            for name in ("price_tick", "size_step")
+        }
+        if any(step is not None and step <= 0 for step in steps.values()):
+            raise ValueError("a step is above 0")
+        self._server.change_rules(pair, **steps)
+        symbol = self._server.venue.symbols[pair]
+        return {"price_tick": str(symbol.price_tick), "size_step": str(symbol.size_step)}
+
+    def _ban(self, given: dict[str, Any]) -> Any:
+        """Refuse requests for ``seconds``. ``told``: where refusals tell the end; ``refuses``: what
+        is refused; ``kind``: "ban", or "limit" for the refusal of a limit."""
+        server = self._server
+        told = given.get("told", "header")
+        refuses = tuple(given.get("refuses", REFUSED))
+        reason = BAN_KINDS[given.get("kind", "ban")]
+        if told not in TOLD or not set(refuses) <= set(REFUSED):
+            raise ValueError(f"told is one of {TOLD}, refuses some of {REFUSED}")
+        if told == "words" and not (reason is Reason.BANNED and server.dialect.tells_ban_end):
+            raise ValueError("no words of this venue name the end of that")
+        server.ban = Ban(time.time() + float(given["seconds"]), reason, told, refuses)
+        return {"until": server.ban.until_s}
 
     def _flow(self, given: dict[str, Any]) -> Any:
+        """``rate``, ``paused``; ``trend`` in levels a second, of all pairs or of ``pair``."""
         self._server.rate = float(given.get("rate", self._server.rate))
         self._server.paused = bool(given.get("paused", self._server.paused))
+        if "trend" in given:
+            pairs = [given["pair"]] if "pair" in given else [*self._server.trends]
+            for pair in pairs:
+                self._server.book(pair)
+            self._server.trends.update(dict.fromkeys(pairs, float(given["trend"])))
         if self._server.paused:
             for pair in self._server.venue.books:
                 self._server.send_depth(pair)
-        return {"rate": self._server.rate, "paused": self._server.paused}
+        return {
+            "rate": self._server.rate,
+            "paused": self._server.paused,
+            "trends": self._server.trends,
+        }
 
     def _disconnect(self, given: dict[str, Any]) -> Any:
         server = self._server

@@ -66,6 +66,9 @@ class BookChannel:
     resets_with_image: bool = False
     """Where the numbers of frames begin again, with 1, the first is a whole window; else it is a
     change like others."""
+    tells_restarts: bool = False
+    """Where the numbers of changes begin again, the first frame names the last number of before;
+    else it names one of the new numbers."""
     default_depth: int | None = None
     """Which of the channels a requested book is of that names none; None: the deepest."""
     requests_current_book: bool = False
@@ -74,10 +77,24 @@ class BookChannel:
 
 @dataclass(slots=True)
 class _Shown:
-    """A channel's window as of its last frame: price -> size, best first."""
+    """A channel's window as of its last frame: price -> size."""
 
     bids: dict[Decimal, Decimal]
     asks: dict[Decimal, Decimal]
+
+    def apply(self, changes: tuple[Levels, Levels]) -> None:
+        for side, levels in zip((self.bids, self.asks), changes, strict=True):
+            for price, size in levels:
+                if size:
+                    side[price] = size
+                else:
+                    side.pop(price, None)
+
+    def levels(self) -> tuple[Levels, Levels]:
+        """Best first."""
+        bids = [BookLevel(*each) for each in sorted(self.bids.items(), reverse=True)]
+        asks = [BookLevel(*each) for each in sorted(self.asks.items())]
+        return bids, asks
 
 
 class BookWindows:
@@ -90,6 +107,8 @@ class BookWindows:
         self._shown: dict[tuple[str, int], _Shown] = {}
         self._last_ids: dict[tuple[str, int], int] = {}
         self._answers: dict[tuple[str, int], BookWindow] = {}
+        self._restarting: dict[tuple[str, int], int] = {}
+        """Windows whose next frame begins its numbers again, and with which one."""
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -103,8 +122,8 @@ class BookWindows:
         last_id = self._last_ids.setdefault((pair, depth), self._server.book(pair).update_id)
         if (pair, depth) not in self._shown:
             self._shown[pair, depth] = self._current(pair, depth)
-        shown = self._shown[pair, depth]
-        return BookWindow(pair, _levels(shown.bids), _levels(shown.asks), 0, last_id)
+        bids, asks = self._shown[pair, depth].levels()
+        return BookWindow(pair, bids, asks, 0, last_id)
 
     def opening(self, pair: str, depth: int = 0) -> BookWindow | None:
         """The same for who begins to follow it; None where a replay sends it as a frame."""
@@ -122,6 +141,8 @@ class BookWindows:
         window = self._requested(pair, self._default_depth if depth is None else depth)
         if self._server.replay is not None:
             return window
+        self._server.snapshot_requested(pair)
+        limit = min(limit, self._server.faults.amount("snapshot_levels") or limit)
         return replace(window, bids=window.bids[:limit], asks=window.asks[:limit])
 
     @property
@@ -151,16 +172,36 @@ class BookWindows:
         previous_id = self._last_ids.get((pair, depth), 0)
         begins_again = False
         if self._channel.numbers_frames and previous_id:
-            begins_again = self._server.faults.hits("sequence_reset")
-            last_id = 1 if begins_again else previous_id + 1
+            first = self._restarted(pair, depth)
+            begins_again = first is not None
+            last_id = previous_id + 1 if first is None else first
         self._last_ids[pair, depth] = last_id
-        bids, asks = self._changes(pair, depth)
+        is_whole_book = not depth and not self._channel.levels
+        if touched is not None and is_whole_book and (pair, depth) in self._shown:
+            bids, asks = touched
+            self._shown[pair, depth].apply(touched)
+        else:
+            bids, asks = self._changes(pair, depth)
         if begins_again and self._channel.resets_with_image:
             return self.snapshot(pair, depth)
-        is_whole_book = not depth and not self._channel.levels
-        if touched is not None and previous_id and is_whole_book:
-            bids, asks = touched
         return BookWindow(pair, bids, asks, previous_id, last_id)
+
+    def _restarted(self, pair: str, depth: int) -> int | None:
+        """The number of a frame that begins the numbers again; None: it doesn't."""
+        told = self._restarting.pop((pair, depth), None)
+        if told is None and self._server.faults.hits("sequence_reset"):
+            return 1
+        return told
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """Numbers of a book's changes go on from ``first``, those of frames with the next frame."""
+        keys = [key for key in self._last_ids if key[0] == pair]
+        self._server.book(pair).update_id = first
+        if self._channel.numbers_frames:
+            self._restarting.update(dict.fromkeys(keys, first))
+            return
+        if not self._channel.tells_restarts:
+            self._last_ids.update(dict.fromkeys(keys, first))
 
     def forget(self, pair: str, depth: int = 0) -> None:
         """Nobody follows that channel: its next window is the book of then."""
@@ -200,10 +241,6 @@ class BookWindows:
             is_empty = not book.size_at(side, price)
             if price not in now and (self._channel.reports_leaving_levels or is_empty):
                 yield BookLevel(price, ZERO)
-
-
-def _levels(side: dict[Decimal, Decimal]) -> Levels:
-    return [BookLevel(price, size) for price, size in side.items()]
 
 
 def _recorded_window(pair: str, recorded: tuple[int, Rows, Rows]) -> BookWindow:

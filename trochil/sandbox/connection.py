@@ -23,6 +23,10 @@ class Connection:
     path: str
     query: dict[str, str]
     topics: set[str] = field(default_factory=set)
+    dead_topics: set[str] = field(default_factory=set)
+    """Topics of books that are silent, though they are followed."""
+    stays_dead: bool = False
+    """Whether they are silent for who subscribes again on this connection."""
     account: Account | None = None
     is_private: bool = False
     """It serves an account only; no fault of the market data strikes it."""

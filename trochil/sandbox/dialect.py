@@ -40,6 +40,7 @@ from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
+from trochil.sandbox.bans import http_date
 from trochil.sandbox.book_windows import BookChannel, BookLevel, BookWindow, BookWindows, Levels
 from trochil.sandbox.candles import Candle, Candles, flat
 from trochil.sandbox.connection import Build, Connection
@@ -325,6 +326,31 @@ class BaseDialect:
     def retry_headers(self, retry_after_s: int) -> dict[str, str]:
         """Of a refusal by a limit."""
         return {"Retry-After": str(retry_after_s)}
+
+    def limit_headers(self, retry_after_s: int) -> dict[str, str]:
+        """The same, where the venue tells the end of a limit in another way."""
+        if self.server.ban.told == "words":
+            return {}
+        if self.server.ban.told == "date":
+            return {"Retry-After": http_date(self.now_s() + retry_after_s)}
+        return self.retry_headers(retry_after_s)
+
+    def ban_end(self, retry_after_s: int) -> str:
+        """The end of a ban as the words of its refusal name it."""
+        return ""
+
+    @property
+    def tells_ban_end(self) -> bool:
+        """Whether the words of a ban name its end."""
+        return "{}" in self.refusals.get(Reason.BANNED, Refusal(429)).message
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        """Whether a topic shows the pair's book as it changes; a dead channel is one of these."""
+        return topic in self.book_topics(pair) or topic in self.snapshot_topics(pair)
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """The numbers of the pair's books go on from ``first``."""
+        self.books.restart_numbers(pair, first)
 
     def needs_login(self, topic: str) -> bool:
         """Whether only accounts may follow a topic."""
@@ -612,7 +638,10 @@ class BaseDialect:
                 return self.error(refusal.reason, refusal.detail)
             if gives_book and self.server.replay is not None:
                 await self.server.replay.answerable()
-            return self._answer(route, request)
+            response = self._answer(route, request)
+            if gives_book and (delay := self.server.faults.seconds("delay_snapshot")):
+                await asyncio.sleep(delay)
+            return response
 
         return answer
 
@@ -674,11 +703,13 @@ class BaseDialect:
         request: Request | None = None,
     ) -> web.Response:
         """A refusal by REST. ``retry_after``: seconds for which a limit refuses."""
+        if reason == Reason.BANNED:
+            detail = self.ban_end(retry_after)
         refusal, message = self.refusal_of(reason, detail)
         return web.json_response(
             self.error_body(refusal.code, message, request),
             status=refusal.status,
-            headers=self.retry_headers(retry_after) if retry_after else {},
+            headers=self.limit_headers(retry_after) if retry_after else {},
         )
 
     # Sockets.
@@ -743,9 +774,12 @@ class BaseDialect:
         """Add a topic to what a connection follows, after the snapshot that it opens with. A replay
         begins with the first subscription to its book."""
         opening = self._opening_window(topic)
-        if opening is not None and not self.server.faults.hits("withhold_snapshot"):
-            self.send(connection, partial(self.book_frame, topic, opening))
+        if opening is not None:
+            self.server.snapshot_requested(opening.pair)
+            if not self.server.faults.hits("withhold_snapshot"):
+                self.send(connection, partial(self.book_frame, topic, opening))
         connection.topics.add(topic)
+        self.server.followed(connection, topic)
         if self.server.replay is not None:
             self.server.replay.book_followed(connection)
 

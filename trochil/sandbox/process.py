@@ -62,9 +62,9 @@ class SandboxProcess:
     """``with SandboxProcess("venue", pairs=[...], seed=1) as sandbox``: a venue on a free port of
     this machine; with more names, or "all", several, which are in ``venues``.
 
-    Other options are those of ``trochil sandbox``: rate, faults (text), replay, pair, speed, drop,
-    port, host, tls, tls_name (a list), write, state_dir. ``accounts``, ``pairs`` and ``admin`` are
-    of the first venue.
+    Other options are those of ``trochil sandbox``: rate, levels, trend, faults (text), replay,
+    pair, speed, drop, port, host, tls, tls_name (a list), write, state_dir. ``accounts``, ``pairs``
+    and ``admin`` are of the first venue.
     """
 
     def __init__(self, exchange: str = FIRST, *others: str, **options: Any) -> None:

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from trochil.sandbox.bans import Ban
 from trochil.sandbox.connection import Build, Connection
 from trochil.sandbox.market.accounts import Account
 from trochil.sandbox.market.faults import Faults
-from trochil.sandbox.market.flow import Flow
+from trochil.sandbox.market.flow import LEVELS, Flow
 from trochil.sandbox.market.matching import Book, Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Symbol, Venue
@@ -26,8 +27,13 @@ DEPTH_EVERY = 0.1
 PING_EVERY = 20.0
 WAKE_FLOW = 0.01
 OWN_ERRORS_KEPT = 100
+HTTP_ERRORS = 400
+TOO_MANY = 429
+UNAVAILABLE = 503
 ADMIN_PATH = "/_sandbox/"
 """Under which the admin door is."""
+HEALED_BY = ("subscription", "connection", "nothing")
+"""What makes a dead channel speak again."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logging.getLogger(__name__)
 
@@ -66,6 +72,19 @@ class VenueDialect(Protocol):
 
     def replayed_frame(self, connection: Connection, record: Record) -> str | bytes | None:
         """A recorded frame as this client is to see it; None: it doesn't follow that."""
+
+    @property
+    def tells_ban_end(self) -> bool:
+        """Whether the words of a ban name its end."""
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        """Whether a topic shows the pair's book as it changes."""
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """The numbers of the pair's books go on from ``first``."""
+
+    def set_rules(self, symbol: Symbol) -> None:
+        """Set what the venue makes of a pair's steps and limits."""
 
 
 class RecordedMarket(Protocol):
@@ -107,13 +126,21 @@ class Server:
         *,
         seed: int = 0,
         rate: float = 50.0,
+        levels: int = LEVELS,
+        trend: float = 0.0,
         faults: Faults,
     ) -> None:
-        """``dialect``: the class of a ``VenueDialect``. ``rate``: flow events a second and pair."""
+        """``dialect``: the class of a ``VenueDialect``. ``rate``: flow events a second and pair.
+        ``levels``: those a side that are kept up. ``trend``: levels a second by which every price
+        moves; negative: down."""
         self.venue = Venue(symbols)
         self.faults = faults
         self.seed = seed
         self.rate = rate
+        self.levels = levels
+        self.trends: dict[str, float] = {}
+        """Levels a second, by pair."""
+        self._trend = trend
         self.paused = False
         self.liquidity_provider = self.venue.open_account(
             Account("liquidity_provider", unlimited=True)
@@ -127,7 +154,11 @@ class Server:
         self.withheld: dict[str, int] = {}
         self.withholding = False
         self._withheld_now = False
-        self.banned_until = 0.0
+        self.ban = Ban()
+        self.dead_pairs: set[str] = set()
+        """Their books are silent for whoever subscribes."""
+        self.delisted_by_snapshot: set[str] = set()
+        """They are delisted as soon as a snapshot of their book is requested."""
         self._sent_ids: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.replay: RecordedMarket | None = None
@@ -175,7 +206,9 @@ class Server:
         return time.time_ns() + int(self.faults.seconds("clock_skew") * 1e9)
 
     def begin_flow(self, pair: str) -> None:
-        flow = self.flows[pair] = Flow(self.venue, pair, self.liquidity_provider, self.seed)
+        flow = Flow(self.venue, pair, self.liquidity_provider, self.seed, self.levels)
+        self.flows[pair] = flow
+        self.trends[pair] = self._trend
         flow.fill_up(self.now_ns())
         self._sent_ids[pair] = self.venue.books[pair].update_id
         self.venue.books[pair].changed.clear()
@@ -277,13 +310,14 @@ class Server:
 
     def _refuse_early(self, kind: str) -> web.Response | None:
         now = time.time()
-        if now < self.banned_until:
-            return self._error(Reason.BANNED, retry_after=int(self.banned_until - now) + 1)
+        left_s = self.ban.left_s("rest")
+        if left_s:
+            return self._error(self.ban.reason, retry_after=left_s)
         if self.faults.hits("http_429"):
-            self.banned_until = now + 1.0
+            self.ban = Ban(now + 1.0)
             return self._error(Reason.RATE_LIMITED, retry_after=1)
         if self.faults.hits("ban_418"):
-            self.banned_until = now + 2.0
+            self.ban = Ban(now + 2.0)
             return self._error(Reason.BANNED, retry_after=2)
         if self.faults.hits("http_503") or self.faults.hits("maintenance"):
             return self._error(Reason.UNAVAILABLE)
@@ -301,6 +335,9 @@ class Server:
         self, request: web.Request, on_text: Callable[[Connection, str], None]
     ) -> web.StreamResponse:
         """One websocket: a reader that never stops and a sender beside it."""
+        refusal = self._refused_handshake()
+        if refusal is not None:
+            return refusal
         ws = web.WebSocketResponse(heartbeat=PING_EVERY, compress=False, writer_limit=1 << 18)
         await ws.prepare(request)
         connection = Connection(ws, request.path, dict(request.query))
@@ -322,11 +359,30 @@ class Server:
             connection.forget()
         return ws
 
+    def _refused_handshake(self) -> web.Response | None:
+        """Before a socket is open, errors are those of HTTP, whatever the venue's status by
+        REST."""
+        left_s = self.ban.left_s("handshakes")
+        if left_s:
+            response = self._error(self.ban.reason, retry_after=left_s)
+            is_error = response.status >= HTTP_ERRORS
+            response.set_status(response.status if is_error else TOO_MANY)
+            return response
+        if self.faults.hits("limit_handshake"):
+            response = self._error(Reason.RATE_LIMITED, retry_after=1)
+            response.set_status(TOO_MANY)
+            return response
+        if self.faults.hits("refuse_handshake"):
+            response = self._error(Reason.UNAVAILABLE)
+            response.set_status(UNAVAILABLE)
+            return response
+        return None
+
     async def _send_forever(self, connection: Connection) -> None:
         while True:
             build = await connection.queue.get()
             try:
-                text = None if connection.muted else build(connection, time.time_ns())
+                text = None if connection.muted else build(connection, self.now_ns())
             except Exception as error:
                 connection.queue.task_done()
                 self.note_own_error(f"in a frame at {connection.path}", error)
@@ -349,11 +405,16 @@ class Server:
         ]
 
     def broadcast(self, topic: str, build: Build) -> None:
-        """To every connection that follows ``topic``; nothing while frames are withheld."""
+        """To every connection that follows ``topic``; nothing while frames are withheld, or where
+        the topic is dead."""
         for connection in self.connections:
-            if topic in connection.topics and self.withholding:
+            if topic not in connection.topics:
+                continue
+            if self.withholding:
                 self._withheld_now = True
-            elif topic in connection.topics:
+            elif topic in connection.dead_topics:
+                self.faults.done["dead_channel"] += 1
+            else:
                 self._put_market(connection, build)
 
     def _put_market(self, connection: Connection, build: Build) -> None:
@@ -381,22 +442,91 @@ class Server:
         for connection in connections:
             connection.abort()
 
+    # Faults that are told at the admin door.
+
+    def let_books_die(self, pair: str, healed_by: str) -> int:
+        """The pair's books are silent where they are followed, while everything else goes on.
+
+        ``healed_by``: "subscription": who subscribes again hears them; "connection": a new
+        connection does; "nothing": nobody does, until ``revive_books``. Returns how many
+        subscriptions died. Raises ValueError."""
+        if healed_by not in HEALED_BY:
+            raise ValueError(f"healed_by is one of {', '.join(HEALED_BY)}, not {healed_by!r}")
+        died = 0
+        for connection in self.connections:
+            topics = {each for each in connection.topics if self.dialect.is_book_topic(each, pair)}
+            connection.dead_topics |= topics
+            connection.stays_dead = healed_by != "subscription"
+            died += len(topics)
+        if healed_by == "nothing":
+            self.dead_pairs.add(pair)
+        return died
+
+    def revive_books(self, pair: str) -> None:
+        self.dead_pairs.discard(pair)
+        for connection in self.connections:
+            dead = connection.dead_topics
+            alive = {each for each in dead if self.dialect.is_book_topic(each, pair)}
+            connection.dead_topics = dead - alive
+
+    def followed(self, connection: Connection, topic: str) -> None:
+        """A connection subscribes to a topic, perhaps again."""
+        if any(self.dialect.is_book_topic(topic, pair) for pair in self.dead_pairs):
+            connection.dead_topics.add(topic)
+        elif not connection.stays_dead:
+            connection.dead_topics.discard(topic)
+
+    def restart_numbers(self, pair: str, first: int = 1) -> None:
+        """The numbers of the pair's books begin again, as after a restart of the venue's engine:
+        what has changed so far is sent with the old ones."""
+        self.send_depth(pair)
+        self.dialect.restart_numbers(pair, first)
+        self._sent_ids[pair] = self.venue.books[pair].update_id
+
+    def change_rules(
+        self, pair: str, price_tick: Decimal | None, size_step: Decimal | None
+    ) -> None:
+        """Another tick or lot for a listed pair; the levels' texts have as many digits."""
+        symbol = self.venue.symbols[pair]
+        symbol.price_tick = price_tick or symbol.price_tick
+        symbol.size_step = size_step or symbol.size_step
+        self.dialect.set_rules(symbol)
+        self.venue.books[pair].size_step = symbol.size_step
+        if pair in self.flows:
+            self.flows[pair].follow_rules(self.now_ns())
+
+    def snapshot_requested(self, pair: str) -> None:
+        """A client is about to be given the pair's book."""
+        if pair in self.delisted_by_snapshot:
+            self.delisted_by_snapshot.discard(pair)
+            self.venue.symbols[pair].trading = False
+
     # What happens at the venue.
 
     async def _flow_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = moved = loop.time()
         while True:
             await asyncio.sleep(WAKE_FLOW)
+            now = loop.time()
+            if not self.paused:
+                self._move_prices(now - moved)
+            moved = now
             if self.paused or self.rate <= 0:
-                due = loop.time()
+                due = now
                 continue
-            events = min(int((loop.time() - due) * self.rate), 1000)
+            events = min(int((now - due) * self.rate), 1000)
             due += events / self.rate
             for _ in range(events):
                 for pair, flow in list(self.flows.items()):
                     if self.venue.symbols[pair].trading:
                         flow.step(self.now_ns())
+
+    def _move_prices(self, seconds: float) -> None:
+        for pair, flow in self.flows.items():
+            trend = self.trends.get(pair, 0.0)
+            if trend and self.venue.symbols[pair].trading:
+                flow.trend(trend * seconds, self.now_ns())
 
     async def _depth_forever(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1233,6 +1233,9 @@ class Dialect(BaseDialect):
     def book_topics(self, pair: str) -> Mapping[str, int]:
         return {f"orderbook.{depth}.{self.symbol(pair)}": depth for depth in DEPTHS}
 
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        return topic in self.book_topics(pair)
+
     def snapshot_topics(self, pair: str) -> list[str]:
         return [f"tickers.{self.symbol(pair)}"]
 

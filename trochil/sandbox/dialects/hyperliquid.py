@@ -7,7 +7,6 @@ Source: its API documentation; for l4Book, order_book_server, which runs beside 
 import asyncio
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -44,10 +43,12 @@ from trochil.sandbox.server import Server
 from trochil.sandbox.wallets import WalletSignature, keccak256, new_wallet, signer_address
 
 LEVELS = 20
+"""A side of l2Book."""
 FAST_LEVELS = 5
 FAST_EVERY_S = 0.5
 """Between two images of a book that is followed with ``fast``; others come with each change."""
-"""A side of l2Book."""
+RESTART_BACK_NS = 3600 * 10**9
+"""By how much times of books fall back where their numbers begin again."""
 SPOT_ASSETS = 10_000
 """The asset id of the first spot pair."""
 SIZE_AND_PRICE_PLACES = 8
@@ -703,6 +704,8 @@ class Dialect(BaseDialect):
         """When the last image of five levels was sent, by coin (s, of the loop)."""
         self._fast_due: set[str] = set()
         """Coins with a change that waits for the next of these images."""
+        self.times_back_ns: dict[str, int] = {}
+        """By how much the times of a pair's books fell back."""
 
     def routes(self) -> list[Route]:
         """Bodies are by their types."""
@@ -756,7 +759,7 @@ class Dialect(BaseDialect):
         if refusal.code == EMPTY:
             return web.Response(status=refusal.status)
         if refusal.code == PLAIN_TEXT:
-            headers = self.retry_headers(retry_after) if retry_after else {}
+            headers = self.limit_headers(retry_after) if retry_after else {}
             text = message.encode(
                 errors="replace"
             ).decode()  # what was sent may be half a character
@@ -1260,6 +1263,8 @@ class Dialect(BaseDialect):
                 self.send(connection, self.fast_frame(subscription.string("coin")))
             case "l2Book" | "bbo" | "activeAssetCtx" as channel:
                 coin = subscription.string("coin")
+                if channel == "l2Book":
+                    self.server.snapshot_requested(self.pair_of(coin))
                 self.send(connection, self.market_frames(coin)[f"{channel}:{coin}"]())
 
     def opening_frame(self, subscription: Params) -> Row:
@@ -1288,7 +1293,7 @@ class Dialect(BaseDialect):
 
         def best() -> Row:
             window = self.books.snapshot(pair)
-            return {"channel": "bbo", "data": best_row(coin, window, time.time_ns())}
+            return {"channel": "bbo", "data": best_row(coin, window, self.book_time_ns(pair))}
 
         def context() -> Row:
             is_perp = coin == self.perp(pair)
@@ -1312,7 +1317,24 @@ class Dialect(BaseDialect):
     # Books. A frame has the time at which it was made: what leaves late is old.
 
     def l2_book(self, coin: str) -> Row:
-        return book_row(coin, self.books.snapshot(self.pair_of(coin)), time.time_ns())
+        pair = self.pair_of(coin)
+        return book_row(coin, self.books.snapshot(pair), self.book_time_ns(pair))
+
+    def book_time_ns(self, pair: str) -> int:
+        """What numbers a pair's books: the venue's time, or one that fell back."""
+        return self.server.now_ns() - self.times_back_ns.get(pair, 0)
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        return topic in (
+            f"l2Book:{self.symbol(pair)}",
+            f"l2Book:{self.perp(pair)}",
+            f"l4Book:{self.perp(pair)}",
+        )
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """Times fall back by an hour, heights to ``first``."""
+        self.times_back_ns[pair] = self.times_back_ns.get(pair, 0) + RESTART_BACK_NS
+        self.numbers["height"] = first - 1
 
     def fast_frame(self, coin: str) -> Row:
         window = self.books.snapshot(self.pair_of(coin))
@@ -1343,10 +1365,11 @@ class Dialect(BaseDialect):
         """Every order of a book. The block under way is published first: its changes are in the
         book already."""
         pair = self.pair_of(coin)
+        self.server.snapshot_requested(pair)
         self.server.send_depth(pair)
         return {
             "coin": coin,
-            "time": milliseconds(time.time_ns()),
+            "time": milliseconds(self.book_time_ns(pair)),
             "height": self.numbers["height"],
             "levels": [self.resting_order_rows(pair, side) for side in ("buy", "sell")],
         }
@@ -1371,7 +1394,7 @@ class Dialect(BaseDialect):
         coin = self.perp(pair)
         changes = self.order_changes.take(pair)
         block = {
-            "time": milliseconds(time.time_ns()),
+            "time": milliseconds(self.book_time_ns(pair)),
             "height": self.count("height"),
             "order_statuses": [
                 opened_order_row(coin, change) for change in changes if change.kind == "new"

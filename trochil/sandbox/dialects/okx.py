@@ -676,7 +676,7 @@ class Dialect(BaseDialect):
     foreign_clients = ("ccxt", "cryptofeed", "python-okx")
     takes_forms = False
     shows_made_client_ids = False
-    book_channel = BookChannel(levels=MOST_LEVELS)
+    book_channel = BookChannel(levels=MOST_LEVELS, tells_restarts=True)
     snapshot_on_subscribe = True
     post_only_cancels = True
     extra_key_fields = ("passphrase",)
@@ -1254,6 +1254,10 @@ class Dialect(BaseDialect):
 
     def book_topics(self, pair: str) -> Mapping[str, int]:
         return {f"books:{pair}": 0}
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        channel, _, followed = topic.partition(":")
+        return followed == pair and channel in ("books", "books5", "bbo-tbt")
 
     def snapshot_topics(self, pair: str) -> list[str]:
         return [f"books5:{pair}", f"bbo-tbt:{pair}", f"tickers:{pair}"]

@@ -368,11 +368,12 @@ class Dialect(MarketStreams):
             return page(404, "404 Not Found")
         if reason == Reason.RATE_LIMITED:
             retry_after = retry_after or self.minute_left_s()
-        elif reason == Reason.BANNED:
-            detail = str(self.server.now_ns() // 1_000_000 + retry_after * 1000)
         response = super().error(reason, detail, retry_after=retry_after, request=request)
         response.headers.update(self.weight_headers())
         return response
+
+    def ban_end(self, retry_after_s: int) -> str:
+        return str(self.server.now_ns() // 1_000_000 + retry_after_s * 1000)
 
     def gone(self, request: Request) -> web.Response:
         return page(410, "410 Gone")
@@ -622,6 +623,7 @@ class Dialect(MarketStreams):
         answer: Row = {"id": number if isinstance(number, int | str) else None}
         shows_limits = connection.state["shows_limits"]
         try:
+            self.check_ban()
             method, params = api_request(message)
             shows_limits = flag(params, "returnRateLimits", shows_limits)
             answer |= {"status": 200, "result": self.api_result(connection, method, params)}
@@ -630,6 +632,12 @@ class Dialect(MarketStreams):
         if shows_limits:
             answer["rateLimits"] = self.api_limits(message)
         self.send(connection, answer)
+
+    def check_ban(self) -> None:
+        """Raises Rejected while requests on sockets are refused."""
+        left_s = self.server.ban.left_s("messages")
+        if left_s:
+            raise Rejected(self.server.ban.reason, self.ban_end(left_s))
 
     def api_result(self, connection: Connection, method: str, params: Params) -> Any:
         unit_ns = connection.state["time_unit_ns"]
@@ -661,9 +669,10 @@ class Dialect(MarketStreams):
     def api_error(self, refusal: Rejected) -> Row:
         known, text = self.refusal_of(refusal.reason, refusal.detail)
         error: Row = {"code": known.code, "msg": text}
-        if refusal.reason == Reason.RATE_LIMITED:
+        if refusal.reason in (Reason.RATE_LIMITED, Reason.BANNED):
             now_ms = self.server.now_ns() // 1_000_000
-            retry_after = now_ms + self.minute_left_s() * 1000
+            left_s = self.server.ban.left_s("messages") or self.minute_left_s()
+            retry_after = now_ms + left_s * 1000
             error["data"] = {"serverTime": now_ms, "retryAfter": retry_after}
         return {"status": known.status, "error": error}
 

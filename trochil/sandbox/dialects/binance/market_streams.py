@@ -166,6 +166,13 @@ class MarketStreams(MarketData):
             return {self.stream_of(pair, "depth@100ms"): 0}
         return {self.stream_of(pair, channel): 0 for channel in ("depth", "depth@100ms")}
 
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        return topic.startswith(self.stream_of(pair, "depth"))
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        super().restart_numbers(pair, first)
+        self._slow_diffs.pop(pair, None)
+
     def book_frame(
         self, topic: str, window: BookWindow, connection: Connection, now_ns: int
     ) -> Row:

@@ -32,6 +32,8 @@ LOGIN_PAYLOAD = "GET/users/self/verify"
 LOGIN_FIELDS = ("signature", "key", "passphrase", "timestamp")
 BATCHES = ("level2_50", "level2_batch")
 """Channels of levels with many changes a message; level2 has a message for each."""
+BOOKS = ("full", "level2", "level3", *BATCHES)
+"""Channels that show a book as it changes."""
 PRODUCT_CHANNELS = (
     "full",
     "heartbeat",
@@ -241,6 +243,7 @@ class Dialect(CoinbaseRest):
     def _current_levels(self, pair: str) -> Row | None:
         if self.server.faults.hits("withhold_snapshot"):
             return None
+        self.server.snapshot_requested(pair)
         book = self.server.book(pair)
         bids, asks = ([BookLevel(*level) for level in book.levels(s)] for s in ("buy", "sell"))
         return rows.snapshot_message(pair, bids, asks)
@@ -289,6 +292,14 @@ class Dialect(CoinbaseRest):
             return None
         sequence = self._last_matches[pair]["sequence"]
         return rows.ticker_message(last[0], sequence, self.market_stats(pair))
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        channel, _, product = topic.partition(":")
+        return product == pair and channel in BOOKS
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """One sequence a product; levels have none."""
+        self.numbers[pair] = first - 1
 
     def book_topics(self, pair: str) -> Mapping[str, int]:
         """The batches; of a recorded market all its frames are level2's."""

@@ -147,7 +147,13 @@ class CoinbaseRest(BaseDialect):
             PublicRoute("GET", f"{product}/stats", self.get_stats, params=()),
             PublicRoute("GET", f"{product}/ticker", self.get_ticker, params=()),
             PublicRoute("GET", f"{product}/trades", self.get_trades, params=PAGE),
-            PublicRoute("GET", f"{product}/book", self.get_book, params=("level",)),
+            PublicRoute(
+                "GET",
+                f"{product}/book",
+                self.get_book,
+                params=("level",),
+                gives_book=self.server.replay is None,
+            ),
             PublicRoute(
                 "GET",
                 f"{product}/candles",
@@ -321,6 +327,7 @@ class CoinbaseRest(BaseDialect):
         level = request.integer("level", 1)
         if level not in (1, 2, 3):
             raise Rejected(Reason.ILLEGAL, "level")
+        self.server.snapshot_requested(pair)
         return {
             "bids": self.book_side(pair, "buy", level),
             "asks": self.book_side(pair, "sell", level),

@@ -256,6 +256,9 @@ class Dialect(HtxRest):
     def book_topics(self, pair: str) -> Mapping[str, int]:
         return {self.topic(pair, f"mbp.{depth}"): depth for depth in DEPTHS}
 
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        return topic.startswith((self.topic(pair, "mbp."), self.topic(pair, "depth.")))
+
     def snapshot_topics(self, pair: str) -> list[str]:
         return [self.topic(pair, f"depth.{step}") for step in STEPS]
 

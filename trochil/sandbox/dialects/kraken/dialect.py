@@ -335,6 +335,7 @@ class Dialect(KrakenRest):
             return numbered_frame(channel, "snapshot", rows, connection)
         pair = self.socket_pair(subscription.symbol)
         if channel in self.windows:
+            self.server.snapshot_requested(pair)
             window = self.windows[channel].snapshot(pair, int(subscription.variant))
             return self.window_frame(channel, window)
         if channel == "ticker":
@@ -369,6 +370,14 @@ class Dialect(KrakenRest):
                 else:
                     windows.forget(pair, depth)
         self.publish_best_prices(pair)
+
+    def is_book_topic(self, topic: str, pair: str) -> bool:
+        channel, name, _ = topic.split(":")
+        return channel in self.windows and name == self.symbol(pair)
+
+    def restart_numbers(self, pair: str, first: int) -> None:
+        """Raises ValueError: no book has any."""
+        raise ValueError("Kraken's books have no numbers")
 
     def publish_best_prices(self, pair: str) -> None:
         book = self.venue.books[pair]

@@ -71,6 +71,7 @@ class KrakenOrders(BaseDialect):
         STALE_TOKEN: Refusal(200, "ESession", "Invalid session"),
         Reason.TIMEOUT: Refusal(200, "EService", "Timeout"),
         Reason.RATE_LIMITED: Refusal(200, "EAPI", "Rate limit exceeded"),
+        Reason.BANNED: Refusal(200, "EService", " Throttled: {}"),
         Reason.UNAVAILABLE: Refusal(503, "EService", "Unavailable"),
     }
 
@@ -93,6 +94,9 @@ class KrakenOrders(BaseDialect):
 
     def error_body(self, code: int | str, message: str, request: Request | None) -> Row:
         return {"error": [f"{code}:{message}"]}
+
+    def ban_end(self, retry_after_s: int) -> str:
+        return str(self.now_s() + retry_after_s)
 
     def result(self, body: Any) -> Row:
         return {"error": [], "result": body}
