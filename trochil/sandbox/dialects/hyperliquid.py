@@ -1337,9 +1337,10 @@ class Dialect(BaseDialect):
         self.numbers["height"] = first - 1
 
     def fast_frame(self, coin: str) -> Row:
-        window = self.books.snapshot(self.pair_of(coin))
+        pair = self.pair_of(coin)
+        window = self.books.snapshot(pair)
         best = replace(window, bids=window.bids[:FAST_LEVELS], asks=window.asks[:FAST_LEVELS])
-        return {"channel": "l2Book", "data": book_row(coin, best, time.time_ns())}
+        return {"channel": "l2Book", "data": book_row(coin, best, self.book_time_ns(pair))}
 
     def publish_fast(self, pair: str, coin: str) -> None:
         """An image of five levels, at once or half a second after the last one."""
