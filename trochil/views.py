@@ -63,7 +63,8 @@ class BookView:
         self.get_quote_volume_for_base_amount = reader.get_quote_volume_for_base_amount
 
     def __repr__(self) -> str:
-        return f"<BookView {self.venue} {self.trading_pair} {self.state.name} epoch {self.epoch}>"
+        state = f"{self.state.name} unchecked" if self.unchecked else self.state.name
+        return f"<BookView {self.venue} {self.trading_pair} {state} epoch {self.epoch}>"
 
     def _repr_html_(self) -> str:
         return self.snapshot(10, stale_ok=True)._repr_html_()

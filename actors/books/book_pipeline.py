@@ -86,7 +86,8 @@ class BookPipeline:
         self._orders = ActiveOrderTracker(feed.depth)
         self._verifies_checksums = has_checksum(type(feed))
         self._shadow_book: OrderBook | None = None
-        self._unchecked = False
+        self._unchecked = feed.gap_check == "unchecked"
+        book.mark_unchecked(self._unchecked)
         self.checksums_failed = 0
         """How many failed in a row."""
         self._crossed_since: float | None = None
@@ -279,8 +280,7 @@ class BookPipeline:
 
     def _ask_for_levels(self, now: float) -> None:
         """Request levels farther out before the market leaves those that are known."""
-        left = self.levels_left
-        if left >= self._trusted_levels or not self.synced:
+        if not self.is_thin:
             return
         if self._since_asked is not None and now - self._asked_at < ASK_AGAIN_AFTER:
             return
@@ -292,7 +292,12 @@ class BookPipeline:
         if self._since_asked is None:
             self._since_asked = deque(maxlen=BUFFER)
         self._asked_at = now
-        self._request_levels(left)
+        self._request_levels(self.levels_left)
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it has fewer levels than wanted, of those that could be had."""
+        return self.synced and self.levels_left < self._trusted_levels
 
     @property
     def levels_left(self) -> int:
@@ -390,7 +395,7 @@ class BookPipeline:
         if message.checksum < 0:
             return True
         ours = self._checksum(message.symbol, shadow)
-        self._mark_unchecked(ours < 0 and not message.update_id)
+        self._mark_unchecked(ours < 0 and self._feed.gap_check == "checksum")
         if ours in (-1, message.checksum):
             self.checksums_failed = 0
             return True

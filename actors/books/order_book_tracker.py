@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -181,7 +182,16 @@ class OrderBookTracker:
 
     def _describe(self, pipeline: BookPipeline) -> dict[str, Any]:
         meta = pipeline.book.meta()
-        state = {"state": pipeline.book.state.name, "why": pipeline.why}
+        bid_levels, ask_levels = pipeline.book.lengths
+        bid_bound, ask_bound = pipeline.book.bounds
+        state = {
+            "state": pipeline.book.state.name,
+            "why": pipeline.why,
+            "unchecked": bool(meta["unchecked"]),
+            "levels": [bid_levels, ask_levels],
+            "known_to": [bid_bound or None, None if math.isinf(ask_bound) else ask_bound],
+            "thin": pipeline.is_thin,
+        }
         if self._exchange.bridged:
             state["note"] = self._exchange.about.gaps
         return state | {name: meta[name] for name in COUNTERS}

@@ -38,8 +38,8 @@ class Status(msgspec.Struct, frozen=True):
         columns = ("state", "epoch", "update_id", "applied", "gaps", "resyncs", "rejected")
         books = Table("book", *columns)
         for name, book in self.books.items():
-            # The bridge can't check a book for gaps: it is only as correct as ccxt.
-            shown = book | {"gaps": "unchecked"} if "note" in book else book
+            marks = [mark for mark in ("unchecked", "thin") if book[mark]]
+            shown = book | {"state": " ".join([book["state"], *marks])}
             books.add_row(name, *(str(shown[column]) for column in columns))
         return [actors, books]
 
