@@ -100,7 +100,7 @@ class OrderBookTrackerDataSource:
             self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
         )
         self._levels_server = LevelsServer(
-            self._serve_levels, self._cost_of_snapshot, exchange.limits, levels_share
+            self._serve_levels, self._cost_of_snapshot, exchange.limits, levels_share, clock
         )
         self._publisher = Publisher(socket_path(run_dir, name), self._on_request)
         self._publisher.greet_with(
