@@ -128,8 +128,8 @@ class OrderBook(BookQueries):
         if verdict == UNDECIDED:
             is_sided = layout is Layout.SIDED
             self._write(
-                read_rows(bids, is_sided, names, scratch[0]),
-                read_rows(asks, False, names, scratch[1]),
+                read_rows(bids, is_sided, names),
+                read_rows(asks, False, names),
                 ids,
             )
 
