@@ -128,8 +128,8 @@ class OrderBook(BookQueries):
         if verdict == UNDECIDED:
             is_sided = layout is Layout.SIDED
             self._write(
-                read_rows(bids, is_sided, names, scratch[0]),
-                read_rows(asks, False, names, scratch[1]),
+                read_rows(bids, is_sided, names),
+                read_rows(asks, False, names),
                 ids,
             )
 
@@ -259,9 +259,10 @@ def digest_of(bids: Floats, asks: Floats) -> str:
 def _scratch_for(bids: bytes, asks: bytes) -> Floats:
     """The scratch; first it grows where a message has more rows than it has room for."""
     global _scratch
-    room = _scratch.shape[1]
+    scratch = _scratch
+    room = scratch.shape[1]
     if len(bids) > SHORTEST_ROW * room or len(asks) > SHORTEST_ROW * room:
         rows = max(text.count(b"[") + text.count(b"{") for text in (bids, asks))
         if room < rows <= MOST_ROWS:
-            _scratch = np.zeros((2, rows, 3))
-    return _scratch
+            _scratch = scratch = np.zeros((2, rows, 3))
+    return scratch

@@ -26,8 +26,8 @@ def sides_of(message: BookSnapshot | BookDiff) -> tuple[Floats, Floats]:
         bids, asks = unpack(message.bids), unpack(message.asks)
     else:
         is_sided = message.layout is Layout.SIDED
-        bids = read_rows(message.bids, is_sided, message.names, _room_for(message.bids))
-        asks = read_rows(message.asks, False, message.names, _room_for(message.asks))
+        bids = read_rows(message.bids, is_sided, message.names)
+        asks = read_rows(message.asks, False, message.names)
         is_bid = bids[:, 0] == BID
         asks = np.concatenate([bids[~is_bid], asks])
         bids = bids[is_bid]
@@ -52,11 +52,12 @@ def unpack(data: bytes) -> Floats:
     return rows
 
 
-def read_rows(text: bytes, is_sided: bool, names: LevelNames | None, room: Floats) -> Floats:
-    """The rows (n, 3: side, price, size) of a text, in ``room``. Numbers are not checked.
+def read_rows(text: bytes, is_sided: bool, names: LevelNames | None) -> Floats:
+    """The rows (n, 3: side, price, size) of a text. Numbers are not checked.
 
     Raises ValueError for a malformed text.
     """
+    room = np.empty((text.count(b"[") + text.count(b"{"), 3))
     names_read = () if names is None else encoded(names)
     count = scan_named(text, *names_read, room) if names_read else scan(text, is_sided, room)
     if count < 0:
@@ -67,10 +68,6 @@ def read_rows(text: bytes, is_sided: bool, names: LevelNames | None, room: Float
         assert number is not None
         rows[row, 1 + column] = float(number[0])
     return rows
-
-
-def _room_for(text: bytes) -> Floats:
-    return np.empty((text.count(b"[") + text.count(b"{"), 3))
 
 
 @cache

@@ -376,3 +376,19 @@ def test_events_that_belong_together_change_the_book_at_once_and_truncate_after_
     tracker.event(better)
     whole = tracker.snapshot(OrdersSnapshot("A-B", resting, []))
     assert np.frombuffer(whole.bids).reshape(-1, 2).tolist() == [[10.0, 1.0], [9.0, 1.0]]
+
+
+@pytest.mark.parametrize("size", [-1.0, NAN, math.inf])
+def test_an_order_that_no_book_has_is_refused_before_it_hides_in_a_sum(size: float) -> None:
+    tracker = following()
+    for action, order_id in ((OrderAction.OPEN, "b9"), *((a, "b1") for a in CHANGES_OF_SIZE)):
+        with pytest.raises(ValueError, match="size"):
+            tracker.event(event(action, order_id, "buy", 10.0, size))
+    with pytest.raises(ValueError, match="size"):
+        tracker.snapshot(OrdersSnapshot("A-B", [RestingOrder("b1", 10.0, size)], ASKS, 5, 1))
+    for price in (0.0, -1.0, NAN, math.inf):
+        with pytest.raises(ValueError, match="price"):
+            tracker.event(event(OrderAction.OPEN, "b9", "buy", price, 1.0))
+
+
+CHANGES_OF_SIZE = (OrderAction.MATCH, OrderAction.CHANGE)

@@ -3,6 +3,8 @@ than 53 bits, or who unpacks a message."""
 
 import json
 import re
+import sys
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -186,3 +188,26 @@ def test_of_rows_of_both_sides_the_others_are_asks() -> None:
 def test_packed_levels_are_checked_too(pair: list[float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         sides_of(BookDiff("A", np.array(pair).tobytes(), b"", layout=Layout.PACKED))
+
+
+def test_books_in_several_threads_share_no_numbers() -> None:
+    """Each thread has a book of its own, and sizes that only Python's float reads."""
+    wrong: list[list[float]] = []
+
+    def write(size: str) -> None:
+        book = OrderBook(64)
+        text = f'[["5",{size}]]'.encode()
+        for number in range(3000):
+            book.apply_diff(BookDiff("A", text, text, number, number))
+            if book.bids.tolist() != [[5.0, float(size)]]:
+                wrong.append(book.bids.tolist())
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    threads = [Thread(target=write, args=(f"{n}.{LONG[-9:]}12345678",)) for n in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+    assert not wrong
