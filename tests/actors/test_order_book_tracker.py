@@ -72,6 +72,17 @@ class Source:
         self.snapshot_requests.append(request.topic)
         self.taken_at_requests.append(request.after)
 
+    def silence(self) -> None:
+        """No heartbeats from now on."""
+        self._publisher.beat_while(lambda: False)
+
+    def speak(self) -> None:
+        self._publisher.beat_while(lambda: True)
+
+    def lose_one(self) -> None:
+        """A message that is numbered and reaches nobody."""
+        self._publisher.published += 1
+
     def publish(self, *messages: Any, pair: str = PAIR) -> None:
         for message in messages:
             number = self._publisher.published + 1
@@ -495,5 +506,90 @@ def test_a_book_that_can_not_be_made_is_told_and_tried_again(tmp_path: Path) -> 
             source.publish(SNAPSHOT)
             book = await until_live(tracker)
             assert book.epoch > 1, "it goes on from the epoch of the file that stood there"
+
+    run(main)
+
+
+def test_an_epoch_never_comes_back_also_of_a_pair_that_was_removed_and_added(
+    tmp_path: Path,
+) -> None:
+    handed = iter(range(50, 60))
+
+    async def generation() -> int:
+        return next(handed)
+
+    async def main() -> None:
+        async with running(tmp_path, generation=generation) as (source, tracker):
+            source.publish(SNAPSHOT)
+            epochs = [(await until_live(tracker)).epoch]
+            source.pairs = [OTHER]
+            source.publish(Pairs(source.pairs), pair="")
+            await until(lambda: PAIR not in tracker.order_books)
+            assert not Path(book_path(str(tmp_path), "scripted", PAIR)).exists()
+            source.pairs = [PAIR, OTHER]
+            source.publish(Pairs(source.pairs), pair="")
+            await until(lambda: PAIR in tracker.order_books)
+            source.publish(SNAPSHOT)
+            epochs.append((await until_live(tracker)).epoch)
+            assert epochs == [(50 << EPOCH_BITS) + 1, (51 << EPOCH_BITS) + 1]
+
+    run(main)
+
+
+def test_a_successor_whose_generation_is_lower_goes_on_from_the_file(tmp_path: Path) -> None:
+    path = book_path(str(tmp_path), "scripted", PAIR)
+    before = SharedBook.create(path, venue="scripted", trading_pair=PAIR, generation=90)
+    last = (before.epoch, before.sequence, before.meta()["version"])
+    before.close()
+
+    async def low() -> int:
+        return 3
+
+    async def main() -> None:
+        async with running(tmp_path, generation=low) as (source, tracker):
+            source.publish(SNAPSHOT)
+            book = await until_live(tracker)
+            assert book.epoch > last[0]
+            assert book.sequence > last[1]
+            assert book.meta()["version"] > last[2]
+
+    run(main)
+
+
+def test_without_a_heartbeat_books_are_stale_and_live_again_when_the_sequence_joins(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (source, tracker):
+            source.publish(SNAPSHOT)
+            book = await until_live(tracker)
+            epoch = book.epoch
+            source.silence()
+            await until(lambda: book.state is BookState.STALE)
+            source.publish(diff(101, 101, levels((10, 5))))
+            await until(lambda: book.update_id == 101)
+            assert book.state is BookState.STALE, "what came is applied, not believed"
+            source.speak()
+            await until(lambda: book.state is BookState.LIVE)
+            assert (book.epoch, book.meta()["resyncs"]) == (epoch, 0)
+
+    run(main)
+
+
+def test_a_hole_in_the_channels_numbers_costs_every_book(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (source, tracker):
+            source.publish(SNAPSHOT)
+            source.publish(BookSnapshot("BUSD", EMPTY, levels((1, 1)), 1), pair=OTHER)
+            await until(lambda: tracker.ready)
+            epochs = {pair: book.epoch for pair, book in tracker.order_books.items()}
+            source.lose_one()
+            await until(
+                lambda: all(b.state is BookState.INVALID for b in tracker.order_books.values())
+            )
+            source.publish(SNAPSHOT)
+            source.publish(BookSnapshot("BUSD", EMPTY, levels((1, 1)), 1), pair=OTHER)
+            await until(lambda: tracker.ready)
+            assert all(book.epoch > epochs[pair] for pair, book in tracker.order_books.items())
 
     run(main)

@@ -14,6 +14,7 @@ from actors.runtime.supervisor import (
     Supervisor,
     assign,
     decide,
+    read_desired,
     specs_of,
 )
 from actors.settings import ActorSpec, Settings, VenueSettings, to_dict
@@ -235,3 +236,55 @@ def test_a_desired_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             await Supervisor(settings, room, room).start()
 
     asyncio.run(main())
+
+
+class NobodyRuns:
+    """A launcher and peers of a deployment in which nothing runs."""
+
+    at_once = 0
+
+    async def stop(self, name: str) -> None:
+        pass
+
+
+async def generations(folder: Path, count: int) -> list[int]:
+    """What one life of a supervisor hands out."""
+    nobody: Any = NobodyRuns()
+    supervisor = Supervisor(Settings(deployment="d", state_dir=str(folder)), nobody, nobody)
+    await supervisor.start()
+    try:
+        return [await supervisor.new_generation() for _ in range(count)]
+    finally:
+        await supervisor.stop()
+
+
+def test_generations_only_grow_also_over_restarts_and_over_clocks_that_were_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [2_000_000_000.0]
+    monkeypatch.setattr("actors.runtime.supervisor.time.time", lambda: now[0])
+    handed = asyncio.run(generations(tmp_path, 3))
+    assert handed == [2_000_000_000, 2_000_000_001, 2_000_000_002]
+    now[0] -= 3600.0
+    handed += asyncio.run(generations(tmp_path, 2))
+    now[0] += 7200.0
+    handed += asyncio.run(generations(tmp_path, 1))
+    assert handed == sorted(set(handed))
+    assert handed[-1] == 2_000_003_600
+
+
+def test_a_generation_is_stored_before_it_is_given(tmp_path: Path) -> None:
+    (handed,) = asyncio.run(generations(tmp_path, 1))
+    file = tmp_path / "d" / "desired.json"
+    assert read_desired(file.read_bytes()).generation == handed
+
+
+def test_a_store_that_was_lost_is_made_up_for_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [2_000_000_000.0]
+    monkeypatch.setattr("actors.runtime.supervisor.time.time", lambda: now[0])
+    before = asyncio.run(generations(tmp_path, 2))
+    (tmp_path / "d" / "desired.json").unlink()
+    now[0] += 5.0
+    assert min(asyncio.run(generations(tmp_path, 1))) > max(before)
