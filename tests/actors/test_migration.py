@@ -182,6 +182,7 @@ def remembered(folder: Path, change: bool = False) -> dict[str, Any]:
 
 ADDED_SINCE = {
     "ca_file": "",
+    "proxy": "",
     "whole_snapshots": False,
     "trusted_levels": 500,
     "levels_share": 0.1,

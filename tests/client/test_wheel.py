@@ -36,6 +36,7 @@ UNSHIPPED = shutil.ignore_patterns(
 )  # fmt: skip
 """What the tools leave in a checkout."""
 LOOKS_AROUND = {
+    "orderbook/compile_cache.py": "where compiled code can be kept, beside the packages or not",
     "trochil/guard.py": "compares where the packages are found, and reads none of it",
     "trochil/version.py": "pyproject.toml, only in a checkout that isn't installed",
     "trochil/conformance/venue_harness.py": "the vectors beside an adapter, of any package",

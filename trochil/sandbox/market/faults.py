@@ -26,8 +26,8 @@ TIMES: dict[str, str] = {
     "user_stream_duplicate": "a frame of an account is sent twice",
     "user_stream_terminated": "the venue ends an account's stream",
     "maintenance": "a request is refused: the venue is unavailable",
-    "bad_checksum": "a book's frame has a wrong checksum (Kraken, OKX)",
-    "sequence_reset": "the numbers of a book's frames begin again (Bybit, Bittrex)",
+    "bad_checksum": "a book's frame has a wrong checksum, where frames have one",
+    "sequence_reset": "the numbers of a book's frames begin again, where the venue does that",
 }
 """Name -> what happens. Each is a chance, or a number of times."""
 SECONDS: dict[str, str] = {
