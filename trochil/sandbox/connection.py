@@ -40,6 +40,8 @@ class Connection:
     frames_sent: int = 0
     due: float = 0.0
     """When the last of those frames leaves that were put later (loop seconds)."""
+    waiting: int = 0
+    """Frames that were put later and have not left."""
 
     @property
     def host(self) -> str:
@@ -48,7 +50,7 @@ class Connection:
 
     def put(self, build: Build) -> None:
         """Queue a frame, behind those that leave later; a client that is 20,000 behind is cut."""
-        if self.due > asyncio.get_running_loop().time():
+        if self.waiting:
             self.put_later(build, 0.0)
         else:
             self._put_now(build)
@@ -57,7 +59,12 @@ class Connection:
         """The same in a while; what is put after it follows it."""
         loop = asyncio.get_running_loop()
         self.due = max(loop.time() + delay_s, self.due + AFTER_S)
-        loop.call_at(self.due, self._put_now, build)
+        self.waiting += 1
+        loop.call_at(self.due, self._put_waiting, build)
+
+    def _put_waiting(self, build: Build) -> None:
+        self.waiting -= 1
+        self._put_now(build)
 
     def _put_now(self, build: Build) -> None:
         if self.queue.full():
