@@ -15,8 +15,8 @@ from tests.oracle.world import World, seeded, world
 
 FAULT_EVERY_S = 0.5
 LOOK_EVERY_S = 0.004
-FIRST_LIVE_WITHIN_S = 30.0
-LIVE_WITHIN_S = 30.0
+FIRST_LIVE_WITHIN_S = 60.0
+LIVE_WITHIN_S = 60.0
 EQUAL_WITHIN_S = 8.0
 
 
@@ -91,7 +91,10 @@ async def session(
     async with world(name, seed) as live:
         judge = live.judge
         if await until(live, lambda: live.is_live, FIRST_LIVE_WITHIN_S) is None:
-            report.deaths = [*live.deaths, "not LIVE before any fault"]
+            books = live.feed.tracker.status()["books"]
+            why = {pair: f"{each['state']} {each['why']}" for pair, each in books.items()}
+            report.looks = dict(judge.looks)
+            report.deaths = [*live.deaths, f"not LIVE before any fault: {why}"]
             return report
         allowed = kinds or drawn.kinds(live, long=long)
         report.faults = await under_faults(live, seed, seconds, allowed)

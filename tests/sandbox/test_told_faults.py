@@ -239,6 +239,23 @@ def test_a_snapshot_that_is_slow_is_the_book_of_when_it_was_requested(name: str)
     run(name, work)
 
 
+def test_frames_that_leave_later_keep_their_order() -> None:
+    async def work(book: FollowedBook) -> None:
+        book.books.clear()
+        await book.venue.admin("faults", delay_frame=0.3)
+        for delay in (0.3, 0.0, 0.0):
+            await book.venue.admin("faults", delay_frame=delay)
+            book.server.flows[book.pair].trend(1.0, book.server.now_ns())
+            book.server.send_depth(book.pair)
+        async with asyncio.timeout(5):
+            while len(book.books) < 3:
+                await book.read()
+        numbers = [each.update_id for each in book.books]
+        assert numbers == sorted(numbers)
+
+    run("binance", work)
+
+
 def test_a_snapshot_has_only_some_of_the_levels() -> None:
     async def work(book: FollowedBook) -> None:
         await book.venue.admin("faults", snapshot_levels=7)

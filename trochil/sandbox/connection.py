@@ -11,6 +11,8 @@ from aiohttp import web
 from trochil.sandbox.market.accounts import Account
 
 QUEUED_FRAMES = 20_000
+AFTER_S = 1e-5
+"""Between two frames of a connection that both leave later: they keep their order."""
 Build = Callable[["Connection", int], str | bytes | None]
 """Makes a frame at the moment of sending: (connection, wall ns) -> text, or None for nothing."""
 
@@ -36,6 +38,10 @@ class Connection:
     queue: "asyncio.Queue[Build]" = field(default_factory=lambda: asyncio.Queue(QUEUED_FRAMES))
     muted: bool = False
     frames_sent: int = 0
+    due: float = 0.0
+    """When the last of those frames leaves that were put later (loop seconds)."""
+    waiting: int = 0
+    """Frames that were put later and have not left."""
 
     @property
     def host(self) -> str:
@@ -43,7 +49,24 @@ class Connection:
         return self.ws._req.host if self.ws._req is not None else ""
 
     def put(self, build: Build) -> None:
-        """Queue a frame; a client that is 20,000 behind is cut."""
+        """Queue a frame, behind those that leave later; a client that is 20,000 behind is cut."""
+        if self.waiting:
+            self.put_later(build, 0.0)
+        else:
+            self._put_now(build)
+
+    def put_later(self, build: Build, delay_s: float) -> None:
+        """The same in a while; what is put after it follows it."""
+        loop = asyncio.get_running_loop()
+        self.due = max(loop.time() + delay_s, self.due + AFTER_S)
+        self.waiting += 1
+        loop.call_at(self.due, self._put_waiting, build)
+
+    def _put_waiting(self, build: Build) -> None:
+        self.waiting -= 1
+        self._put_now(build)
+
+    def _put_now(self, build: Build) -> None:
         if self.queue.full():
             self.abort()
             return

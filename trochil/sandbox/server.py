@@ -428,7 +428,7 @@ class Server:
             self.disconnect([connection])
             return
         if delay := faults.seconds("delay_frame"):
-            asyncio.get_running_loop().call_later(delay, connection.put, build)
+            connection.put_later(build, delay)
             return
         if faults.hits("reorder_frame"):
             asyncio.get_running_loop().call_later(DEPTH_EVERY * 1.5, connection.put, build)

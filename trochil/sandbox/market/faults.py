@@ -31,7 +31,7 @@ TIMES: dict[str, str] = {
 }
 """Name -> what happens. Each is a chance, or a number of times."""
 SECONDS: dict[str, str] = {
-    "delay_frame": "frames of market data leave so much later",
+    "delay_frame": "frames of market data leave so much later, in their order",
     "delay_request": "requests that place an order arrive so much later",
     "delay_response": "answers about orders leave so much later",
     "delay_snapshot": "a book by REST is taken at once, and its answer leaves so much later",
