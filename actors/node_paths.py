@@ -12,6 +12,8 @@ from orderbook.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+BUDGETS = "trochil-budgets-"
+"""What the name of a user's folder of request budgets begins with; the user's number follows."""
 LOCK = ".lock"
 """The file of a folder that each process which uses it locks, shared, as long as it lives."""
 _held: dict[str, list[int]] = {}
@@ -101,6 +103,8 @@ def sweep(shared_memory: str, keep: str) -> list[str]:
     """
     removed = []
     for name in _listed(shared_memory):
+        if name.startswith(BUDGETS):
+            continue  # all deployments count there, and those to come remember it
         folder = Path(shared_memory, name)
         try:
             if str(folder) != keep and _sweep_dead(folder):

@@ -5,7 +5,9 @@ v3. A field has our name in the code and the venue's in ``rename``; fields that 
 listed, the decoder skips them.
 """
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    CONNECTIONS,
     About,
     Answer,
     Auth,
@@ -40,7 +43,13 @@ from exchanges.contract import (
     public_request,
     signed_request,
 )
-from exchanges.errors import ErrorTable, MessageRule, of_gateway, refusal_in
+from exchanges.errors import (
+    TOO_MANY_REQUESTS,
+    ErrorTable,
+    MessageRule,
+    of_gateway,
+    refusal_in,
+)
 from exchanges.orders import (
     Balance,
     Fee,
@@ -98,7 +107,17 @@ ERRORS = ErrorTable(
         "-2014": ErrorKind.AUTH,
         "-2015": ErrorKind.AUTH,
     },
+    limits={"-1003": ("weight",), "-1015": ("orders",)},
 )
+BANNED_UNTIL = re.compile(r"banned until (\d+)")
+"""Milliseconds, in a message."""
+
+
+def fault_of(code: str, message: str, status: int) -> Fault:
+    """A refusal, by REST or by the websocket API; the end of a ban stands in its message."""
+    fault = ERRORS.fault(code, message, status)
+    end = BANNED_UNTIL.search(message)
+    return replace(fault, ban=True, retry_at=int(end[1]) / 1000) if end else fault
 
 
 def order_type(word: str) -> OrderType:
@@ -527,12 +546,30 @@ class StreamTerminated(Struct, tag_field="e", tag="eventStreamTerminated"):
     """The venue ends this account's stream."""
 
 
+class BanEnd(Struct, frozen=True, rename="camel"):
+    """The data of an error of the websocket API: from when on requests are answered again."""
+
+    server_time: int = 0
+    retry_after: int = 0
+
+    def seconds(self) -> float:
+        """From now on; the stream's times may be microseconds."""
+        unit = 1e6 if self.server_time > 10**14 else 1e3
+        return max(0.0, (self.retry_after - self.server_time) / unit) if self.server_time else 0.0
+
+
+class ApiRefusal(Refusal):
+    """A refusal by the websocket API."""
+
+    data: BanEnd = BanEnd()
+
+
 class UserFrame(Struct):
     """What the websocket API sends: an event of the account, or the answer to a request."""
 
     event: ExecutionReport | AccountPosition | StreamTerminated | ServerShutdown | None = None
     status: int = 0
-    error: Refusal | None = None
+    error: ApiRefusal | None = None
 
 
 class EventName(Struct, rename={"name": "e"}):
@@ -702,8 +739,13 @@ class BinanceUser(UserFeed):
 
     def _answer(self, message: UserFrame, frame: bytes) -> Control:
         if message.error is not None:
-            code = str(message.error.code)
-            return Fault(ERRORS.kind(code, message.error.msg), code, message.error.msg)
+            refused = message.error
+            fault = fault_of(
+                str(refused.code),
+                refused.msg,
+                message.status if message.status in TOO_MANY_REQUESTS else 0,
+            )
+            return replace(fault, message=refused.msg, retry_after=refused.data.seconds())
         if message.status == 200:
             return Ready()
         raise ValueError(f"a frame of no known form: {frame[:120]!r}")
@@ -744,7 +786,7 @@ def read_error(answer: Answer) -> Fault | None:
     refusal = refusal_in(answer, Refusal)
     if refusal is None:
         return of_gateway(answer)
-    return ERRORS.fault(str(refusal.code), refusal.msg, answer.status)
+    return fault_of(str(refusal.code), refusal.msg, answer.status)
 
 
 class BinanceOrders(OrderEntry):
@@ -822,7 +864,8 @@ BINANCE = Exchange(
     ),
     limits=(
         RateLimit("weight", 6000, 60.0, "x-mbx-used-weight-1m", aligned=True),
-        RateLimit("orders", 50, 10.0, "x-mbx-order-count-10s", aligned=True),
+        RateLimit("orders", 50, 10.0, "x-mbx-order-count-10s", aligned=True, counted_by="account"),
+        RateLimit(CONNECTIONS, 300, 300.0),
     ),
     auth=BinanceAuth,
     book=BinanceBook,
@@ -830,7 +873,7 @@ BINANCE = Exchange(
     orders=BinanceOrders,
     error=read_error,
     server_time=Call(
-        Request("GET", f"{API}/time"),
+        Request("GET", f"{API}/time", cost={"weight": 1}),
         lambda answer: _server_time.decode(answer.body).seconds(),
     ),
     has=frozenset({"post_only", "ioc", "fok", "market"}),

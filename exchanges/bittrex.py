@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from exchanges.contract import (
+    CONNECTIONS,
     MALFORMED,
     About,
     Answer,
@@ -674,7 +675,7 @@ class BittrexOrders(OrderEntry):
 BITTREX = Exchange(
     name="bittrex",
     hosts=Endpoints(rest="https://api.bittrex.com", public=SOCKET, private=SOCKET),
-    limits=(RateLimit("calls", 60, 60.0, aligned=True),),
+    limits=(RateLimit("calls", 60, 60.0, aligned=True), RateLimit(CONNECTIONS, 0, 10.0)),
     auth=BittrexAuth,
     book=BittrexBook,
     user=BittrexUser,

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    CONNECTIONS,
     MALFORMED,
     About,
     Answer,
@@ -79,6 +80,7 @@ NO_ERROR = "EC_NoError"
 SUCCESS = "0"
 TOO_FREQUENT = "access too frequent"
 """HTTP 403 in plain text: the address is banned for ten minutes."""
+TOO_FREQUENT_PAUSE = 600.0
 OrderSide = Literal["Buy", "Sell"]
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 STATES = {
@@ -114,6 +116,7 @@ ERRORS = ErrorTable(
         "10002": ErrorKind.CLOCK,
         **dict.fromkeys(AUTH, ErrorKind.AUTH),
     },
+    bans=frozenset({"10018"}),
 )
 
 
@@ -695,7 +698,8 @@ def read_error(answer: Answer) -> Fault | None:
     """Every answer has a code, 0 for success, also where the HTTP status is 200."""
     refusal = refusal_in(answer, Refusal)
     if refusal is None and TOO_FREQUENT.encode() in answer.body:
-        return Fault(ErrorKind.RATE, "", answer.body.decode(errors="replace"))
+        text = answer.body.decode(errors="replace")
+        return Fault(ErrorKind.RATE, "", text, ban=True, retry_after=TOO_FREQUENT_PAUSE)
     if refusal is None:
         return of_gateway(answer)
     if str(refusal.code) == SUCCESS and answer.status < 400:
@@ -812,9 +816,10 @@ BYBIT = Exchange(
     testnet=endpoints("-testnet"),
     limits=(
         RateLimit("public", 400, 5.0),
-        RateLimit("create", 10, 1.0),
-        RateLimit("cancel", 10, 1.0),
-        RateLimit("query", 10, 1.0),
+        RateLimit("create", 10, 1.0, counted_by="account"),
+        RateLimit("cancel", 10, 1.0, counted_by="account"),
+        RateLimit("query", 10, 1.0, counted_by="account"),
+        RateLimit(CONNECTIONS, 500, 300.0),
     ),
     auth=BybitAuth,
     book=BybitBook,

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exchanges.contract import (
+    CONNECTIONS,
+    FRAMES,
     About,
     Answer,
     Auth,
@@ -1020,8 +1022,10 @@ COINBASE = Exchange(
     ),
     limits=(
         RateLimit("public", 10, 1.0),
-        RateLimit("private", 15, 1.0),
-        RateLimit("fills", 10, 1.0),
+        RateLimit("private", 15, 1.0, counted_by="account"),
+        RateLimit("fills", 10, 1.0, counted_by="account"),
+        RateLimit(CONNECTIONS, 8, 1.0),
+        RateLimit(FRAMES, 8, 1.0),
     ),
     auth=CoinbaseAuth,
     book=CoinbaseBook,
@@ -1037,7 +1041,7 @@ COINBASE = Exchange(
     error=read_error,
     client_id=uuid_of,
     server_time=Call(
-        Request("GET", "/time"),
+        Request("GET", "/time", cost={"public": 1}),
         lambda answer: _server_time.decode(answer.body).epoch,
     ),
     streams_balances=False,

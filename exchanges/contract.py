@@ -44,8 +44,11 @@ from orderbook.errors import ConfigError
 from orderbook.messages import BookSnapshot, OrderBookMessage, OrdersSnapshot
 
 __all__ = [
+    "CONNECTIONS",
     "FORM",
+    "FRAMES",
     "MALFORMED",
+    "SOCKETS",
     "About",
     "Answer",
     "Auth",
@@ -100,7 +103,7 @@ class ErrorKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The venue said no. ``symbols`` it concerns, where it says so; ``retry_after``: seconds until
-    it listens again."""
+    it listens again, or ``retry_at``: from when on (unix seconds on its clock)."""
 
     kind: ErrorKind
     code: str
@@ -109,6 +112,11 @@ class Fault:
     retry_after: float = 0.0
     frame: bytes = b""
     """What could not be read, where that is the fault."""
+    retry_at: float = 0.0
+    limits: tuple[str, ...] = ()
+    """The limits that are reached, by their names; empty: those that the request counts against."""
+    ban: bool = False
+    """Nothing that comes from this address is answered until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,15 +411,25 @@ class OrderEntry(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """``amount`` of ``name`` in ``per`` seconds. ``used_header``: where the venue says how much is
-    used."""
+    """``amount`` of ``name`` in any ``per`` seconds; 0: how much is not known, its refusals count.
+    ``per`` 0: so many at the same time. ``used_header``: where the venue says how much is used.
+    ``counted_by``: what it holds for."""
 
     name: str
     amount: int
     per: float
     used_header: str = ""
     aligned: bool = False
-    """The window starts on the wall clock's multiples of ``per``."""
+    """The venue's window starts on the wall clock's multiples of ``per``."""
+    counted_by: Literal["address", "account"] = "address"
+
+
+CONNECTIONS = "connections"
+"""The limit, of any venue, on handshakes of sockets."""
+SOCKETS = "sockets"
+"""The limit, of any venue, on sockets that are open at the same time."""
+FRAMES = "frames"
+"""The limit, of any venue, on frames that are sent over all sockets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import msgspec
 from exchanges.contract import Answer, ErrorKind, Fault
 
 Refusal = TypeVar("Refusal", bound=msgspec.Struct)
-TOO_MANY_REQUESTS = (418, 429)
+BANNED = 418
+TOO_MANY_REQUESTS = (BANNED, 429)
 SHOWN = 200
 """Characters of an unreadable answer that are shown."""
 
@@ -40,6 +41,10 @@ class ErrorTable:
 
     codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     messages: Iterable[MessageRule] = ()
+    limits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Codes that say which limits are reached, with the names of these."""
+    bans: frozenset[str] = frozenset()
+    """Codes after which nothing from this address is answered for a while."""
 
     def kind(self, code: str, message: str) -> ErrorKind:
         folded = message.casefold()
@@ -57,7 +62,14 @@ class ErrorTable:
             kind = ErrorKind.UNKNOWN
         else:
             kind = self.kind(code, message)
-        return Fault(kind, code, message or f"HTTP {status}")
+        is_rate = kind is ErrorKind.RATE
+        return Fault(
+            kind,
+            code,
+            message or f"HTTP {status}",
+            limits=self.limits.get(code, ()) if is_rate else (),
+            ban=is_rate and (status == BANNED or code in self.bans),
+        )
 
 
 def refusal_in(answer: Answer, form: type[Refusal]) -> Refusal | None:
@@ -71,6 +83,7 @@ def refusal_in(answer: Answer, form: type[Refusal]) -> Refusal | None:
 def of_gateway(answer: Answer) -> Fault:
     """The fault of an answer that is not in the venue's own form. It proves nothing about a
     request."""
-    kind = ErrorKind.RATE if answer.status in TOO_MANY_REQUESTS else ErrorKind.UNKNOWN
+    is_rate = answer.status in TOO_MANY_REQUESTS
+    kind = ErrorKind.RATE if is_rate else ErrorKind.UNKNOWN
     text = answer.body[:SHOWN].decode(errors="replace")
-    return Fault(kind, "", text or f"HTTP {answer.status}")
+    return Fault(kind, "", text or f"HTTP {answer.status}", ban=is_rate)

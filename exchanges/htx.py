@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    CONNECTIONS,
     MALFORMED,
     About,
     Answer,
@@ -1048,7 +1049,7 @@ class HtxOrders(OrderEntry):
         else:
             path = f"{ORDERS}/submitCancelClientOrder"
             body = {"client-order-id": order.client_order_id}
-        return signed_request("POST", path, read_cancelling, body=body, cost={"orders": 1})
+        return signed_request("POST", path, read_cancelling, body=body, cost={"cancels": 1})
 
     def status(self, order: InFlightOrder) -> Call[OrderUpdate]:
         if order.exchange_order_id:
@@ -1116,8 +1117,10 @@ HTX = Exchange(
     ),
     limits=(
         RateLimit("public", 10, 1.0),
-        RateLimit("orders", 100, 2.0),
-        RateLimit("queries", 20, 2.0),
+        RateLimit("orders", 100, 2.0, counted_by="account"),
+        RateLimit("cancels", 100, 2.0, counted_by="account"),
+        RateLimit("queries", 20, 2.0, counted_by="account"),
+        RateLimit(CONNECTIONS, 0, 10.0),
     ),
     auth=HtxAuth,
     book=HtxBook,

@@ -6,6 +6,7 @@ not listed, the decoder skips them.
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -14,6 +15,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from exchanges.contract import (
+    CONNECTIONS,
+    FRAMES,
+    SOCKETS,
     About,
     Answer,
     Auth,
@@ -126,6 +130,14 @@ ERRORS = ErrorTable(
         ),
     )
 )
+
+
+def fault_of(text: str, status: int) -> Fault:
+    """A refusal by a sentence. An account that traded too little may still cancel."""
+    fault = ERRORS.fault("", text, status)
+    if fault.kind is ErrorKind.RATE and "cumulative requests" in text:
+        return replace(fault, limits=("orders",))
+    return fault
 
 
 def state_of(status: str) -> OrderState | None:
@@ -1003,7 +1015,7 @@ def account_info(kind: str, read: Callable[[Answer], T], weight: int = 20, **mor
 
 def action(body: Mapping[str, Any], read: Callable[[Answer], T], urgent: bool = True) -> Call[T]:
     """Something to be done; the order of its fields is part of what is signed."""
-    cost = {"weight": 1}
+    cost = {"weight": 1} if urgent else {"weight": 1, "orders": 1}
     return signed_request("POST", "/exchange", read, body=body, cost=cost, urgent=urgent)
 
 
@@ -1017,7 +1029,7 @@ def read_error(answer: Answer) -> Fault | None:
         # Lists, and objects whose words mean something else, are no refusals.
         return None if answer.status < 400 else of_gateway(answer)
     if found.status == "err" and isinstance(found.response, str):
-        return ERRORS.fault("", found.response, answer.status)
+        return fault_of(found.response, answer.status)
     if found.status == "unknownOid":
         return ERRORS.fault("", found.status, answer.status)
     if found.role is not None and found.role != "user":
@@ -1026,7 +1038,7 @@ def read_error(answer: Answer) -> Fault | None:
     if isinstance(found.response, ActionResponse):
         for status in found.response.data.statuses[:1]:
             if isinstance(status, ActionStatus) and status.error is not None:
-                return ERRORS.fault("", status.error, answer.status)
+                return fault_of(status.error, answer.status)
     return None if answer.status < 400 else of_gateway(answer)
 
 
@@ -1038,7 +1050,13 @@ HYPERLIQUID = Exchange(
     testnet=Endpoints(
         rest=f"https://{TESTNET}", public=f"wss://{TESTNET}", private=f"wss://{TESTNET}"
     ),
-    limits=(RateLimit("weight", 1200, 60.0),),
+    limits=(
+        RateLimit("weight", 1200, 60.0),
+        RateLimit("orders", 0, 10.0, counted_by="account"),  # as many as were traded for
+        RateLimit(CONNECTIONS, 30, 60.0),
+        RateLimit(SOCKETS, 10, 0.0),
+        RateLimit(FRAMES, 2000, 60.0),
+    ),
     auth=HyperliquidAuth,
     book=HyperliquidBook,
     feeds={"fast": HyperliquidFast, "perps": HyperliquidPerps, "l4Book": HyperliquidL4},

@@ -5,9 +5,11 @@ the venue's names; those that we don't use are not listed, the decoder skips the
 """
 
 import hashlib
+import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -16,6 +18,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from exchanges.checksums import crc32_of_levels, crc32_of_orders
 from exchanges.contract import (
+    CONNECTIONS,
     FORM,
     About,
     Answer,
@@ -116,6 +119,7 @@ ERRORS = ErrorTable(
         MessageRule(ErrorKind.NOT_FOUND, "unknown order", code="EOrder"),
         *message_rules(ErrorKind.RATE, "rate limit exceeded", "exceeded msg rate"),
         *message_rules(ErrorKind.RATE, "too many requests", "temporary lockout", code="EGeneral"),
+        MessageRule(ErrorKind.RATE, "throttled", code="EService"),
         MessageRule(ErrorKind.CLOCK, "invalid nonce", code="EAPI"),
         *message_rules(ErrorKind.AUTH, "invalid key", "invalid signature", code="EAPI"),
         MessageRule(ErrorKind.AUTH, "", code="EAuth"),
@@ -137,7 +141,11 @@ ERRORS = ErrorTable(
         *message_rules(ErrorKind.REFUSED, "market in", "deadline elapsed", code="EService"),
         MessageRule(ErrorKind.REFUSED, "user locked", code="ETrade"),
     ),
+    limits={"EOrder": ("orders",)},
+    bans=frozenset({"EGeneral", "EService"}),
 )
+THROTTLED_UNTIL = re.compile(r"throttled: *(\d+)", re.IGNORECASE)
+"""Unix seconds."""
 
 
 def order_type(word: str) -> OrderType:
@@ -153,7 +161,9 @@ def fault_of(text: str, status: int = 200) -> Fault:
     code, colon, message = text.partition(":")
     if not colon:
         return ERRORS.fault("", text, status)
-    return ERRORS.fault(code, message, status)
+    fault = ERRORS.fault(code, message, status)
+    end = THROTTLED_UNTIL.search(message)
+    return replace(fault, retry_at=float(end[1])) if end else fault
 
 
 # What every socket says.
@@ -973,7 +983,8 @@ class KrakenOrders(OrderEntry):
                 exchange_order_id=placed.txid[0],
             )
 
-        return signed_request("POST", "/0/private/AddOrder", read, body=body, urgent=False)
+        path = "/0/private/AddOrder"
+        return signed_request("POST", path, read, body=body, cost={"orders": 1}, urgent=False)
 
     def cancel(self, order: InFlightOrder) -> Call[OrderUpdate | None]:
         body = self.id_param(order)
@@ -1082,8 +1093,10 @@ KRAKEN = Exchange(
         private="wss://ws-auth.kraken.com",
     ),
     limits=(
-        RateLimit("counter", 20, 40.0),  # of the middle tier
+        RateLimit("counter", 20, 40.0, counted_by="account"),  # of the middle tier
         RateLimit("public", 20, 20.0),
+        RateLimit("orders", 0, 2.0, counted_by="account"),  # by pair and age of what is cancelled
+        RateLimit(CONNECTIONS, 150, 600.0),
     ),
     auth=KrakenAuth,
     book=KrakenBook,

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exchanges.checksums import crc32_in_turn
 from exchanges.contract import (
+    CONNECTIONS,
     About,
     Answer,
     Auth,
@@ -111,7 +112,8 @@ ERRORS = ErrorTable(
         **dict.fromkeys(("50011", "50061", "60014"), ErrorKind.RATE),
         **dict.fromkeys(("50102", "50112", "60004", "60006"), ErrorKind.CLOCK),
         **dict.fromkeys(AUTH, ErrorKind.AUTH),
-    }
+    },
+    limits={"50061": ("orders",)},
 )
 
 
@@ -878,17 +880,18 @@ OKX = Exchange(
     limits=(
         RateLimit("public", 20, 2.0),
         RateLimit("books", 40, 2.0),
-        RateLimit("account", 5, 2.0),
-        RateLimit("private", 60, 2.0),
-        RateLimit("orders", 60, 2.0),
-        RateLimit("cancels", 60, 2.0),
+        RateLimit("account", 5, 2.0, counted_by="account"),
+        RateLimit("private", 60, 2.0, counted_by="account"),
+        RateLimit("orders", 60, 2.0, counted_by="account"),
+        RateLimit("cancels", 60, 2.0, counted_by="account"),
+        RateLimit(CONNECTIONS, 3, 1.0),
     ),
     auth=OkxAuth,
     book=OkxBook,
     user=OkxUser,
     orders=OkxOrders,
     error=read_error,
-    server_time=Call(Request("GET", f"{API}/public/time"), read_server_time),
+    server_time=Call(Request("GET", f"{API}/public/time", cost={"public": 1}), read_server_time),
     decode=lambda frame: b'{"event":"pong"}' if frame == b"pong" else frame,
     ping="ping",
     stale_after=75.0,  # a book without changes is silent for a minute

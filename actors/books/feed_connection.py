@@ -174,6 +174,7 @@ class FeedConnection:
             stale_after=venue.stale_after if self._feed.frames_when_quiet else math.inf,
             tls=self._rest.tls,
             proxy=self._rest.proxy,
+            rest=self._rest,
         )
         async with socket:
             self._on_connected(socket)
@@ -381,6 +382,7 @@ class FeedConnection:
                     self.rejected += 1
                     self.bad_frames.append(control.frame[:4096])
                 self._listener.on_error(control)
+                self._rest.heed(control)
                 if control.kind in (ErrorKind.AUTH, ErrorKind.CLOCK):
                     # The stream delivers nothing before another login: a snapshot would grow stale.
                     self._rest.doubt_clock()

@@ -153,6 +153,7 @@ class UserStreamTrackerDataSource:
             stale_after=QUIET_FOR,
             tls=self._rest.tls,
             proxy=self._rest.proxy,
+            rest=self._rest,
         )
         async with socket:
             await self._log_in(socket, feed)
@@ -187,6 +188,7 @@ class UserStreamTrackerDataSource:
                     case Fault(kind=ErrorKind.UNREADABLE):
                         faults.append(message)
                     case Fault(kind, code, text):
+                        self._rest.heed(message)
                         raise ERRORS[kind](f"{self._exchange.name}: {text}", code)
                     case _:
                         output(message)

@@ -28,10 +28,12 @@ from actors.orders.user_stream import UserStreamTrackerDataSource
 from actors.orders.user_stream_polling import PollingUserStreamTrackerDataSource
 from actors.orders.user_stream_tracker import UserStreamTracker
 from actors.settings import ActorSpec, Settings, VenueSettings
+from actors.transport.budget_file import storage_at
 from actors.transport.ccxt_client import CcxtClient
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.credentials import load_keys
-from actors.transport.proxies import proxy_by_setting
+from actors.transport.proxies import proxy_by_setting, proxy_for
+from actors.transport.rate_limits import Budget
 from actors.transport.rest import Rest
 from actors.transport.trust import trusting
 from exchanges.contract import Auth, Endpoints, Exchange
@@ -72,19 +74,48 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
     )
 
 
-def rest_of(exchange: Exchange, venue: VenueSettings, auth: Auth | None = None) -> Rest:
+def budget_of(
+    exchange: Exchange, host: str, auth: Auth | None, shared_memory: str, source: str = ""
+) -> Budget:
+    """What the venue's limits leave to all processes of this user and node: one count for its host
+    and our address, and one for the account.
+
+    ``source``: the proxy whose address the venue sees; empty: this node's own.
+    """
+    address = f"{exchange.name} {host} {source}"
+    if auth is None:
+        limits = [limit for limit in exchange.limits if limit.counted_by == "address"]
+        return Budget(limits, lambda: storage_at(shared_memory, address))
+    account = f"{exchange.name} {host} account {auth.api_key}"
+    return Budget(
+        exchange.limits,
+        lambda: storage_at(shared_memory, address),
+        lambda: storage_at(shared_memory, account),
+    )
+
+
+def rest_of(
+    exchange: Exchange,
+    venue: VenueSettings,
+    auth: Auth | None = None,
+    shared_memory: str = Settings().shared_memory,
+) -> Rest:
     """The REST client of a venue, to be closed by the caller. Raises ConfigError."""
     if exchange.bridged:
-        return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM)
+        budget = budget_of(exchange, str(venue.ccxt.get("urls", "")), auth, shared_memory)
+        return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM, budget=budget)
     if venue.ccxt:
         raise ConfigError(f"{exchange.name}: the setting ccxt goes with venues named ccxt:<id>")
     hosts = hosts_of(exchange, venue)
     proxy = proxy_by_setting(venue.proxy)
+    source = proxy_for(hosts.rest, proxy) or ""
+    budget = budget_of(exchange, hosts.rest, auth, shared_memory, source)
     if not venue.ca_file:
-        return Rest(exchange, aiohttp.ClientSession(), hosts, auth, SYSTEM, proxy=proxy)
+        session = aiohttp.ClientSession()
+        return Rest(exchange, session, hosts, auth, SYSTEM, proxy=proxy, budget=budget)
     tls = trusting(venue.ca_file)
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
-    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls, proxy=proxy)
+    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls, proxy=proxy, budget=budget)
 
 
 def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:
@@ -132,7 +163,7 @@ class ComponentFactory:
         return {"run_dir": self.run_dir, "name": spec.name}
 
     def _rest(self, exchange: Exchange, venue: VenueSettings, auth: Auth | None) -> Rest:
-        self._rests.append(rest_of(exchange, venue, auth))
+        self._rests.append(rest_of(exchange, venue, auth, self.settings.shared_memory))
         return self._rests[-1]
 
     def _auth(self, spec: ActorSpec, exchange: Exchange) -> Auth | None:

@@ -10,6 +10,7 @@ import msgspec
 from actors.clock import SYSTEM, Clock
 from actors.transport.ccxt_client import CcxtClient, names_of
 from actors.transport.proxies import without_credentials
+from actors.transport.rate_limits import Budget
 from actors.transport.rest import REQUEST_TIMEOUT, Rest
 from exchanges.ccxt_venue import KINDS, NOWHERE, UNCHECKED
 from exchanges.contract import Answer, Call, Exchange, Request
@@ -48,11 +49,13 @@ class CcxtRest(Rest):
         client: CcxtClient,
         clock: Clock = SYSTEM,
         on_sent: Callable[[], None] = lambda: None,
+        budget: Budget | None = None,
     ) -> None:
-        super().__init__(exchange, None, NOWHERE, None, clock, on_sent)
+        super().__init__(exchange, None, NOWHERE, None, clock, on_sent, budget=budget)
         self.client = client
 
     async def close(self) -> None:
+        await super().close()
         await self.client.close()
 
     def status(self) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import logging
 import math
 import ssl
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -17,10 +19,14 @@ from yarl import URL
 from actors.clock import SYSTEM, Clock
 from actors.transport.nonces import Nonces
 from actors.transport.proxies import proxy_for, without_credentials
-from actors.transport.rate_limits import Budget
+from actors.transport.rate_limits import LONGEST_FLIGHT, Budget, Lease, share_of
+from actors.transport.retry_times import retry_seconds
 from actors.transport.venue_clock import VenueClock
 from exchanges.contract import (
+    CONNECTIONS,
+    FRAMES,
     MALFORMED,
+    SOCKETS,
     Answer,
     Auth,
     AuthDict,
@@ -53,9 +59,14 @@ QUICK_READING = 1.0
 """Seconds of a round trip that tells the venue's time well enough; a slower one is repeated once:
 the first may have opened a connection."""
 DEFAULT_BAN = 10.0
-"""Seconds without requests after a 429 that gives no deadline."""
-MIN_BAN = 1.0
-"""Seconds without requests when the deadline of an answer has passed already."""
+"""Seconds without requests after a refusal that gives no deadline, at most where it is of one
+limit."""
+MIN_PAUSE = 1.0
+HANDSHAKE_TIMEOUT = 12.0
+RENEW_EVERY = 20.0
+"""Seconds between two signs that a socket is still open; without any it counts for a minute."""
+HANDSHAKE_BANS = (418,)
+"""HTTP status of a handshake after which nothing else is sent to the venue either."""
 MAX_WAIT = 30.0
 """Seconds that a request waits for its rate limit before it is refused here."""
 ERRORS: dict[ErrorKind, type[VenueError]] = {
@@ -90,20 +101,23 @@ class Rest:
         on_fault: Callable[[Fault], None] = lambda fault: None,
         tls: ssl.SSLContext | None = None,
         proxy: str = "",
+        budget: Budget | None = None,
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
         ``on_fault`` gets each row of an answer, or each whole answer, that could not be read.
         ``session`` None: a subclass has its own transport. ``tls``: whom the venue's websockets
         trust, like the session; None: the system's certificates. ``proxy``: for the websockets
-        too, as in ``proxy_for``; empty: the environment's.
+        too, as in ``proxy_for``; empty: the environment's. ``budget``: what the venue's limits
+        leave; None: one of this client alone.
         """
         self._exchange = exchange
         self._session = session
         self._auth = auth
         self._clock = clock
         self._hosts = hosts
-        self._budget = Budget(exchange.limits)
+        self._budget = budget or Budget(exchange.limits, monotonic=clock.monotonic)
+        self._limits = {limit.name: limit for limit in exchange.limits}
         self._venue_clock = VenueClock(clock)
         self._reading_clock = asyncio.Lock()
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
@@ -127,7 +141,7 @@ class Rest:
             "requests": self.requests,
             "faults": self.faults,
             "clock_offset": round(self._venue_clock.offset, 4),
-        } | self._budget.status(self.now())
+        } | self._budget.status()
 
     def bad_frames(self) -> list[bytes]:
         """The last rows and answers that could not be read, each cut after 4096 bytes."""
@@ -135,6 +149,7 @@ class Rest:
 
     async def close(self) -> None:
         """Close the session."""
+        self._budget.close()
         if self._session is not None:
             await self._session.close()
 
@@ -163,9 +178,7 @@ class Rest:
 
     async def _once(self, call: Call[T], timeout: float) -> T:
         request = call.request
-        await self._wait_for_budget(request)
-        async with self._turn if request.signed else nullcontext():
-            answer = await self._send(request, timeout)
+        answer, _ = await self._send_in_turn(request, timeout)
         found, following = self._read(call, answer)
         if following is None:
             return found
@@ -178,7 +191,7 @@ class Rest:
         self._budget.note_headers(answer.headers, self.now())
         fault = self._exchange.error(answer)
         if fault is not None:
-            raise self._error_of(fault, answer)
+            raise self._error_of(fault, answer, request.cost)
         try:
             found = call.read(answer)
             following = call.following(answer) if call.following is not None else None
@@ -202,16 +215,80 @@ class Rest:
             log.warning("%s", where)
         self.on_fault(fault)
 
-    async def _wait_for_budget(self, request: Request) -> None:
-        while wait := self._budget.wait(request.cost, self.now(), request.urgent):
-            banned = self._budget.banned_until > self.now()
-            if banned or wait > MAX_WAIT:
-                why = "the venue's ban" if banned else "our budget"
+    async def _send_in_turn(self, request: Request, timeout: float) -> tuple[Answer, float]:
+        """Send when it is its turn and the limits allow it; the answer, and when it left
+        (monotonic). Raises RateLimited."""
+        share = share_of(request)
+        while True:
+            async with self._turn if request.signed else nullcontext():
+                # Taken last of all: a ban that others heard meanwhile is obeyed.
+                lease = self._budget.take(request.cost, share, request.urgent, timeout)
+                if not lease.wait:
+                    sent = self._clock.monotonic()
+                    try:
+                        return await self._send(request, timeout), sent
+                    finally:
+                        self._budget.settle(lease)
+            if lease.banned or lease.wait > MAX_WAIT:
+                why = "the venue's ban" if lease.banned else "our budget"
                 raise RateLimited(
-                    f"{request.path}: {why} ends in {wait:.1f} s", retry_at=self.now() + wait
+                    f"{request.path}: {why} ends in {lease.wait:.1f} s",
+                    retry_at=self.now() + lease.wait,
                 )
-            await asyncio.sleep(wait)
-        self._budget.take(request.cost, self.now())
+            await asyncio.sleep(lease.wait)
+
+    # Sockets.
+
+    async def before_handshake(self) -> Lease:
+        """Wait until a socket may be opened; to be passed to ``after_handshake``."""
+        return await self._take_patiently({CONNECTIONS: 1}, HANDSHAKE_TIMEOUT)
+
+    def after_handshake(self, lease: Lease, refusal: Answer | None) -> VenueError | None:
+        """The handshake ended; ``refusal``: how the venue refused it. Returns the error where a
+        limit did."""
+        self._budget.settle(lease)
+        fault = None if refusal is None else self._exchange.error(refusal)
+        if refusal is None or fault is None or fault.kind is not ErrorKind.RATE:
+            return None
+        if fault.ban and not fault.code and refusal.status not in HANDSHAKE_BANS:
+            fault = replace(fault, ban=False, limits=(CONNECTIONS,))
+        return self._error_of(fault, refusal, lease.cost)
+
+    async def take_socket(self) -> Lease | None:
+        """Wait until another socket may be open, where the venue counts them; to be renewed, and
+        given back in the end."""
+        if SOCKETS not in self._limits:
+            return None
+        return await self._take_patiently({SOCKETS: 1}, LONGEST_FLIGHT)
+
+    async def keep_socket(self, lease: Lease) -> None:
+        """Renew until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            self._budget.renew(lease)
+
+    def give_back(self, lease: Lease) -> None:
+        self._budget.settle(lease)
+
+    async def before_frame(self) -> None:
+        """Wait until another frame may be sent over a socket, where the venue counts them all."""
+        if FRAMES in self._limits:
+            self._budget.settle(await self._take_patiently({FRAMES: 1}, 0.0))
+
+    async def _take_patiently(self, cost: Mapping[str, int], timeout: float) -> Lease:
+        while True:
+            lease = self._budget.take(cost, timeout=timeout)
+            if not lease.wait:
+                return lease
+            if lease.wait > MAX_WAIT or SOCKETS in cost:
+                name = self._exchange.name
+                log.info("%s: %s wait %.1f s for its limits", name, ", ".join(cost), lease.wait)
+            await asyncio.sleep(min(lease.wait, MAX_WAIT))
+
+    def heed(self, fault: Fault) -> None:
+        """Obey a limit that the venue named on a socket."""
+        if fault.kind is ErrorKind.RATE and (fault.ban or fault.limits or FRAMES in self._limits):
+            self._error_of(fault, Answer(200, {}, b""), {FRAMES: 1})
 
     async def _send(self, request: Request, timeout: float) -> Answer:
         assert self._session is not None
@@ -263,25 +340,34 @@ class Rest:
         headers = {"Content-Type": "application/json"} if body else {}
         return {"url": url + query, "headers": headers, "body": body}
 
-    def _error_of(self, fault: Fault, answer: Answer) -> VenueError:
+    def _error_of(
+        self, fault: Fault, answer: Answer, cost: Mapping[str, int] = MappingProxyType({})
+    ) -> VenueError:
+        """The error of a refusal, of something that costs ``cost``. What a limit refused is held
+        back, in all processes, until the venue listens again."""
         message = f"{self._exchange.name}: {fault.message}"
         if fault.kind is not ErrorKind.RATE:
             return ERRORS[fault.kind](message, fault.code)
-        until = self.now() + (fault.retry_after or self._ban_of(answer))
-        self._budget.ban(until)
-        log.warning(
-            "%s: rate limited, no request for %.1f s", self._exchange.name, until - self.now()
-        )
-        return RateLimited(message, fault.code, until)
+        now = self.now()
+        told = retry_seconds(fault, answer, self._exchange.reset_header, now)
+        names = () if fault.ban else fault.limits or tuple(cost)
+        pause = told or self._pause(names)
+        what = ", ".join(names)
+        if not self._budget.hold(names, pause, told > 0):
+            self._budget.ban(pause, told > 0)
+            what = "anything"
+        log.warning("%s: rate limited, not %s for %.1f s", self._exchange.name, what, pause)
+        return RateLimited(message, fault.code, now + pause)
 
-    def _ban_of(self, answer: Answer) -> float:
-        """Seconds without requests by the answer's headers, or a default."""
-        after, until = (
-            answer.headers.get(name, "") for name in ("retry-after", self._exchange.reset_header)
-        )
-        if after.isdigit():
-            return float(after)
-        return max(int(until) / 1000 - self.now(), MIN_BAN) if until.isdigit() else DEFAULT_BAN
+    def _pause(self, names: tuple[str, ...]) -> float:
+        """Seconds without requests where the venue didn't tell: until its window ends, if it is
+        known when."""
+        pauses = [
+            limit.per - self.now() % limit.per if limit.aligned else min(limit.per, DEFAULT_BAN)
+            for name, limit in self._limits.items()
+            if name in names
+        ]
+        return max([*pauses, MIN_PAUSE]) if pauses else DEFAULT_BAN
 
     async def keep_clock(self) -> None:
         """Read the venue's time if it isn't known, is old, was doubted, or our own clock jumped.
@@ -309,9 +395,7 @@ class Rest:
             return
         quickest = math.inf
         for _ in range(2):
-            await self._wait_for_budget(call.request)
-            sent = self._clock.monotonic()
-            answer = await self._send(call.request, REQUEST_TIMEOUT)
+            answer, sent = await self._send_in_turn(call.request, REQUEST_TIMEOUT)
             received = self._clock.monotonic()
             theirs, _ = self._read(call, answer)
             if received - sent < quickest:

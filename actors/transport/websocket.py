@@ -16,7 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from actors.clock import Clock
 from actors.transport.proxies import proxy_for, without_credentials
-from exchanges.contract import Frame
+from actors.transport.rate_limits import Lease
+from actors.transport.rest import Rest
+from exchanges.contract import Answer, Frame
 from orderbook.errors import Disconnected, VenueError
 
 CONNECT_TIMEOUT = 10.0
@@ -43,10 +45,15 @@ class ExchangeSocket:
         stale_after: float = 30.0,
         tls: ssl.SSLContext | None = None,
         proxy: str = "",
+        rest: Rest | None = None,
     ) -> None:
         """``tls``: whom a wss address is believed; None: the system's certificates. ``proxy``: as
-        in ``proxy_for``; empty: the environment's."""
+        in ``proxy_for``; empty: the environment's. ``rest``: the client of the venue, whose limits
+        handshakes and frames obey; None: there are none."""
         self.url = url
+        self._rest = rest
+        self._place: Lease | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._tls = (tls or True) if url.startswith("wss:") else None
         self._proxy = proxy
         self._decode = decode
@@ -58,25 +65,62 @@ class ExchangeSocket:
         self._watch: StaleWatch | None = None
 
     async def __aenter__(self) -> Self:
+        """Raises Disconnected, and RateLimited where a limit of the venue refused the handshake."""
+        if self._rest is not None:
+            await self._take_place(self._rest)
         try:
-            self._connection = await connect(
-                self.url,
-                compression=None,
-                proxy=proxy_for(self.url, self._proxy),
-                ssl=self._tls,
-                max_size=MAX_FRAME_SIZE,
-                max_queue=MAX_QUEUED_FRAMES,
-                open_timeout=CONNECT_TIMEOUT,
-                ping_interval=20,
-                ping_timeout=20,
-                close_timeout=2,
-            )
+            return await self._handshake()
+        except BaseException:
+            self._give_place_back()
+            raise
+
+    async def _take_place(self, rest: Rest) -> None:
+        """Count as an open socket, where the venue counts them."""
+        self._place = await rest.take_socket()
+        if self._place is not None:
+            self._keeper = asyncio.create_task(rest.keep_socket(self._place))
+
+    def _give_place_back(self) -> None:
+        if self._rest is not None and self._place is not None:
+            self._rest.give_back(self._place)
+            self._place = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+
+    async def _handshake(self) -> Self:
+        lease = None if self._rest is None else await self._rest.before_handshake()
+        refusal: Answer | None = None
+        limited: VenueError | None = None
+        problem = f"{self.host}: no websocket"
+        try:
+            self._connection = await self._connect()
         except (OSError, websockets.WebSocketException, TimeoutError) as error:
+            refusal = refusal_of(error)
             why = without_credentials(f"{type(error).__name__} {error}".rstrip())
-            raise Disconnected(f"{self.host}: no websocket: {why}") from None
+            problem = f"{problem}: {why}"
+        finally:
+            if self._rest is not None and lease is not None:
+                limited = self._rest.after_handshake(lease, refusal)
+        if self._connection is None:
+            raise limited or Disconnected(problem)
         if self._ping is not None:
             self._pinger = asyncio.create_task(self._keep_pinging(self._ping))
         return self
+
+    async def _connect(self) -> ClientConnection:
+        return await connect(
+            self.url,
+            compression=None,
+            proxy=proxy_for(self.url, self._proxy),
+            ssl=self._tls,
+            max_size=MAX_FRAME_SIZE,
+            max_queue=MAX_QUEUED_FRAMES,
+            open_timeout=CONNECT_TIMEOUT,
+            ping_interval=20,
+            ping_timeout=20,
+            close_timeout=2,
+        )
 
     @property
     def host(self) -> str:
@@ -93,6 +137,7 @@ class ExchangeSocket:
             self._pinger.cancel()
         if self._connection is not None:
             await self._connection.close()
+        self._give_place_back()
 
     @property
     def has_unread(self) -> bool:
@@ -109,6 +154,8 @@ class ExchangeSocket:
     async def send(self, frame: Frame) -> None:
         """Send text or bytes as they are, anything else as JSON. Raises Disconnected."""
         message = frame if isinstance(frame, str | bytes) else msgspec.json.encode(frame).decode()
+        if self._rest is not None:
+            await self._rest.before_frame()
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._open().send(message)
@@ -152,6 +199,15 @@ class ExchangeSocket:
         if self._connection is None:
             raise Disconnected(f"{self.host}: not connected")
         return self._connection
+
+
+def refusal_of(error: BaseException) -> Answer | None:
+    """The venue's answer to a handshake that it refused; None: there was none."""
+    if not isinstance(error, websockets.InvalidStatus):
+        return None
+    response = error.response
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    return Answer(response.status_code, headers, bytes(response.body or b""))
 
 
 class StaleWatch:

@@ -10,10 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from actors.transport.rate_limits import Budget
 from actors.transport.rest import Rest
 from exchanges.binance import BINANCE
-from exchanges.contract import Answer, Call, Endpoints, Exchange, RateLimit, Request
+from exchanges.contract import Answer, Call, Endpoints, Exchange, Request
 from exchanges.rows import BadRow, Rows, bad_rows
 from orderbook.errors import (
     AuthenticationError,
@@ -267,38 +266,6 @@ def test_a_signed_request_without_a_key_says_so() -> None:
                 )
 
     asyncio.run(main())
-
-
-LIMITS = (RateLimit("weight", 100, 60.0, "used", aligned=True), RateLimit("orders", 10, 10.0))
-
-
-def test_a_budget_keeps_a_reserve_for_what_is_urgent() -> None:
-    budget = Budget(LIMITS)
-    budget.take({"weight": 80}, now=61.0)
-    assert budget.wait({"weight": 1}, now=61.0) == 59.0
-    assert budget.wait({"weight": 20}, now=61.0, urgent=True) == 0.0
-    assert budget.wait({"weight": 21}, now=61.0, urgent=True) == 59.0
-    assert budget.wait({"weight": 80}, now=120.0) == 0.0
-    assert budget.wait({"unknown": 5}, now=61.0) == 0.0
-
-
-def test_windows_that_are_not_aligned_begin_with_their_first_use() -> None:
-    budget = Budget(LIMITS)
-    budget.take({"orders": 8}, now=105.0)
-    assert budget.wait({"orders": 1}, now=107.0) == 8.0
-    assert budget.wait({"orders": 1}, now=115.0) == 0.0
-
-
-def test_what_the_venue_says_is_used_counts() -> None:
-    budget = Budget(LIMITS)
-    budget.note_headers({"used": "95"}, now=61.0)
-    assert budget.wait({"weight": 6}, now=61.0, urgent=True) > 0
-    budget.note_headers({"used": "nonsense"}, now=61.0)
-    assert budget.status(61.0)["used"] == {"weight": "95/100", "orders": "0/10"}
-
-
-def test_a_request_that_costs_more_than_all_may_leave_an_unused_window() -> None:
-    assert Budget(LIMITS).wait({"weight": 100}, now=61.0) == 0.0
 
 
 def test_answers_decode_with_a_type() -> None:

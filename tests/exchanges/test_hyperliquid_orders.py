@@ -271,7 +271,7 @@ def test_an_order_is_placed(entry: Any, changes: Any, tif: str) -> None:
         "the hash is of this order"
     )
     assert list(request.body) == ["type", "orders", "grouping"]
-    assert (request.urgent, request.cost) == (False, {"weight": 1})
+    assert (request.urgent, request.cost) == (False, {"weight": 1, "orders": 1})
 
 
 def test_asset_ids_are_of_the_index_for_spot_and_of_the_place_for_perpetuals(
@@ -421,8 +421,10 @@ TEXTS = [
 
 @pytest.mark.parametrize(("text", "kind"), TEXTS)
 def test_refusals_of_status_200_are_told_by_their_words(text: str, kind: ErrorKind) -> None:
-    assert HYPERLIQUID.error(placed({"error": text})) == Fault(kind, "", text)
-    assert HYPERLIQUID.error(answer({"status": "err", "response": text})) == Fault(kind, "", text)
+    limits = ("orders",) if "cumulative" in text else ()
+    fault = Fault(kind, "", text, limits=limits)
+    assert HYPERLIQUID.error(placed({"error": text})) == fault
+    assert HYPERLIQUID.error(answer({"status": "err", "response": text})) == fault
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,24 @@ def bittrex_order_placed(line: dict[str, Any], record: Any) -> Any:
     return {"type": "OrderUpdate", "fields": record["fields"] | {"client_order_id": ours}}
 
 
+def bybit_documented_ban(line: dict[str, Any], record: Any) -> Any:
+    if kind_of(record) != "Fault" or record["fields"]["message"] != "access too frequent":
+        return record
+    return {"type": "Fault", "fields": record["fields"] | {"retry_after": 600.0}}
+
+
+COSTS: dict[tuple[str, str], tuple[dict[str, int], dict[str, int]]] = {
+    ("binance", "server_time"): ({}, {"weight": 1}),
+    ("coinbase", "server_time"): ({}, {"public": 1}),
+    ("okx", "server_time"): ({}, {"public": 1}),
+    ("htx", "cancel"): ({"orders": 1}, {"cancels": 1}),
+    ("hyperliquid", "place"): ({"weight": 1}, {"weight": 1, "orders": 1}),
+    ("kraken", "place"): ({}, {"orders": 1}),
+}
+"""Venue and call -> what it cost when the goldens were stored, and what it costs now: every request
+counts, and what limits orders doesn't limit cancels."""
 EXCEPTIONS = (
+    Exceptional("bybit", "an address is banned for ten minutes", bybit_documented_ban),
     Exceptional("kraken", "a refusal without a colon has a text, and no code", kraken_text),
     Exceptional(
         "coinbase",
@@ -151,7 +168,7 @@ def without_new(now: Any) -> Any:
 
 
 def judged(venue: str, place: str, line: dict[str, Any], now: Any) -> Verdict:
-    stored = line["gives"]
+    stored = with_new_cost(venue, line)
     if now == stored:
         return Verdict.SAME
     for exception in EXCEPTIONS:
@@ -170,6 +187,16 @@ def judged(venue: str, place: str, line: dict[str, Any], now: Any) -> Verdict:
     if "frame" in line:
         return of_records(place, stored, now)
     return Verdict.DIFFERENT
+
+
+def with_new_cost(venue: str, line: dict[str, Any]) -> Any:
+    """What a line gives, with what its request costs now."""
+    stored = line["gives"]
+    request = stored.get("request") if isinstance(stored, dict) else None
+    old, new = COSTS.get((venue, line.get("call", "")), (None, None))
+    if not isinstance(request, dict) or old is None or request.get("cost") != old:
+        return stored
+    return stored | {"request": request | {"cost": new}}
 
 
 def expected(exception: Exceptional, line: dict[str, Any]) -> Any:

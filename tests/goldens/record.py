@@ -30,6 +30,7 @@ import aiohttp
 import pytest
 
 import trochil
+from actors.transport.rate_limits import Budget
 from actors.transport.rest import Rest, run_handshake
 from exchanges import registry
 from exchanges.contract import Endpoints, Exchange, FillCursor
@@ -268,7 +269,7 @@ class Asker:
         for fault in ("http_503", "maintenance", "http_429", "ban_418"):
             self.admin("POST", "faults", {fault: 1})
             await self.ask(entry.balances())
-            self.rest._budget.banned_until = 0.0
+            self.rest._budget = Budget(())
         self.admin("POST", "faults", {"maintenance": 0, "http_503": 0})
 
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

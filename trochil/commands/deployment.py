@@ -221,7 +221,7 @@ async def _skews(settings: Any) -> dict[str, float]:
     for name, venue in settings.venues.items():
         call = get(name).server_time
         if call is not None:
-            rest = rest_of(get(name), venue)
+            rest = rest_of(get(name), venue, shared_memory=settings.shared_memory)
             before = time.time()
             try:
                 theirs = await rest.run(call)

@@ -26,6 +26,7 @@ from trochil.sandbox.market.venue import Symbol
 from trochil.sandbox.playing import PlayedVenue, play_one, play_several
 from trochil.sandbox.private_files import make_private_folder
 from trochil.sandbox.replay import Replay, ReplayError
+from trochil.sandbox.request_limits import RequestLimits
 from trochil.sandbox.server import Server
 
 BALANCES = {
@@ -126,6 +127,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         help="name=value,... (a chance below 1, a number of times from 1 on)",
     )
     parser.add_argument(
+        "--limits",
+        default="none",
+        choices=("none", "documented"),
+        help="documented: refuse what the venue's limits on requests and sockets don't allow",
+    )
+    parser.add_argument(
         "--replay", metavar="FILE", help="serve recorded frames instead of a market"
     )
     parser.add_argument("--pair", help="the pair to replay")
@@ -189,6 +196,11 @@ def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = 
         replay.attach(server)
     else:
         symbols = {pair: symbol_of(pair) for pair in options.pairs or dialect.pairs}
+        limits = None
+        if options.limits == "documented":
+            if dialect.documented_limits is None:
+                raise ValueError(f"the sandbox can't count the limits of {name}")
+            limits = RequestLimits(dialect.documented_limits)
         server = Server(
             dialect,
             symbols,
@@ -197,6 +209,7 @@ def build(name: str, options: argparse.Namespace, keys: dict[str, str] | None = 
             levels=options.levels,
             trend=options.trend,
             faults=faults,
+            limits=limits,
         )
     assets = {
         asset for symbol in server.venue.symbols.values() for asset in (symbol.base, symbol.quote)

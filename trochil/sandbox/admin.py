@@ -94,6 +94,7 @@ class Admin:
             "connections": {"public": len(server.public()), "private": len(server.private())},
             "faults_done": dict(server.faults.done),
             "orders": len(server.venue.orders),
+            "limits": None if server.limits is None else server.limits.status(),
         }
 
     def _orders(self, given: dict[str, Any]) -> Any:

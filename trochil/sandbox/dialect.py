@@ -51,6 +51,7 @@ from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.recorded import Record, RecordReader
 from trochil.sandbox.refusals import Refusal, find_refusal
+from trochil.sandbox.request_limits import DocumentedLimits
 from trochil.sandbox.requests import Message, Params, Request, read_message, read_request
 from trochil.sandbox.server import Server
 from trochil.sandbox.signatures import signature as hmac_signature
@@ -158,6 +159,8 @@ class BaseDialect:
     name: ClassVar[str]
     pairs: ClassVar[tuple[str, ...]] = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "ETH-BTC")
     """The markets that are open where nobody names others."""
+    documented_limits: ClassVar[DocumentedLimits | None] = None
+    """What ``--limits documented`` counts; None: it can't."""
     recordings: ClassVar[RecordReader | None] = None
     book_channel: ClassVar[BookChannel] = BookChannel()
     refusals: ClassVar[Mapping[str, Refusal]]

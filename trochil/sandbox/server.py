@@ -22,6 +22,7 @@ from trochil.sandbox.market.matching import Book, Match, Order
 from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Symbol, Venue
 from trochil.sandbox.recorded import Record, Rows
+from trochil.sandbox.request_limits import RequestLimits
 
 DEPTH_EVERY = 0.1
 PING_EVERY = 20.0
@@ -129,12 +130,15 @@ class Server:
         levels: int = LEVELS,
         trend: float = 0.0,
         faults: Faults,
+        limits: RequestLimits | None = None,
     ) -> None:
         """``dialect``: the class of a ``VenueDialect``. ``rate``: flow events a second and pair.
         ``levels``: those a side that are kept up. ``trend``: levels a second by which every price
-        moves; negative: down."""
+        moves; negative: down. ``limits``: what the venue documents; None: as much as clients
+        like."""
         self.venue = Venue(symbols)
         self.faults = faults
+        self.limits = limits
         self.seed = seed
         self.rate = rate
         self.levels = levels
@@ -232,7 +236,8 @@ class Server:
 
     def application(self) -> web.Application:
         app = web.Application(
-            middlewares=[self._answering_for_own_errors, self._with_faults], client_max_size=1 << 22
+            middlewares=[self._answering_for_own_errors, self._within_limits, self._with_faults],
+            client_max_size=1 << 22,
         )
         self.dialect.add_routes(app)
         app.on_startup.append(self._begin)
@@ -280,6 +285,17 @@ class Server:
         if isinstance(error, web.HTTPRequestEntityTooLarge):
             return self.dialect.error(Reason.ILLEGAL, "body")
         return self.dialect.error(Reason.UNKNOWN_PATH, request.path)
+
+    @web.middleware
+    async def _within_limits(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuses what the venue's limits don't allow."""
+        if self.limits is None or request.path.startswith(ADMIN_PATH):
+            return await handler(request)
+        if not await self.limits.takes_request(request):
+            return self._error(Reason.RATE_LIMITED, retry_after=1)
+        response = await handler(request)
+        self.limits.note_answer(response.status)
+        return response
 
     @web.middleware
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -342,12 +358,20 @@ class Server:
         await ws.prepare(request)
         connection = Connection(ws, request.path, dict(request.query))
         self.connections.add(connection)
+        who = str(request.remote)
+        held: set[str] = set()
+        if self.limits is not None and not self.limits.socket_opened(who):
+            await ws.close(code=WSCloseCode.POLICY_VIOLATION)
         sender = asyncio.create_task(self._send_forever(connection))
         try:
             self.dialect.on_connect(connection)
             async for message in ws:
-                if message.type is WSMsgType.TEXT:
-                    on_text(connection, message.data)
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                if self.limits is not None and not self.limits.takes_frame(message.data, who, held):
+                    await ws.close(code=WSCloseCode.POLICY_VIOLATION)
+                    break
+                on_text(connection, message.data)
         except ConnectionError:
             log.info("a client left its socket at %s", request.path)
         except Exception as error:
@@ -357,6 +381,8 @@ class Server:
             sender.cancel()
             self.connections.discard(connection)
             connection.forget()
+            if self.limits is not None:
+                self.limits.socket_closed(who, held)
         return ws
 
     def _refused_handshake(self) -> web.Response | None:

@@ -147,14 +147,16 @@ async def use_up(market: Market, name: str, used: int, first: float, last: float
 
     At a moment when it ends in ``first`` to ``last`` seconds.
     """
-    window = market.rest._budget._windows[name]
-    if window.limit.aligned:
-        while not first <= window.limit.per - market.rest.now() % window.limit.per <= last:
+    rest = market.rest
+    (limit,) = [limit for limit in rest._exchange.limits if limit.name == name]
+    budget = rest._budget
+    if limit.aligned:
+        while not first <= limit.per - rest.now() % limit.per <= last:
             await asyncio.sleep(0.2)
-        window.roll(market.rest.now())
-    else:
-        window.started = market.rest.now() - window.limit.per + (first + last) / 2
-    window.used = used
+        budget.note_headers({limit.used_header: str(used)}, rest.now())
+        return
+    budget.settle(budget.take({name: used}))
+    await asyncio.sleep(limit.per - (first + last) / 2)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], within: float, every: float = 0.1) -> Any:

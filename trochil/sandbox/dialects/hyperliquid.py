@@ -38,6 +38,7 @@ from trochil.sandbox.market.reasons import Reason
 from trochil.sandbox.market.venue import Event, Fill, Rejected, Symbol
 from trochil.sandbox.order_changes import OrderChange, OrderChanges
 from trochil.sandbox.refusals import Refusal
+from trochil.sandbox.request_limits import AnyStretch, AtOnce, DocumentedLimits, Use
 from trochil.sandbox.requests import Message, Params, Request
 from trochil.sandbox.server import Server
 from trochil.sandbox.wallets import WalletSignature, keccak256, new_wallet, signer_address
@@ -639,6 +640,39 @@ class Nonces:
         self._used = sorted([*self._used, nonce])[-NONCES_KEPT:]
 
 
+INFO_WEIGHTS = {
+    "l2Book": 2,
+    "allMids": 2,
+    "clearinghouseState": 2,
+    "orderStatus": 2,
+    "spotClearinghouseState": 2,
+    "exchangeStatus": 2,
+    "userRole": 60,
+}
+
+
+def uses_of(request: web.Request, body: Any) -> list[Use]:
+    asked = body if isinstance(body, dict) else {}
+    if request.path != "/exchange":
+        weight = INFO_WEIGHTS.get(str(asked.get("type")), 20)
+        return [Use("weight", weight, str(request.remote))]
+    action = asked.get("action", {})
+    rows = action.get("orders") or action.get("cancels") or [] if isinstance(action, dict) else []
+    return [Use("weight", 1 + len(rows) // 40, str(request.remote))]
+
+
+LIMITS = DocumentedLimits(
+    {
+        "weight": lambda: AnyStretch(1200, 60.0),
+        "connections": lambda: AnyStretch(30, 60.0),
+        "sockets": lambda: AtOnce(10),
+        "subscriptions": lambda: AtOnce(1000),
+        "frames": lambda: AnyStretch(2000, 60.0),
+    },
+    uses_of,
+)
+
+
 class Dialect(BaseDialect):
     """Whole books of twenty levels; of perpetuals also every order, where a block is what happened
     between two books."""
@@ -648,6 +682,7 @@ class Dialect(BaseDialect):
     takes_forms = False
     shows_made_client_ids = False
     pairs = ("BTC-USDC", "ETH-USDC", "HYPE-USDC")
+    documented_limits = LIMITS
     book_channel = BookChannel(levels=LEVELS)
     greeting = "Websocket connection established."
     client_id_form = re.compile(r"0x[0-9a-fA-F]{32}")

@@ -24,6 +24,7 @@ from trochil.sandbox.dialect import (
     SignedRoute,
     SocketHandler,
 )
+from trochil.sandbox.dialects.binance.documented_limits import LIMITS
 from trochil.sandbox.dialects.binance.market_streams import MarketStreams
 from trochil.sandbox.dialects.binance.reading import (
     Endpoint,
@@ -88,6 +89,8 @@ GONE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center>
 class Dialect(MarketStreams):
     """Diffs by stream, the snapshot by REST; times of a socket in the unit that its address
     names."""
+
+    documented_limits = LIMITS
 
     name = "binance"
     foreign_clients = (

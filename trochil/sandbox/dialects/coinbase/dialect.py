@@ -12,6 +12,7 @@ from trochil.sandbox.book_windows import BookLevel, BookWindow, level_rows
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, Row, SocketHandler
 from trochil.sandbox.dialects.coinbase import rows
+from trochil.sandbox.dialects.coinbase.documented_limits import LIMITS
 from trochil.sandbox.dialects.coinbase.requests import (
     NOT_SUBSCRIBED,
     WantedChannel,
@@ -97,6 +98,8 @@ class Recordings:
 
 class Dialect(CoinbaseRest):
     """One sequence a product for every message of the full channel; level 3 by REST seeds it."""
+
+    documented_limits = LIMITS
 
     recordings = Recordings()
     snapshot_on_subscribe = True

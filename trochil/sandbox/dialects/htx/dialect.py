@@ -19,6 +19,7 @@ from trochil.sandbox.dialect import (
     Row,
     SocketHandler,
 )
+from trochil.sandbox.dialects.htx.documented_limits import LIMITS
 from trochil.sandbox.dialects.htx.requests import (
     DEPTHS,
     LEVELS,
@@ -106,6 +107,8 @@ def split_topic(topic: str) -> tuple[str, str, str]:
 class Dialect(HtxRest):
     """Changes of the book on one socket, trades and images on another, both gzipped; an account on
     a third, as text."""
+
+    documented_limits = LIMITS
 
     name = "htx"
     foreign_clients = ("ccxt", "cryptofeed", "huobi_Python (as huobi-sdk-hash-7)")

@@ -19,6 +19,7 @@ from trochil.sandbox.candles import Candle, Interval
 from trochil.sandbox.checksum_windows import ChecksumWindow, LevelWindows, OrderWindows
 from trochil.sandbox.connection import Connection
 from trochil.sandbox.dialect import Frame, Row, SocketHandler
+from trochil.sandbox.dialects.kraken.documented_limits import LIMITS
 from trochil.sandbox.dialects.kraken.orders import (
     MOST_CANCELLED,
     MOST_CANDLES,
@@ -97,6 +98,8 @@ SOCKET_WORDS = {
 class Dialect(KrakenRest):
     """Nothing is numbered but an account's frames. Books carry checksums, and nothing is sent of
     what is pushed out of them."""
+
+    documented_limits = LIMITS
 
     offered_streams = (
         "book (10, 25, 100, 500, 1000)",
