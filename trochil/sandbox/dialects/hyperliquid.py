@@ -1360,11 +1360,10 @@ class Dialect(BaseDialect):
         return self.server.now_ns() - self.times_back_ns.get(pair, 0)
 
     def is_book_topic(self, topic: str, pair: str) -> bool:
-        return topic in (
-            f"l2Book:{self.symbol(pair)}",
-            f"l2Book:{self.perp(pair)}",
-            f"l4Book:{self.perp(pair)}",
-        )
+        coins = (self.symbol(pair), self.perp(pair))
+        return topic in {
+            f"{channel}:{coin}" for channel in ("l2Book", "l2Book:fast", "l4Book") for coin in coins
+        }
 
     def restart_numbers(self, pair: str, first: int) -> None:
         """Times fall back by an hour, heights to ``first``."""
