@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,12 +73,9 @@ class OrderBookTrackerDataSource:
         auth: Auth | None = None,
         clock: Clock = SYSTEM,
         rules_refresh: float = 300.0,
-        levels_share: float = 0.1,
         connection: type[FeedConnection | CcxtConnection] = FeedConnection,
     ) -> None:
-        """``rules_refresh``: seconds between two readings of the trading rules. ``levels_share``:
-        of the venue's limits, for levels farther out of books that are in order.
-
+        """``rules_refresh``: seconds between two readings of the trading rules.
         ``connection``: the class that runs one stream.
         """
         self._exchange = exchange
@@ -99,9 +96,7 @@ class OrderBookTrackerDataSource:
         self._snapshot_server = SnapshotServer(
             self.tasks, self._serves, self._ready_for_snapshot, self._serve_snapshot
         )
-        self._levels_server = LevelsServer(
-            self._serve_levels, self._cost_of_snapshot, exchange.limits, levels_share, clock
-        )
+        self._levels_server = LevelsServer(self._serve_levels, self._take_for_levels)
         self._publisher = Publisher(socket_path(run_dir, name), self._on_request)
         self._publisher.greet_with(
             lambda: [("", Pairs(self._serving))] if self._ready.is_set() else []
@@ -397,10 +392,11 @@ class OrderBookTrackerDataSource:
         if self._serves(pair) and pair not in self._snapshot_server.pending:
             await self._serve_snapshot(pair)
 
-    def _cost_of_snapshot(self, pair: str) -> Mapping[str, int]:
+    def _take_for_levels(self, pair: str) -> float:
+        """Seconds to wait until another snapshot of the pair may be fetched; 0: it is paid for."""
         rule = self._rules.get(pair)
         call = None if rule is None else self._feed.snapshot(rule.symbol)
-        return {} if call is None else call.request.cost
+        return 0.0 if call is None else self._rest.take_for_levels(call.request.cost)
 
     def _refuse_doubted(self, symbol: str) -> None:
         """Raise Disconnected for a book whose channel would not tell what follows a snapshot."""

@@ -2,41 +2,27 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
-from actors.clock import Clock
-from exchanges.contract import RateLimit
 from orderbook.errors import Disconnected, VenueError
 
 log = logging.getLogger(__name__)
 PAUSE = 0.1
 """Seconds between two requests at least."""
+LONGEST_WAIT = 1.0
+"""Seconds after which it is looked again which book is the thinnest."""
 
 
 class LevelsServer:
-    """``request(pair, levels left)`` has ``serve(pair)`` called, when its turn comes.
-
-    In no stretch of a limit's length it takes more than ``share`` of that limit.
-    """
+    """``request(pair, levels left)`` has ``serve(pair)`` called, when its turn comes."""
 
     def __init__(
-        self,
-        serve: Callable[[str], Awaitable[None]],
-        cost_of: Callable[[str], Mapping[str, int]],
-        limits: tuple[RateLimit, ...],
-        share: float,
-        clock: Clock,
+        self, serve: Callable[[str], Awaitable[None]], take: Callable[[str], float]
     ) -> None:
-        """``serve`` may raise Disconnected and VenueError. ``cost_of(pair)``: what serving it takes
-        of which limits."""
+        """``serve`` may raise Disconnected and VenueError. ``take(pair)``: seconds to wait until
+        the share of the limits has room for serving it; 0: it was taken."""
         self._serve = serve
-        self._cost_of = cost_of
-        self._limits = limits
-        self._share = share
-        self._clock = clock
-        self._taken: dict[str, deque[tuple[float, int]]] = {limit.name: deque() for limit in limits}
-        """When (monotonic seconds) how much of each limit was taken."""
+        self._take = take
         self._levels_left: dict[str, int] = {}
         self._wake = asyncio.Event()
         self.served = 0
@@ -60,13 +46,11 @@ class LevelsServer:
             self._wake.clear()
             while self._levels_left:
                 thinnest = min(self._levels_left, key=lambda pair: self._levels_left[pair])
-                cost = self._cost_of(thinnest)
-                wait = self._wait_for(cost)
+                wait = self._take(thinnest)
                 if wait > 0.0:
-                    await asyncio.sleep(min(wait, 1.0))
+                    await asyncio.sleep(min(wait, LONGEST_WAIT))
                     continue  # by then another one may be thinner
                 del self._levels_left[thinnest]
-                self._take(cost)
                 try:
                     await self._serve(thinnest)
                     self.served += 1
@@ -74,30 +58,3 @@ class LevelsServer:
                     log.info("no levels farther out of %s yet: %s", thinnest, error)
                 await asyncio.sleep(PAUSE)
             await self._wake.wait()
-
-    def _take(self, cost: Mapping[str, int]) -> None:
-        now = self._clock.monotonic()
-        for limit in self._limits:
-            if limit.name in cost:
-                self._taken[limit.name].append((now, cost[limit.name]))
-
-    def _wait_for(self, cost: Mapping[str, int]) -> float:
-        """Seconds until the share of every limit has room for it."""
-        waits = [
-            self._wait_for_limit(limit, cost[limit.name])
-            for limit in self._limits
-            if limit.name in cost
-        ]
-        return max(waits, default=0.0)
-
-    def _wait_for_limit(self, limit: RateLimit, cost: int) -> float:
-        """A request that is larger than the share waits for several lengths of the limit."""
-        now = self._clock.monotonic()
-        share = limit.amount * self._share
-        length = limit.per * max(1.0, cost / share)
-        taken = self._taken[limit.name]
-        while taken and now - taken[0][0] >= length:
-            taken.popleft()
-        if not taken or sum(amount for _, amount in taken) + cost <= share:
-            return 0.0
-        return taken[0][0] + length - now

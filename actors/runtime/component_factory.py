@@ -33,7 +33,7 @@ from actors.transport.ccxt_client import CcxtClient
 from actors.transport.ccxt_rest import CcxtRest
 from actors.transport.credentials import load_keys
 from actors.transport.proxies import proxy_by_setting, proxy_for
-from actors.transport.rate_limits import Budget
+from actors.transport.rate_limits import Budget, with_levels
 from actors.transport.rest import Rest
 from actors.transport.trust import trusting
 from exchanges.contract import Auth, Endpoints, Exchange
@@ -75,20 +75,27 @@ def hosts_of(exchange: Exchange, venue: VenueSettings) -> Endpoints:
 
 
 def budget_of(
-    exchange: Exchange, host: str, auth: Auth | None, shared_memory: str, source: str = ""
+    exchange: Exchange,
+    host: str,
+    auth: Auth | None,
+    shared_memory: str,
+    source: str = "",
+    levels_share: float = 0.1,
 ) -> Budget:
     """What the venue's limits leave to all processes of this user and node: one count for its host
     and our address, and one for the account.
 
-    ``source``: the proxy whose address the venue sees; empty: this node's own.
+    ``source``: the proxy whose address the venue sees; empty: this node's own. ``levels_share``: of
+    the limits, for levels farther out.
     """
+    declared = with_levels(exchange.limits, levels_share)
     address = f"{exchange.name} {host} {source}"
     if auth is None:
-        limits = [limit for limit in exchange.limits if limit.counted_by == "address"]
+        limits = [limit for limit in declared if limit.counted_by == "address"]
         return Budget(limits, lambda: storage_at(shared_memory, address))
     account = f"{exchange.name} {host} account {auth.api_key}"
     return Budget(
-        exchange.limits,
+        declared,
         lambda: storage_at(shared_memory, address),
         lambda: storage_at(shared_memory, account),
     )
@@ -109,13 +116,22 @@ def rest_of(
     hosts = hosts_of(exchange, venue)
     proxy = proxy_by_setting(venue.proxy)
     source = proxy_for(hosts.rest, proxy) or ""
-    budget = budget_of(exchange, hosts.rest, auth, shared_memory, source)
-    if not venue.ca_file:
-        session = aiohttp.ClientSession()
-        return Rest(exchange, session, hosts, auth, SYSTEM, proxy=proxy, budget=budget)
-    tls = trusting(venue.ca_file)
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
-    return Rest(exchange, session, hosts, auth, SYSTEM, tls=tls, proxy=proxy, budget=budget)
+    share = venue.levels_share
+    budget = budget_of(exchange, hosts.rest, auth, shared_memory, source, share)
+    tls = trusting(venue.ca_file) if venue.ca_file else None
+    connector = None if tls is None else aiohttp.TCPConnector(ssl=tls)
+    session = aiohttp.ClientSession(connector=connector)
+    return Rest(
+        exchange,
+        session,
+        hosts,
+        auth,
+        SYSTEM,
+        tls=tls,
+        proxy=proxy,
+        budget=budget,
+        levels_share=share,
+    )
 
 
 def user_stream_of(exchange: Exchange, venue: VenueSettings) -> type[UserStream]:
@@ -180,7 +196,6 @@ class ComponentFactory:
             rest=rest,
             auth=auth,
             rules_refresh=self.settings.rules_refresh,
-            levels_share=venue.levels_share,
             connection=CcxtConnection if exchange.bridged else FeedConnection,
             **self._place(spec),
         )

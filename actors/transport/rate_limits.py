@@ -77,6 +77,30 @@ def key_of(name: str) -> int:
     return int.from_bytes(blake2s(name.encode(), digest_size=8).digest()) or 1
 
 
+def for_levels(name: str) -> str:
+    """The limit on what levels farther out may take of a limit."""
+    return f"{name} for levels"
+
+
+def with_levels(limits: Iterable[RateLimit], share: float) -> list[RateLimit]:
+    """The limits, and beside each of an address the part of it that levels farther out may take.
+
+    The part has room for one request at least.
+    """
+    limits = list(limits)
+    parts = [
+        replace(
+            limit,
+            name=for_levels(limit.name),
+            amount=max(1, int(limit.amount * share)),
+            used_header="",
+        )
+        for limit in limits
+        if limit.counted_by == "address" and limit.amount and limit.per
+    ]
+    return [*limits, *parts]
+
+
 @dataclass(slots=True)
 class Lease:
     """What was taken for a request, to be settled when it was answered; or why nothing was."""

@@ -19,7 +19,14 @@ from yarl import URL
 from actors.clock import SYSTEM, Clock
 from actors.transport.nonces import Nonces
 from actors.transport.proxies import proxy_for, without_credentials
-from actors.transport.rate_limits import LONGEST_FLIGHT, Budget, Lease, share_of
+from actors.transport.rate_limits import (
+    LONGEST_FLIGHT,
+    Budget,
+    Lease,
+    for_levels,
+    share_of,
+    with_levels,
+)
 from actors.transport.retry_times import retry_seconds
 from actors.transport.venue_clock import VenueClock
 from exchanges.contract import (
@@ -102,6 +109,7 @@ class Rest:
         tls: ssl.SSLContext | None = None,
         proxy: str = "",
         budget: Budget | None = None,
+        levels_share: float = 0.1,
     ) -> None:
         """``on_sent`` is called once the bytes of a mutating request have been sent.
 
@@ -109,15 +117,17 @@ class Rest:
         ``session`` None: a subclass has its own transport. ``tls``: whom the venue's websockets
         trust, like the session; None: the system's certificates. ``proxy``: for the websockets
         too, as in ``proxy_for``; empty: the environment's. ``budget``: what the venue's limits
-        leave; None: one of this client alone.
+        leave; None: one of this client alone, with ``levels_share`` of it for levels farther out.
         """
         self._exchange = exchange
         self._session = session
         self._auth = auth
         self._clock = clock
         self._hosts = hosts
-        self._budget = budget or Budget(exchange.limits, monotonic=clock.monotonic)
-        self._limits = {limit.name: limit for limit in exchange.limits}
+        self._budget = budget or Budget(
+            with_levels(exchange.limits, levels_share), monotonic=clock.monotonic
+        )
+        self._limits = {limit.name: limit for limit in with_levels(exchange.limits, levels_share)}
         self._venue_clock = VenueClock(clock)
         self._reading_clock = asyncio.Lock()
         self._turn = asyncio.Lock() if exchange.in_turn else nullcontext()
@@ -142,6 +152,22 @@ class Rest:
             "faults": self.faults,
             "clock_offset": round(self._venue_clock.offset, 4),
         } | self._budget.status()
+
+    def take_for_levels(self, cost: Mapping[str, int]) -> float:
+        """Take a request's cost out of what levels farther out may take, of all processes here.
+
+        Returns seconds to wait before asking again; 0: it was taken. A request that costs more than
+        a whole part takes the whole part.
+        """
+        parts = {
+            for_levels(name): min(n, self._limits[for_levels(name)].amount)
+            for name, n in cost.items()
+            if for_levels(name) in self._limits
+        }
+        lease = self._budget.take(parts, timeout=0.0)
+        if not lease.wait:
+            self._budget.settle(lease)
+        return lease.wait
 
     def bad_frames(self) -> list[bytes]:
         """The last rows and answers that could not be read, each cut after 4096 bytes."""

@@ -1,13 +1,17 @@
 """Levels farther out: the thinnest book first, and never more than the share of the limits."""
 
 import asyncio
-from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from actors.books.levels_server import LevelsServer
 from actors.clock import Clock
-from exchanges.contract import RateLimit
+from actors.runtime.component_factory import budget_of
+from actors.transport.rest import Rest
+from exchanges.contract import Endpoints, RateLimit
 from orderbook.errors import Disconnected
 from tests.support.channels import run, until
+from tests.support.scripted import scripted
 
 MINUTE = RateLimit("weight", 6000, 60.0)
 
@@ -19,12 +23,11 @@ class Served:
         self.now = 1000.0
         self.pairs: list[str] = []
         self.fails = False
-        self._cost = cost
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.server = LevelsServer(self._serve, self._cost_of, (MINUTE,), share, clock)
-
-    def _cost_of(self, pair: str) -> Mapping[str, int]:
-        return {"weight": self._cost}
+        venue = replace(scripted(), limits=(MINUTE,))
+        nowhere = Endpoints("", "", "")
+        rest = Rest(venue, None, nowhere, clock=clock, levels_share=share)
+        self.server = LevelsServer(self._serve, lambda pair: rest.take_for_levels({"weight": cost}))
 
     async def _serve(self, pair: str) -> None:
         self.pairs.append(pair)
@@ -54,7 +57,7 @@ def test_no_minute_has_more_than_the_share() -> None:
         await until(lambda: len(served.pairs) == 2)
         await asyncio.sleep(1.5)
         assert len(served.pairs) == 2, "500 of 600 are taken: another 250 do not fit"
-        served.now += 60.0
+        served.now += 61.0
         await until(lambda: len(served.pairs) == 4)
         assert served.server.waiting == 1
         running.cancel()
@@ -62,19 +65,38 @@ def test_no_minute_has_more_than_the_share() -> None:
     run(main)
 
 
-def test_what_is_larger_than_the_share_is_served_more_rarely() -> None:
+def test_what_is_larger_than_the_share_takes_all_of_it() -> None:
     async def main() -> None:
         served = Served(250, share=0.01)
         running = asyncio.create_task(served.server.run())
         served.server.request("A", 10)
         served.server.request("B", 20)
         await until(lambda: served.pairs == ["A"])
-        served.now += 200.0
+        served.now += 30.0
         await asyncio.sleep(1.2)
-        assert served.pairs == ["A"], "250 of 60 a minute take 250 seconds"
-        served.now += 51.0
+        assert served.pairs == ["A"], "one a minute"
+        served.now += 35.0
         await until(lambda: served.pairs == ["A", "B"])
         running.cancel()
+
+    run(main)
+
+
+def test_two_shards_of_a_node_share_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        venue = replace(scripted(), limits=(MINUTE,))
+        clients = [
+            Rest(
+                venue,
+                None,
+                Endpoints("", "", ""),
+                budget=budget_of(venue, "host", None, str(tmp_path)),
+            )
+            for _ in range(2)
+        ]
+        taken = [client.take_for_levels({"weight": 250}) for client in clients]
+        assert taken == [0.0, 0.0]
+        assert all(client.take_for_levels({"weight": 250}) > 1.0 for client in clients)
 
     run(main)
 
