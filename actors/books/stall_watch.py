@@ -5,14 +5,15 @@ from collections.abc import Callable
 from actors.clock import Clock
 
 STALLED_AFTER = 0.75
-"""Seconds between two looks, which come four times a second, after which this process stood still:
+"""Seconds between two looks, which come four times a second or more often, after which this process stood still:
 it was stopped, starved, or busy with something else."""
 LOOKS = 2
 """Looks in a row that must find nothing unread: what waits with the venue comes a moment later."""
 
 
 class StallWatch:
-    """``is_over`` is asked four times a second; False from a stall on until nothing is unread."""
+    """``is_over`` is asked at least four times a second; False from a stall on until nothing is
+    unread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

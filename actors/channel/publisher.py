@@ -45,6 +45,8 @@ ACCEPT_TURNS = 3
 """Loop iterations for pending accepts to settle: asyncio leaks them when its server closes."""
 HEARTBEAT_EVERY = 0.25
 """Seconds between two heartbeats."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks whether heartbeats may be sent again."""
 HELLO_TIMEOUT = 5.0
 """Seconds within which a subscriber must send its first frame."""
 
@@ -189,9 +191,10 @@ class Publisher:
 
     async def _beat(self) -> None:
         while True:
-            if self._lives():
+            lives = self._lives()
+            if lives:
                 self.beat()
-            await asyncio.sleep(HEARTBEAT_EVERY)
+            await asyncio.sleep(HEARTBEAT_EVERY if lives else LOOK_EVERY)
 
     def beat(self) -> None:
         """Send a heartbeat to every subscriber that is not behind."""
