@@ -22,7 +22,7 @@ from trochil.sandbox.process import SandboxProcess
 def test_what_was_cancelled_before_it_left_is_never_sent(tmp_path: Path) -> None:
     async def main(sandbox: SandboxProcess) -> tuple[list[str], str]:
         async with running_market(sandbox, tmp_path, exchange=impatient()) as at:
-            await use_up(at.market, "weight", 5200, 8, 28)
+            await use_up(at.market, "weight", 5110, 8, 28)
             order = await at.place("a")
             await asyncio.sleep(1)
             await at.market.cancel_order(order.client_order_id)
