@@ -5,8 +5,8 @@ from collections.abc import Callable
 from actors.clock import Clock
 
 STALLED_AFTER = 0.75
-"""Seconds between two looks, which come four times a second or more often, after which this process stood still:
-it was stopped, starved, or busy with something else."""
+"""Seconds between two looks, which come at least four times a second, after which this process
+stood still: it was stopped, starved, or busy with something else."""
 LOOKS = 2
 """Looks in a row that must find nothing unread: what waits with the venue comes a moment later."""
 
