@@ -14,7 +14,7 @@ from tests.oracle.ledger import Image
 from tests.oracle.world import World, seeded, world
 
 FAULT_EVERY_S = 0.5
-LOOK_EVERY_S = 0.004
+LOOK_EVERY_S = 0.01
 FIRST_LIVE_WITHIN_S = 60.0
 LIVE_WITHIN_S = 60.0
 EQUAL_WITHIN_S = 8.0

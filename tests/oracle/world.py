@@ -26,7 +26,7 @@ from trochil.sandbox.admin import Admin
 from trochil.sandbox.server import ADMIN_PATH, Server
 
 PAIRS = 2
-RATE = 100
+RATE = 40
 """Flow events a second and pair."""
 IMAGE_LEVELS = 20
 """A side of Hyperliquid's l2Book."""
