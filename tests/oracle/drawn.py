@@ -25,7 +25,7 @@ BY_NAME: dict[str, float] = {
 }
 """Faults of the sandbox, and how they are set when they are drawn."""
 RESTARTS = ("restart_numbers", "numbers_fall_back")
-LOSSES = ("drop_frame", "reorder_frame", "drop", *RESTARTS)
+LOSSES = ("drop_frame", "reorder_frame", "drop", "dead_channel", *RESTARTS)
 """What a feed that declares no check can't see."""
 NUMBERS_APART = 100_000
 """Numbers between two restarts: more than a session has."""

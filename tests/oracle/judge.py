@@ -63,16 +63,19 @@ class Judge:
         most: int | None,
         late_s: float = LATE_S,
         unproven_s: float = 0.0,
+        proven: int | None = None,
     ) -> None:
         """``pairs``: our name of a pair -> the venue's. ``most``: levels a side that the feed shows
         at most. ``late_s``: seconds by which its LIVE books may be behind; ``unproven_s``: for
-        which they may be wrong, as it declares."""
+        which they may be wrong, as it declares. ``proven``: the best levels of each side that its
+        checksums are of; None: every level is proven."""
         self._ledger = ledger
         self._pairs = pairs
         self._reader_of = reader
         self._most = most
         self.late_s = late_s
         self._unproven_s = unproven_s
+        self._proven = proven
         self._readers: dict[str, BookReader] = {}
         self._looks: dict[str, _Look] = {pair: _Look() for pair in pairs}
         self._began = time.monotonic()
@@ -86,6 +89,8 @@ class Judge:
         """Seconds by which a LIVE book was behind the venue's at most."""
         self.unproven = 0.0
         """Seconds for which one was wrong, where its feed declares that."""
+        self.deep = 0
+        """Looks that were wrong below the levels that are proven."""
 
     def close(self) -> None:
         for reader in self._readers.values():
@@ -142,7 +147,16 @@ class Judge:
         for image in self._ledger.newest_first(self._pairs[pair]):
             if all(equal(ours, theirs) for ours, theirs in self.sides(reading, image)):
                 return image
+        if self._proven is not None:
+            for image in self._ledger.newest_first(self._pairs[pair]):
+                if not self.told(self.proven(self.sides(reading, image))):
+                    self.deep += 1
+                    return image
         return None
+
+    def proven(self, both: list[tuple[Floats, Floats]]) -> list[tuple[Floats, Floats]]:
+        """The levels of both sides that are to be right in any case."""
+        return [(ours[: self._proven], theirs[: self._proven]) for ours, theirs in both]
 
     def sides(self, reading: Levels, image: Image) -> list[tuple[Floats, Floats]]:
         """(ours, what it must be) of bids and asks."""

@@ -26,7 +26,7 @@ from trochil.sandbox.admin import Admin
 from trochil.sandbox.server import ADMIN_PATH, Server
 
 PAIRS = 2
-RATE = 100
+RATE = 40
 """Flow events a second and pair."""
 IMAGE_LEVELS = 20
 """A side of Hyperliquid's l2Book."""
@@ -37,13 +37,15 @@ MANY_PAIRS = [
     for quote in ("USDT", "USDC", "EUR", "GBP", "TRY")
     for base in ("BTC", "ETH", "SOL", "BNB")
 ]
+CHECKSUM_LEVELS = 10
+"""Best levels a side that Kraken's checksums are of."""
 UNNUMBERED = [get("coinbase").feeds[name] for name in ("level2", "level2_batch")]
 """Feeds whose messages carry neither numbers nor checksums."""
 FIRST_NUMBER = 10_000_000
 """Books' numbers go on from there: where they begin again, they don't meet the old ones."""
 WINDOW = 40
 """Levels a side of a snapshot, where the book has many more."""
-UNPROVEN_S = {"hyperliquid:l4Book": 0.3}
+UNPROVEN_S = {"hyperliquid:l4Book": 1.0}
 """Seconds for which books of a feed may be wrong after a lost frame, until they are compared with
 an image of the venue's."""
 
@@ -77,6 +79,11 @@ def is_unchecked(exchange: Exchange) -> bool:
     """Whether the feed declares that lost messages can't be seen."""
     declared = getattr(exchange.book, "gap_check", "")
     return declared == "unchecked" or (not declared and exchange.book in UNNUMBERED)
+
+
+def is_by_checksum(exchange: Exchange) -> bool:
+    """Whether a lost message shows by checksums alone, which are of the best levels."""
+    return getattr(exchange.book, "gap_check", "") == "checksum"
 
 
 @dataclass
@@ -180,6 +187,7 @@ async def world(
                     most=shown_levels(exchange),
                     late_s=LATE_IMAGES_S if exchange.book.full_snapshots_only else LATE_S,
                     unproven_s=UNPROVEN_S.get(name, 0.0),
+                    proven=CHECKSUM_LEVELS if is_by_checksum(exchange) else None,
                 )
                 async with components(both, server, rules_refresh):
                     yield World(name, exchange, server, ours, both, judge, door)
