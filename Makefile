@@ -28,9 +28,11 @@ demo: setup
 sandbox: setup
 	$(BIN)/trochil sandbox $(ARGS)
 
-# What a change must pass. Most tests wait for something: several run at once; those on Ray share one cluster after them.
+# What a change must pass. Most tests wait for something: several run at once. The oracle wants the machine for itself;
+# those on Ray share one cluster after it.
 test: setup
-	HYPOTHESIS_PROFILE=ci $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray and not slow" $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray and not slow and not oracle" $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -m "oracle and not slow" tests/oracle
 	HYPOTHESIS_PROFILE=ci $(PYTEST) -m "ray and not slow" $(ARGS)
 
 # For the inner loop: no Ray, no sandbox process.
@@ -39,7 +41,8 @@ quick: setup
 
 # Everything, with many examples; takes long.
 test-all: setup
-	HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray" $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) --dist worksteal -m "not ray and not oracle" $(ARGS)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m "oracle" tests/oracle
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m "ray" $(ARGS)
 
 lint: setup

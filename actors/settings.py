@@ -40,6 +40,8 @@ class VenueSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A book that knows fewer levels on a side requests more, where the venue gives more."""
     levels_share: float = 0.1
     """The part of the venue's limits that such requests may take."""
+    limits_scale: float = 1.0
+    """How many times the documented limits the venue grants this address and account."""
     user_stream: Literal["socket", "polling"] = "socket"
     ccxt: dict[str, Any] = {}
     """Options for ccxt of a venue "ccxt:<id>" (urls, options, proxies); never a key."""

@@ -218,6 +218,9 @@ class BookFeed(ABC):
     told when they happen."""
     gap_check: ClassVar[GapCheck] = "unchecked"
     """How a lost message shows."""
+    checked_levels: ClassVar[int] = 0
+    """Best levels a side that the gap check is of; a lost message of deeper ones would not show. 0:
+    of all."""
     proof_of_life: ClassVar[str] = "a silent book is compared with the one that REST shows"
     """In plain words: what tells a channel that died from a market in which nothing happens. Trades
     of the pair always do."""

@@ -528,6 +528,7 @@ class KrakenBook(BookFeed):
     streams = ("/v2",)
     depth = 500
     gap_check = "checksum"
+    checked_levels = CHECKED_LEVELS
     proof_of_life = (
         "trades and the ticker of the best prices; the best levels of a silent book by REST, where "
         "they differ between two requests; heartbeats of the connection, one a second"

@@ -97,6 +97,10 @@ class OrderBook(BookQueries):
         """The feed said something of this pair, at ``time`` (ns), whatever it was."""
         self._meta[kernels.HEARD_TIME] = time
 
+    def mark_checked_levels(self, levels: int) -> None:
+        """Best levels a side that the feed's gap check is of; 0: all."""
+        self._meta[kernels.CHECKED_LEVELS] = levels
+
     def mark_unchecked(self, unchecked: bool) -> None:
         """Whether a lost message could go unnoticed."""
         self._meta[kernels.UNCHECKED] = int(unchecked)

@@ -54,6 +54,7 @@ SLOTS = (
     "is_crossed",
     "heard_time",
     "unchecked",
+    "checked_levels",
 )
 (
     VERSION,
@@ -83,6 +84,7 @@ SLOTS = (
     IS_CROSSED,
     HEARD_TIME,
     UNCHECKED,
+    CHECKED_LEVELS,
 ) = range(len(SLOTS))
 BIDS = 0
 ASKS = 3

@@ -17,6 +17,8 @@ class Numbered(Protocol):
 
 
 M = TypeVar("M", bound=Numbered)
+REMEMBERED = 256
+"""Applied messages whose numbers are known again when they are repeated."""
 BUFFER = 20_000
 """Messages kept while a snapshot is on its way; the oldest go first."""
 
@@ -42,6 +44,9 @@ class Sequencer(Generic[M]):
     synced: bool = False
     dropped_before_snapshot: int = 0
     _kept: deque[M] = field(default_factory=lambda: deque(maxlen=BUFFER))
+    _joined: bool = False
+    """Whether a message was applied on top of the snapshot: from then on they join exactly."""
+    _applied: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def offer(self, message: M) -> Verdict:
         if not self.synced:
@@ -49,14 +54,20 @@ class Sequencer(Generic[M]):
             return Verdict.BUFFERED
         verdict = self.judge(message)
         if verdict is Verdict.APPLY:
-            self.update_id = message.update_id
-        elif verdict is Verdict.GAP:
+            self._note_applied(message)
+        elif verdict is Verdict.IGNORE and self._is_foreign(message):
+            verdict = Verdict.GAP
+        if verdict is Verdict.GAP:
             self.lose()
             self._kept.append(message)
         return verdict
 
     def judge(self, message: M) -> Verdict:
-        """Whether it joins what came before. Without ids it applies in the connection's order."""
+        """Whether it joins what came before. Without ids it applies in the connection's order.
+
+        Only the first message after a snapshot may begin before the snapshot's number. A later one
+        that overlaps what was told already is of another numbering.
+        """
         last = self.update_id
         first_id = message.first_id
         update_id = message.update_id
@@ -65,11 +76,31 @@ class Sequencer(Generic[M]):
             return Verdict.APPLY
         if update_id <= last:
             return Verdict.IGNORE
-        return Verdict.APPLY if first_id <= last + 1 else Verdict.GAP
+        if first_id > last:
+            return Verdict.GAP
+        # 0: the venue does not name where it begins, its numbers only grow.
+        return Verdict.GAP if self._joined and first_id else Verdict.APPLY
+
+    def _note_applied(self, message: M) -> None:
+        self.update_id = message.update_id
+        if message.update_id:
+            self._joined = True
+            self._applied.append((message.first_id, message.update_id))
+
+    def _is_foreign(self, message: M) -> bool:
+        """Whether an older message that changes something repeats none of those applied lately.
+
+        Before the first one that joins a snapshot, older ones are on their way.
+        """
+        numbers = (message.first_id, message.update_id)
+        changes = 0 < message.first_id <= message.update_id
+        return self._joined and changes and numbers not in self._applied
 
     def snapshot(self, update_id: int) -> list[M] | None:
         """The kept messages to apply after a snapshot of ``update_id``; None: it is too old."""
         self.update_id = update_id
+        self._joined = False
+        self._applied.clear()
         fresh: list[M] = []
         dropped = 0
         for message in self._kept:
@@ -80,7 +111,7 @@ class Sequencer(Generic[M]):
                 dropped += 1
                 continue
             fresh.append(message)
-            self.update_id = message.update_id
+            self._note_applied(message)
         self.dropped_before_snapshot += dropped
         self._kept.clear()
         self.synced = True
@@ -89,4 +120,5 @@ class Sequencer(Generic[M]):
     def lose(self) -> None:
         """Wait for a snapshot: what comes next does not join what came before."""
         self.synced = False
+        self._joined = False
         self._kept.clear()

@@ -112,6 +112,14 @@ class BookView:
         return bool(self.reader.meta()["unchecked"])
 
     @property
+    def checked_levels(self) -> int:
+        """Best levels a side that the feed's gap check is of, like a checksum; 0: all.
+
+        Deeper ones are as the messages said; one that was lost would not show there.
+        """
+        return self.reader.meta()["checked_levels"]
+
+    @property
     def depth_trusted(self) -> DepthTrusted:
         """How many levels each side has, and up to which price it is known."""
         return depth_of(self.reader.levels(0, stale_ok=True))

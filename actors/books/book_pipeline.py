@@ -88,6 +88,7 @@ class BookPipeline:
         self._shadow_book: OrderBook | None = None
         self._unchecked = feed.gap_check == "unchecked"
         book.mark_unchecked(self._unchecked)
+        book.mark_checked_levels(feed.checked_levels)
         self.checksums_failed = 0
         """How many failed in a row."""
         self._crossed_since: float | None = None

@@ -101,6 +101,14 @@ def budget_of(
     )
 
 
+def with_granted_limits(exchange: Exchange, scale: float) -> Exchange:
+    """The venue with ``scale`` times its documented limits."""
+    limits = [
+        dataclasses.replace(limit, amount=int(limit.amount * scale)) for limit in exchange.limits
+    ]
+    return dataclasses.replace(exchange, limits=tuple(limits))
+
+
 def rest_of(
     exchange: Exchange,
     venue: VenueSettings,
@@ -108,6 +116,7 @@ def rest_of(
     shared_memory: str = Settings().shared_memory,
 ) -> Rest:
     """The REST client of a venue, to be closed by the caller. Raises ConfigError."""
+    exchange = with_granted_limits(exchange, venue.limits_scale)
     if exchange.bridged:
         budget = budget_of(exchange, str(venue.ccxt.get("urls", "")), auth, shared_memory)
         return CcxtRest(exchange, CcxtClient(exchange, venue, auth), SYSTEM, budget=budget)

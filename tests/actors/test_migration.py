@@ -186,6 +186,7 @@ ADDED_SINCE = {
     "whole_snapshots": False,
     "trusted_levels": 500,
     "levels_share": 0.1,
+    "limits_scale": 1.0,
 }
 """Settings of a venue that the earlier version did not have."""
 

@@ -33,8 +33,8 @@ NUMBERS_OF_CHANGES = ("binance", "htx", "okx")
 """Venues whose books number the changes of the market, not the frames."""
 ONLY_LONG = ("dead_channel", "delist")
 """What takes longer to be seen and healed than a short session lasts."""
-NOT_DRAWN = ("numbers_fall_back",)
-"""What books are known not to stand (tests/known_faults/books, 61); ``--faults`` draws it."""
+NOT_DRAWN: tuple[str, ...] = ()
+"""What books are known not to stand; ``--faults`` draws it."""
 Draw = Callable[[World, random.Random], Awaitable[Any]]
 
 

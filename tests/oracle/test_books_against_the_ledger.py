@@ -15,6 +15,7 @@ from tests.oracle.session import session
 from tests.oracle.world import feeds, world
 from tests.support import report
 
+pytestmark = pytest.mark.oracle
 ROOT = Path(__file__).parents[2]
 SEEDS = {"binance": (1, 2)}
 """Pinned seeds of the short sessions; 1 for all others. Those of Binance that are even have

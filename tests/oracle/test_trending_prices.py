@@ -8,6 +8,7 @@ import pytest
 from tests.oracle.trending import RECORDED_PACE, WEIGHT_A_MINUTE, TrendReport, trending
 from tests.support import report
 
+pytestmark = pytest.mark.oracle
 SHARE = 0.1
 """Of the venue's weight, that requests for more levels may take."""
 MOST_WEIGHT = SHARE * WEIGHT_A_MINUTE + 50

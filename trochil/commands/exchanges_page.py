@@ -109,7 +109,10 @@ def feed_table(exchange: Exchange) -> list[str]:
     rows = [("feed", "gap check", "age", "proof of life"), ("---",) * 4]
     for name, feed in feeds.items():
         age = f"{feed.image_interval:g} s" if feed.image_interval else ""
-        rows.append((f"`{name}`" if name else "default", feed.gap_check, age, feed.proof_of_life))
+        check: str = feed.gap_check
+        if feed.checked_levels:
+            check += f" of the best {feed.checked_levels} levels"
+        rows.append((f"`{name}`" if name else "default", check, age, feed.proof_of_life))
     return [f"| {' | '.join(row)} |" for row in rows]
 
 

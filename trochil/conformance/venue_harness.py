@@ -25,6 +25,8 @@ from trochil.views import BookView
 PATIENCE = 15.0
 READY_WITHIN = 60.0
 RULES_REFRESH = 1.0
+LIMITS_SCALE = 20.0
+"""The cases ask more often than a venue allows; the sandbox counts nothing."""
 MAX_TRADES = 100
 """Maximum number of trades that a case collects."""
 VALUE = Decimal(600)
@@ -215,7 +217,8 @@ def sandbox_harness(exchange: Exchange, feed: str = "") -> Iterator[VenueHarness
     """
     name = exchange.name
     with SandboxProcess(name, seed=11, rate=20) as sandbox:
-        venues = {name: {"hosts": sandbox.hosts[name], "feed": feed}}
+        settings = {"hosts": sandbox.hosts[name], "feed": feed, "limits_scale": LIMITS_SCALE}
+        venues = {name: settings}
         deployment = f"conformance-{name}-{feed}".rstrip("-")
         config = sandbox.config | {
             "deployment": deployment,
