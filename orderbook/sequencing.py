@@ -46,6 +46,7 @@ class Sequencer(Generic[M]):
     _kept: deque[M] = field(default_factory=lambda: deque(maxlen=BUFFER))
     _joined: bool = False
     """Whether a message was applied on top of the snapshot: from then on they join exactly."""
+    _snapshot_id: int = 0
     _applied: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def offer(self, message: M) -> Verdict:
@@ -88,17 +89,17 @@ class Sequencer(Generic[M]):
             self._applied.append((message.first_id, message.update_id))
 
     def _is_foreign(self, message: M) -> bool:
-        """Whether an older message that changes something repeats none of those applied lately.
-
-        Before the first one that joins a snapshot, older ones are on their way.
-        """
+        """Whether a message with numbers that were told since the snapshot repeats none of those
+        applied lately."""
         numbers = (message.first_id, message.update_id)
         changes = 0 < message.first_id <= message.update_id
-        return self._joined and changes and numbers not in self._applied
+        was_told = self._joined and message.update_id > self._snapshot_id
+        return was_told and changes and numbers not in self._applied
 
     def snapshot(self, update_id: int) -> list[M] | None:
         """The kept messages to apply after a snapshot of ``update_id``; None: it is too old."""
         self.update_id = update_id
+        self._snapshot_id = update_id
         self._joined = False
         self._applied.clear()
         fresh: list[M] = []

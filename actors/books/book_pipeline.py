@@ -98,6 +98,8 @@ class BookPipeline:
         self._was_live = False
         self._reference_snapshot: BookSnapshot | None = None
         self._time = 0
+        self._applied_time = 0
+        """The venue's time of the last change since the snapshot, in ns."""
         self.why = "waiting for its first snapshot"
 
     @property
@@ -156,8 +158,11 @@ class BookPipeline:
             self._ignored = self._ignored_before = 0
         if verdict is Verdict.APPLY:
             self._apply(message, received)
-        elif verdict is Verdict.IGNORE:
+        elif verdict is Verdict.IGNORE and not self._is_of_another_numbering(message):
             self._ignore()
+        elif verdict is Verdict.IGNORE:
+            self.book.count("gaps")
+            self.lose(f"number {message.update_id} is older than the book, and its time is later")
         elif verdict is Verdict.GAP:
             self._invalidate(f"a gap before {message.first_id}")
             self.book.count("gaps")
@@ -189,11 +194,17 @@ class BookPipeline:
         self._checkpoint("mid_snapshot")
         self._begin_epoch()
         self._time = message.time
+        self._applied_time = 0
         self._reference_snapshot = None
         self._replace(levels, received)
         for diff in fresh:
             if self.synced:
                 self._apply(diff, received)
+
+    def _is_of_another_numbering(self, message: BookDiff | OrderEvent) -> bool:
+        """Whether a message that is older by its numbers changed something at a later time."""
+        changes = 0 < message.first_id <= message.update_id
+        return changes and 0 < self._applied_time < message.time
 
     def _ignore(self) -> None:
         """Count a message that is older than the book."""
@@ -273,6 +284,7 @@ class BookPipeline:
         assert diff is not None
         if self._is_right(diff):
             self.book.apply_diff(diff, received)
+            self._applied_time = diff.time
             self._emit(diff, received)
             if self._since_asked is not None:
                 self._keep_for_extension(diff, received)
