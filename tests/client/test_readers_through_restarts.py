@@ -138,6 +138,13 @@ class Readers:
                 pytest.fail(f"{silent} hear nothing any more\n{status}\n{status.actors}")
             time.sleep(0.02)
 
+    def until_told(self, before: dict[str, int]) -> None:
+        """Both that could have missed something were told so since ``before``."""
+        deadline = time.monotonic() + BACK_WITHIN
+        while any(self.breaks[way] == before[way] for way in self.breaks):
+            assert time.monotonic() < deadline, f"no Break: {self.breaks}"
+            time.sleep(0.01)
+
     def judge(self, restarts: int, what: str) -> None:
         self.over.set()
         for thread in self._threads:
@@ -184,7 +191,9 @@ def test_readers_go_on_when_the_tracker_is_ended_in_peace(
                 time.sleep(0.5)
                 while f"order_book_tracker/{venue}/0" not in parts(client):
                     time.sleep(0.05)  # woken by what was said before the last restart
+                before = dict(readers.breaks)
                 crash(client, f"order_book_tracker/{venue}/0")
+                readers.until_told(before)
             readers.until_all_woken()
             readers.judge(RESTARTS, f"{venue} {feed}, ended in peace")
 
@@ -202,8 +211,10 @@ def test_readers_go_on_when_the_trackers_process_is_killed(
             pid = int(client.status().actors[name]["pid"])
             if pid in killed or pid <= 0:
                 continue
+            before = dict(readers.breaks)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
+                readers.until_told(before)
         readers.until_all_woken()
         readers.judge(RESTARTS, "binance on Ray, killed")
