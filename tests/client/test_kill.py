@@ -202,7 +202,7 @@ def test_killed_mid_snapshot_the_book_comes_back_with_a_new_epoch(
 
 
 def lost_another(client: Any, sandbox: Any) -> bool:
-    """False. A frame that nobody missed makes no gap: another one is lost while the book is LIVE."""
+    """False. A frame that nobody missed made no gap: another is lost while the book is LIVE."""
     time.sleep(1.0)
     if client.book("binance", "ETH-USDT", timeout=1).state.name == "LIVE":
         sandbox.admin("POST", "drop", {"pair": "ETH-USDT", "frames": 1})
