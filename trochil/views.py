@@ -94,8 +94,8 @@ class BookView:
 
     @property
     def quiet_for(self) -> float:
-        """Seconds since the venue last said anything of this pair: levels, a trade."""
-        return float(kernels.wall_ns() - self.reader.meta()["heard_time"]) / 1e9
+        """Seconds since the venue last said anything of this pair: levels, a trade; nan: never."""
+        return self._seconds_since("heard_time")
 
     @property
     def venue_age(self) -> float:
@@ -103,8 +103,12 @@ class BookView:
 
         Image feeds may be seconds old when they come. It needs clocks that agree.
         """
-        venue_time = self.reader.meta()["venue_time"]
-        return float(kernels.wall_ns() - venue_time) / 1e9 if venue_time else float("nan")
+        return self._seconds_since("venue_time")
+
+    def _seconds_since(self, slot: str) -> float:
+        """Since a time of the book in ns; nan where there is none."""
+        at = self.reader.meta()[slot]
+        return float(kernels.wall_ns() - at) / 1e9 if at else float("nan")
 
     @property
     def unchecked(self) -> bool:

@@ -269,7 +269,9 @@ class OrderBookTracker:
         if pipeline is None:
             return
         take = pipeline.take
-        pipeline.book.note_heard(envelopes[-1].time)
+        heard = envelopes[-1].time
+        if heard:  # an interruption is our own word
+            pipeline.book.note_heard(heard)
         for envelope in envelopes:
             message = envelope.message
             if type(message) is Trade:

@@ -83,10 +83,10 @@ class Source:
         """A message that is numbered and reaches nobody."""
         self._publisher.published += 1
 
-    def publish(self, *messages: Any, pair: str = PAIR) -> None:
+    def publish(self, *messages: Any, pair: str = PAIR, time: int = 5) -> None:
         for message in messages:
             number = self._publisher.published + 1
-            self._publisher.publish(pair, message, sequence=number, time=5)
+            self._publisher.publish(pair, message, sequence=number, time=time)
 
 
 @asynccontextmanager
@@ -572,6 +572,19 @@ def test_without_a_heartbeat_books_are_stale_and_live_again_when_the_sequence_jo
             source.speak()
             await until(lambda: book.state is BookState.LIVE)
             assert (book.epoch, book.meta()["resyncs"]) == (epoch, 0)
+
+    run(main)
+
+
+def test_an_interruption_is_nothing_that_the_venue_said(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (source, tracker):
+            source.publish(SNAPSHOT)
+            book = await until_live(tracker)
+            assert book.meta()["heard_time"] == 5
+            source.publish(FeedInterrupted("AUSD", "gone"), time=0)
+            await until(lambda: book.state is BookState.INVALID)
+            assert book.meta()["heard_time"] == 5
 
     run(main)
 

@@ -116,6 +116,12 @@ def test_diffs_come_in_order_and_make_the_book(client: trochil.Client) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_a_book_says_how_long_nothing_was_heard_and_how_old_it_is(client: trochil.Client) -> None:
+    book = client.book("binance", "BTC-USDT")
+    assert 0.0 <= book.quiet_for < 60.0
+    assert 0.0 <= book.venue_age < 60.0
+
+
 def test_trades_carry_a_side(client: trochil.Client) -> None:
     trades = list(itertools.islice(client.trades("binance", "BTC-USDT"), 3))
     assert all(trade.price > 0 and trade.side in ("buy", "sell") for trade in trades)
