@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from actors.actor_roles import tracker_actor
-from actors.channel import ChannelAddress, Reset, Subscriber
+from actors.channel import ChannelAddress, Kind, Reset, Subscriber
 from actors.component import ActorCalls
 from orderbook.errors import BadPair, TrochilError
 from orderbook.messages import BookMessage, Trade, Untracked
@@ -160,14 +160,7 @@ async def read_trades(
     ``tracker``: the actor's name, or what finds the tracker's channel, asked again after each loss
     of it. Raises BadPair when the pair is not tracked any more.
     """
-    subscriber = Subscriber(
-        _locator(peers, tracker),
-        BookMessage,
-        topics=[pair],
-        mode="stream",
-        kinds=["trades"],
-        fatal=(BadPair,),
-    )
+    subscriber = _subscriber(peers, tracker, pair, "trades")
     async for item in _items(subscriber):
         if isinstance(item, Break):
             yield item
@@ -182,14 +175,7 @@ async def read_diffs(
 ) -> AsyncIterator[Diff | StateChange | EpochChange | Break]:
     """Every change from now on, beginning with an image; a Break where some may be missing, and
     another image after it. As ``read_trades`` otherwise."""
-    subscriber = Subscriber(
-        _locator(peers, tracker),
-        BookMessage,
-        topics=[pair],
-        mode="stream",
-        kinds=["book"],
-        fatal=(BadPair,),
-    )
+    subscriber = _subscriber(peers, tracker, pair, "book")
     follower = BookFollower()
     async for item in _items(subscriber):
         if isinstance(item, Break):
@@ -202,8 +188,12 @@ async def read_diffs(
                 yield change
 
 
-def _locator(peers: ActorCalls, tracker: str | Locate) -> Locate:
-    return tracker_actor(peers, tracker).endpoint if isinstance(tracker, str) else tracker
+def _subscriber(peers: ActorCalls, tracker: str | Locate, pair: str, kind: Kind) -> Subscriber:
+    """Of one kind of messages of a pair; it ends when the pair is not tracked any more."""
+    locate = tracker_actor(peers, tracker).endpoint if isinstance(tracker, str) else tracker
+    return Subscriber(
+        locate, BookMessage, topics=[pair], mode="stream", kinds=[kind], fatal=(BadPair,)
+    )
 
 
 async def _items(subscriber: Subscriber) -> AsyncIterator[Any]:

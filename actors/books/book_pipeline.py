@@ -81,7 +81,6 @@ class BookPipeline:
         self._asked_at = 0.0
         self._farther: BookSnapshot | None = None
         """A snapshot with levels farther out, which the stream has not reached yet."""
-        self._believed = True
         self._sequencer: Sequencer[BookDiff | OrderEvent] = Sequencer()
         self._orders = ActiveOrderTracker(feed.depth)
         self._verifies_checksums = has_checksum(type(feed))
@@ -133,7 +132,6 @@ class BookPipeline:
     def believe(self, believed: bool, why: str = "") -> None:
         """Whether the data source lives. Without a sign of life the book is STALE; it is LIVE again
         without a snapshot, if nothing was missed."""
-        self._believed = believed
         state = BookState.LIVE if believed else BookState.STALE
         self.book.publish_as(state)
         if self.synced and self.book.state in (BookState.LIVE, BookState.STALE):

@@ -258,11 +258,17 @@ async def generations(folder: Path, count: int) -> list[int]:
         await supervisor.stop()
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The supervisor's clock, in unix seconds: its one item may be moved."""
+    seconds = [2_000_000_000.0]
+    monkeypatch.setattr("actors.runtime.supervisor.time.time", lambda: seconds[0])
+    return seconds
+
+
 def test_generations_only_grow_also_over_restarts_and_over_clocks_that_were_set_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, now: list[float]
 ) -> None:
-    now = [2_000_000_000.0]
-    monkeypatch.setattr("actors.runtime.supervisor.time.time", lambda: now[0])
     handed = asyncio.run(generations(tmp_path, 3))
     assert handed == [2_000_000_000, 2_000_000_001, 2_000_000_002]
     now[0] -= 3600.0
@@ -280,10 +286,8 @@ def test_a_generation_is_stored_before_it_is_given(tmp_path: Path) -> None:
 
 
 def test_a_store_that_was_lost_is_made_up_for_by_the_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, now: list[float]
 ) -> None:
-    now = [2_000_000_000.0]
-    monkeypatch.setattr("actors.runtime.supervisor.time.time", lambda: now[0])
     before = asyncio.run(generations(tmp_path, 2))
     (tmp_path / "d" / "desired.json").unlink()
     now[0] += 5.0
