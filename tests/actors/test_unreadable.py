@@ -326,7 +326,7 @@ def test_a_null_id_is_counted_where_it_is_read_and_the_channel_lives(tmp_path: P
                     (resets if isinstance(item, Reset) else arrived).append(item)
 
         following = asyncio.create_task(follow())
-        await until(lambda: resets)
+        await until(lambda: resets and publisher.subscribers == 1)
         for message in found:
             if isinstance(message, OrderUpdate):
                 publisher.publish("user", message)
